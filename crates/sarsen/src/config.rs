@@ -1,0 +1,680 @@
+//! Typed configuration: a profile (TOML), the environment over it, and errors that name the key, the file and the fix.
+
+use crate::error::{Error, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Everything that can be configured. `parley config` prints it with secrets redacted.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Who runs this, and how careful it is to be.
+    pub app: AppSection,
+    /// The listener and its limits.
+    pub http: HttpSection,
+    /// The application's database.
+    pub database: DatabaseSection,
+    /// What is written to standard error.
+    pub log: LogSection,
+    /// What this process does.
+    pub process: ProcessSection,
+    /// One section a module: `[modules.NAME.config]`.
+    pub modules: BTreeMap<String, ModuleSection>,
+    /// The file it was read from, for error messages.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+}
+
+/// Section `[app]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AppSection {
+    /// `development`, `test` or `production`. Production refuses what is only convenient.
+    pub environment: Environment,
+    /// Signs cookies and cursors; at least 32 characters. Empty: development makes one and keeps it in `secret_file`.
+    pub secret: Secret,
+    /// Where development keeps the secret that it made.
+    pub secret_file: String,
+}
+
+/// Section `[http]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HttpSection {
+    /// Address and port; port 0 takes a free one.
+    pub listen: String,
+    /// The address people use. `https://…` marks cookies secure; empty is `http://` and the listener.
+    pub public_url: String,
+    /// Largest request body.
+    pub max_body: Size,
+    /// Largest request head, all headers together.
+    pub max_head: Size,
+    /// Most headers in one request.
+    pub max_headers: usize,
+    /// Most connections at once; more wait in the listener's queue.
+    pub max_connections: usize,
+    /// Most requests at work at once; more are answered 503 at once.
+    pub max_in_flight: usize,
+    /// Most streams of one HTTP/2 connection.
+    pub max_streams: u32,
+    /// How long a request may take, its body included.
+    pub request_timeout: Span,
+    /// How long a client may take to send the head of a request, or stay silent between two.
+    pub header_timeout: Span,
+    /// How long a client may pause inside a body.
+    pub body_pause: Span,
+    /// How long a request at work may go on after the signal to stop.
+    pub drain_timeout: Span,
+    /// How long a session lives without being used.
+    pub session_idle: Span,
+    /// How long a session lives at most.
+    pub session_age: Span,
+    /// After this time a session in use gets a new id.
+    pub session_rotate: Span,
+}
+
+/// Section `[database]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DatabaseSection {
+    /// `sqlite:PATH` or `postgres://user:password@host/name`; the scheme chooses the driver.
+    pub url: Url,
+    /// Most connections: readers of the embedded database, the pool of a server.
+    pub connections: usize,
+    /// How long a statement may wait for a connection.
+    pub acquire_timeout: Span,
+    /// How long a statement may run where no deadline is nearer.
+    pub statement_timeout: Span,
+    /// `normal` or `full`: whether a commit waits for the disk. Of the embedded database only.
+    pub durability: Durability,
+    /// A statement whose mean time is above this leaves the async threads. Of the embedded database only.
+    pub inline_limit: Span,
+    /// How much of the file is mapped into memory. Of the embedded database only.
+    pub mmap: Size,
+    /// Page cache of one connection. Of the embedded database only.
+    pub page_cache: Size,
+    /// Prepared statements that a connection keeps.
+    pub statement_cache: usize,
+    /// Most values in one list bound to `IN (?)`.
+    pub max_list: usize,
+}
+
+/// Section `[log]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogSection {
+    /// `pretty` for people, `json` for machines.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// One line for each closed Operation.
+    pub operations: bool,
+    /// Most closed Operations that wait to be written; more are dropped and counted.
+    pub queue: usize,
+}
+
+/// Section `[process]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProcessSection {
+    /// What this process does: `web` (later also `worker` and `scheduler`).
+    pub roles: Vec<String>,
+    /// Threads that run the application; 0 is one for each core.
+    pub threads: usize,
+    /// Most threads for blocking work.
+    pub blocking_threads: usize,
+}
+
+/// What a module may be told: `[modules.NAME.config]` holds its own keys.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModuleSection {
+    /// The module's own section, checked against its `Config` type.
+    pub config: toml::Table,
+}
+
+impl Default for AppSection {
+    fn default() -> Self {
+        Self {
+            environment: Environment::Development,
+            secret: Secret::default(),
+            secret_file: "data/secret.key".into(),
+        }
+    }
+}
+
+impl Default for HttpSection {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:3000".into(),
+            public_url: String::new(),
+            max_body: Size(1 << 20),
+            max_head: Size(32 << 10),
+            max_headers: 100,
+            max_connections: 10_000,
+            max_in_flight: 1_000,
+            max_streams: 200,
+            request_timeout: Span::seconds(30),
+            header_timeout: Span::seconds(15),
+            body_pause: Span::seconds(10),
+            drain_timeout: Span::seconds(20),
+            session_idle: Span::seconds(14 * 86_400),
+            session_age: Span::seconds(90 * 86_400),
+            session_rotate: Span::seconds(86_400),
+        }
+    }
+}
+
+impl Default for DatabaseSection {
+    fn default() -> Self {
+        Self {
+            url: Url("sqlite:data/app.db".into()),
+            connections: 16,
+            acquire_timeout: Span::seconds(5),
+            statement_timeout: Span::seconds(30),
+            durability: Durability::Normal,
+            inline_limit: Span(Duration::from_millis(1)),
+            mmap: Size(256 << 20),
+            page_cache: Size(16 << 20),
+            statement_cache: 256,
+            max_list: 10_000,
+        }
+    }
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self { format: LogFormat::Pretty, level: "info".into(), operations: true, queue: 8_192 }
+    }
+}
+
+impl Default for ProcessSection {
+    fn default() -> Self {
+        Self { roles: vec!["web".into()], threads: 0, blocking_threads: 64 }
+    }
+}
+
+/// How careful to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// On a developer's machine: makes what is missing, shows what is wrong.
+    #[default]
+    Development,
+    /// In tests: what is doubtful is an error.
+    Test,
+    /// For users: refuses what is only convenient.
+    Production,
+}
+
+/// Whether a commit waits for the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Never corrupt; a power cut may take the last commits. A killed process loses nothing.
+    #[default]
+    Normal,
+    /// A commit is on the disk before it is answered.
+    Full,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A text that is never printed.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text` from being printed.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself: for the place that uses it, never for a log.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    fn redacted(&self) -> &'static str {
+        if self.0.is_empty() { "" } else { "[redacted]" }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.redacted())
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.redacted())
+    }
+}
+
+/// A connection string; its password is never printed.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Url(String);
+
+impl Url {
+    /// From its text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The whole text with its password: for the driver, never for a log.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands before the first colon; it chooses the driver.
+    pub fn scheme(&self) -> &str {
+        self.0.split_once(':').map_or("", |(scheme, _)| scheme)
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str(&self.0) };
+        let (main, query) = rest.split_once('?').map_or((rest, None), |(main, query)| (main, Some(query)));
+        match main.rsplit_once('@') {
+            Some((who, place)) => {
+                let user = who.split_once(':').map_or(who, |(user, _)| user);
+                let hidden = if who.contains(':') { ":[redacted]" } else { "" };
+                write!(f, "{scheme}://{user}{hidden}@{place}")?;
+            }
+            None => write!(f, "{scheme}://{main}")?,
+        }
+        let Some(query) = query else { return Ok(()) };
+        let shown = query.split('&').map(|pair| match pair.split_once('=') {
+            Some((key, _)) if key.contains("password") => format!("{key}=[redacted]"),
+            _ => pair.to_owned(),
+        });
+        write!(f, "?{}", shown.collect::<Vec<_>>().join("&"))
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Url {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A length of time, written `250ms`, `30s`, `5m`, `12h` or `7d`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl Span {
+    /// This many seconds.
+    pub const fn seconds(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+}
+
+const SPANS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
+        let fits = |unit: u64| millis >= unit && millis.is_multiple_of(unit);
+        let (name, unit) = SPANS.iter().rev().find(|(_, unit)| fits(*unit)).unwrap_or(&SPANS[0]);
+        write!(f, "{}{name}", millis / unit)
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{self:?}"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let wrong = || serde::de::Error::custom(format!("`{text}` is not a time such as 250ms, 30s, 5m, 12h or 7d"));
+        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let unit = SPANS.iter().find(|(name, _)| *name == &text[digits..]).ok_or_else(wrong)?.1;
+        let count: u64 = text[..digits].parse().map_err(|_| wrong())?;
+        Ok(Self(Duration::from_millis(count.checked_mul(unit).ok_or_else(wrong)?)))
+    }
+}
+
+/// A number of bytes, written `4096`, `64KB`, `1MB` or `2GB` (of 1024).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+const SIZES: [(&str, u64); 4] = [("B", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30)];
+
+impl fmt::Debug for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |unit: u64| self.0 >= unit && self.0.is_multiple_of(unit);
+        let (name, unit) = SIZES.iter().rev().find(|(_, unit)| fits(*unit)).unwrap_or(&SIZES[0]);
+        write!(f, "{}{name}", self.0 / unit)
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{self:?}"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Given {
+            Bytes(u64),
+            Text(String),
+        }
+        let text = match Given::deserialize(deserializer)? {
+            Given::Bytes(bytes) => return Ok(Self(bytes)),
+            Given::Text(text) => text,
+        };
+        let wrong = || serde::de::Error::custom(format!("`{text}` is not a size such as 4096, 64KB, 1MB or 2GB"));
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let name = if text[digits..].is_empty() { "B" } else { &text[digits..] };
+        let unit = SIZES.iter().find(|(known, _)| *known == name).ok_or_else(wrong)?.1;
+        let count: u64 = text[..digits].parse().map_err(|_| wrong())?;
+        count.checked_mul(unit).map(Self).ok_or_else(wrong)
+    }
+}
+
+/// What the environment may say: `(name, value)` pairs.
+pub type Environ = Vec<(String, String)>;
+
+impl Config {
+    /// Reads `profile` (a path) over the defaults, and the environment over both.
+    pub fn load(profile: Option<&Path>, environ: &Environ, defaults: Config) -> Result<Config> {
+        let text = match profile {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                Error::invalid(format!("the profile {} cannot be read: {error}", path.display()))
+                    .hint("name a TOML file with --profile, or leave it out for the embedded defaults")
+            })?,
+        };
+        let name = profile.map_or("the environment".to_owned(), |path| path.display().to_string());
+        let mut config = Self::parse(&text, &name, environ, defaults)?;
+        config.file = profile.map(Path::to_owned);
+        Ok(config)
+    }
+
+    /// Reads TOML `text` (called `file` in errors) over `defaults`, and the environment over both.
+    pub fn parse(text: &str, file: &str, environ: &Environ, defaults: Config) -> Result<Config> {
+        let given: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            Error::invalid(format!("{file} is not TOML: {error}")).hint("mend the line that it names")
+        })?;
+        let known = keys_of(&defaults)?;
+        check_keys(&given, &known, &Place { file, text, path: "" })?;
+        let mut all = exposed(&defaults, known)?;
+        overlay(&mut all, given);
+        apply_environ(&mut all, environ)?;
+        all.try_into().map_err(|error: toml::de::Error| {
+            Error::invalid(format!("{file}: {}", error.message()))
+                .hint("see docs/configuration.md for each key and its form")
+        })
+    }
+
+    /// The section `[modules.NAME.config]` as the module's own type.
+    pub fn module<T: Default + Serialize + DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let file = self.file.as_ref().map_or("the configuration".into(), |path| path.display().to_string());
+        let given = self.modules.get(name).map(|section| section.config.clone()).unwrap_or_default();
+        let mut all = keys_of(&T::default())?;
+        let path = format!("modules.{name}.config");
+        check_keys(&given, &all, &Place { file: &file, text: "", path: &path })?;
+        overlay(&mut all, given);
+        all.try_into().map_err(|error: toml::de::Error| Error::invalid(format!("{file}: [{path}] {}", error.message())))
+    }
+
+    /// The configuration as TOML, secrets redacted.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).unwrap_or_else(|error| format!("# cannot be shown: {error}"))
+    }
+}
+
+fn keys_of<T: Serialize>(value: &T) -> Result<toml::Table> {
+    match toml::Value::try_from(value) {
+        Ok(toml::Value::Table(table)) => Ok(table),
+        Ok(_) => Ok(toml::Table::new()),
+        Err(error) => Err(Error::internal(format!("a configuration type cannot be written as TOML: {error}"))),
+    }
+}
+
+/// Serializing hides secrets; defaults that hold one get it back.
+fn exposed(defaults: &Config, mut keys: toml::Table) -> Result<toml::Table> {
+    for (section, key, value) in
+        [("app", "secret", defaults.app.secret.expose()), ("database", "url", defaults.database.url.expose())]
+    {
+        if let Some(table) = keys.get_mut(section).and_then(toml::Value::as_table_mut) {
+            table.insert(key.into(), value.into());
+        }
+    }
+    Ok(keys)
+}
+
+struct Place<'a> {
+    file: &'a str,
+    text: &'a str,
+    path: &'a str,
+}
+
+fn check_keys(given: &toml::Table, known: &toml::Table, place: &Place<'_>) -> Result<()> {
+    for (key, value) in given {
+        let path = if place.path.is_empty() { key.clone() } else { format!("{}.{key}", place.path) };
+        if place.path == "modules" {
+            check_module(value, &Place { path: &path, ..*place })?;
+            continue;
+        }
+        let Some(expected) = known.get(key) else { return Err(unknown_key(key, known, place)) };
+        match (value, expected) {
+            (toml::Value::Table(inner), toml::Value::Table(expected)) => {
+                check_keys(inner, expected, &Place { path: &path, ..*place })?;
+            }
+            (_, toml::Value::Table(_)) => {
+                return Err(Error::invalid(format!("{}: `{path}` is a section, write it as [{path}]", place.file)));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The keys below `config` belong to the module, which checks them itself.
+fn check_module(section: &toml::Value, place: &Place<'_>) -> Result<()> {
+    let known: toml::Table = [("config".to_owned(), toml::Value::Table(toml::Table::new()))].into_iter().collect();
+    let wrong = section.as_table().and_then(|table| table.keys().find(|key| !known.contains_key(*key)));
+    match (section.as_table(), wrong) {
+        (None, _) => Err(Error::invalid(format!("{}: `{}` is a section", place.file, place.path))),
+        (_, Some(key)) => Err(unknown_key(key, &known, place)),
+        _ => Ok(()),
+    }
+}
+
+fn unknown_key(key: &str, known: &toml::Table, place: &Place<'_>) -> Error {
+    let section = if place.path.is_empty() { "the top level".to_owned() } else { format!("[{}]", place.path) };
+    let line = place.text.lines().position(|line| {
+        let line = line.trim_start().trim_start_matches('[');
+        line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(['=', ']', '.']))
+    });
+    let line = line.map_or(String::new(), |index| format!(":{}", index + 1));
+    Error::invalid(format!("{}{line}: unknown key `{key}` in {section}", place.file)).hint(nearest(key, known))
+}
+
+/// "did you mean …?", or the list of what is known.
+fn nearest(key: &str, known: &toml::Table) -> String {
+    let best = known.keys().map(|known| (strsim::osa_distance(key, known), known)).min();
+    match best {
+        Some((distance, known)) if distance <= 1 + key.len() / 3 => format!("did you mean `{known}`?"),
+        _ => format!("known here: {}", known.keys().cloned().collect::<Vec<_>>().join(", ")),
+    }
+}
+
+fn overlay(under: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(toml::Value::Table(under)), toml::Value::Table(over)) => overlay(under, over),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+/// `SARSEN_DATABASE__URL` is `database.url`; `DATABASE_URL` and `PORT` are honoured too.
+fn apply_environ(all: &mut toml::Table, environ: &Environ) -> Result<()> {
+    for (name, value) in environ {
+        match name.as_str() {
+            "DATABASE_URL" => set(all, "database", "url", toml::Value::String(value.clone())),
+            "PORT" => set(all, "http", "listen", toml::Value::String(format!("0.0.0.0:{value}"))),
+            _ => {}
+        }
+    }
+    for (name, value) in environ {
+        // `SARSEN_TEST_…` is for test runs, `SARSEN_PROFILE` names the file itself.
+        let Some(path) = name.strip_prefix("SARSEN_") else { continue };
+        if path.starts_with("TEST_") || path == "PROFILE" {
+            continue;
+        }
+        let path = path.to_lowercase();
+        let keys: Vec<&str> = path.split("__").collect();
+        set_path(all, &keys, value, name)?;
+    }
+    Ok(())
+}
+
+fn set(all: &mut toml::Table, section: &str, key: &str, value: toml::Value) {
+    if let Some(table) = all.get_mut(section).and_then(toml::Value::as_table_mut) {
+        table.insert(key.into(), value);
+    }
+}
+
+fn set_path(table: &mut toml::Table, keys: &[&str], value: &str, name: &str) -> Result<()> {
+    let Some((key, rest)) = keys.split_first() else { return Ok(()) };
+    let modules = matches!(keys, ["modules", ..]);
+    if modules && !rest.is_empty() {
+        let leaf = rest.iter().rev().fold(environ_value(value, None), |inner, key| {
+            toml::Value::Table([((*key).to_owned(), inner)].into_iter().collect())
+        });
+        overlay(table, [((*key).to_owned(), leaf)].into_iter().collect());
+        return Ok(());
+    }
+    let unknown = |known: &toml::Table| {
+        Error::invalid(format!("the environment variable {name} names no key: `{key}` is unknown"))
+            .hint(nearest(key, known))
+    };
+    if !table.contains_key(*key) {
+        return Err(unknown(table));
+    }
+    match table.get_mut(*key) {
+        Some(toml::Value::Table(inner)) if !rest.is_empty() => set_path(inner, rest, value, name),
+        Some(place) if rest.is_empty() && !place.is_table() => {
+            *place = environ_value(value, Some(place));
+            Ok(())
+        }
+        _ => Err(Error::invalid(format!("the environment variable {name} names a section, not a key"))
+            .hint("write SARSEN_SECTION__KEY, with two underscores between them")),
+    }
+}
+
+/// A value from the environment takes the type of the default that it replaces.
+fn environ_value(text: &str, like: Option<&toml::Value>) -> toml::Value {
+    let parsed = match like {
+        Some(toml::Value::String(_)) => None,
+        Some(toml::Value::Array(_)) if !text.trim_start().starts_with('[') => {
+            Some(toml::Value::Array(text.split(',').map(|item| item.trim().into()).collect()))
+        }
+        _ => format!("v = {text}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("v")),
+    };
+    parsed.unwrap_or_else(|| toml::Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, environ: &[(&str, &str)]) -> Result<Config> {
+        let environ = environ.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Config::parse(text, "parley.toml", &environ, Config::default())
+    }
+
+    #[test]
+    fn an_unknown_key_names_file_line_and_the_nearest_key() {
+        let error = parse("[http]\nlisten = \"x\"\nmax_bdy = 1\n", &[]).expect_err("unknown");
+        assert_eq!(error.message(), "parley.toml:3: unknown key `max_bdy` in [http]");
+        assert_eq!(error.hint_text(), Some("did you mean `max_body`?"));
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        let config = parse(
+            "[database]\nurl = \"sqlite:a.db\"\n[http]\nmax_body = \"2MB\"\n",
+            &[("SARSEN_DATABASE__URL", "postgres://u:pw@h/d"), ("PORT", "80"), ("SARSEN_HTTP__MAX_HEADERS", "7")],
+        )
+        .expect("parses");
+        assert_eq!(config.database.url.expose(), "postgres://u:pw@h/d");
+        assert_eq!((config.http.max_body, config.http.max_headers), (Size(2 << 20), 7));
+        assert_eq!(config.http.listen, "0.0.0.0:80");
+    }
+
+    #[test]
+    fn an_unknown_environment_variable_is_an_error() {
+        let error = parse("", &[("SARSEN_DATABSE__URL", "x")]).expect_err("unknown");
+        assert_eq!(error.hint_text(), Some("did you mean `database`?"));
+    }
+
+    #[test]
+    fn secrets_are_redacted_wherever_they_are_printed() {
+        let config = parse("[app]\nsecret = \"hush\"\n[database]\nurl = \"postgres://u:pw@h/d?sslpassword=q\"\n", &[]);
+        let config = config.expect("parses");
+        let shown = format!("{config:?} {}", config.to_toml());
+        assert!(!shown.contains("hush") && !shown.contains("pw@") && !shown.contains("=q"), "{shown}");
+        assert_eq!(config.app.secret.expose(), "hush");
+    }
+
+    #[test]
+    fn a_module_section_is_checked_against_its_own_type() {
+        #[derive(Debug, Default, Serialize, Deserialize)]
+        #[serde(default)]
+        struct Mine {
+            min_name: usize,
+        }
+        let config = parse("[modules.accounts.config]\nmin_nam = 2\n", &[]).expect("parses");
+        let error = config.module::<Mine>("accounts").expect_err("unknown");
+        assert!(error.message().contains("[modules.accounts.config]"), "{error}");
+        let config = parse("", &[("SARSEN_MODULES__ACCOUNTS__CONFIG__MIN_NAME", "3")]).expect("parses");
+        assert_eq!(config.module::<Mine>("accounts").expect("reads").min_name, 3);
+    }
+
+    #[test]
+    fn spans_and_sizes_read_and_write_the_same_text() {
+        for text in ["250ms", "30s", "5m", "12h", "7d"] {
+            let span: Span = serde_json::from_value(text.into()).expect("a span");
+            assert_eq!(format!("{span:?}"), text);
+        }
+        for wrong in ["", "5", "s", "5 s", "99999999999999999999s", "-1s"] {
+            assert!(serde_json::from_value::<Span>(wrong.into()).is_err(), "{wrong}");
+        }
+        assert_eq!(serde_json::from_value::<Size>("64KB".into()).expect("a size"), Size(65_536));
+    }
+}

@@ -1,0 +1,13 @@
+//! Build one monolith, and grow it: a framework and runtime for backend systems.
+//!
+//! Start at [`App`] and [`Module`]; the parts are used through handles: [`Db`], and the [`http`] extractors.
+
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod lifecycle;
+pub mod telemetry;
+
+pub use clock::{Clock, Timestamp};
+pub use config::Config;
+pub use error::{Error, Result};

@@ -1,0 +1,152 @@
+//! The only place that spawns: tracked tasks, the signal to stop, readiness, and the drain with its deadline.
+
+use crate::clock;
+use crate::error::Result;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+/// Tasks of this process that have not ended.
+static TASKS: AtomicUsize = AtomicUsize::new(0);
+static ENDED: Notify = Notify::const_new();
+
+struct Tracked;
+
+impl Tracked {
+    fn start() -> Self {
+        TASKS.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        if TASKS.fetch_sub(1, Ordering::SeqCst) == 1 {
+            ENDED.notify_waiters();
+        }
+    }
+}
+
+/// Runs `future` as a task of its own, which the drain waits for. `telemetry::spawn` also carries the Operation along.
+#[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let tracked = Tracked::start();
+    tokio::spawn(async move {
+        let _tracked = tracked;
+        future.await
+    })
+}
+
+/// Runs a task that ends with the process: the drain does not wait for it.
+#[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
+pub fn spawn_background<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(future)
+}
+
+/// Runs `work` on the threads for blocking work. `telemetry::blocking` also measures it.
+#[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
+pub fn spawn_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let tracked = Tracked::start();
+    tokio::task::spawn_blocking(move || {
+        let _tracked = tracked;
+        work()
+    })
+}
+
+/// How many tracked tasks are at work.
+pub fn running() -> usize {
+    TASKS.load(Ordering::SeqCst)
+}
+
+/// The state of one application's life: starting, ready, stopping.
+#[derive(Clone, Debug)]
+pub struct Lifecycle(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    ready: AtomicBool,
+    stop: watch::Sender<bool>,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self(Arc::new(State { ready: AtomicBool::new(false), stop: watch::Sender::new(false) }))
+    }
+}
+
+impl Lifecycle {
+    /// Says that requests may come.
+    pub fn set_ready(&self) {
+        self.0.ready.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether requests may come: started and not stopping.
+    pub fn is_ready(&self) -> bool {
+        self.0.ready.load(Ordering::SeqCst) && !self.is_stopping()
+    }
+
+    /// Asks everything to stop.
+    pub fn stop(&self) {
+        self.0.stop.send_replace(true);
+    }
+
+    /// Whether it was asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        *self.0.stop.borrow()
+    }
+
+    /// Waits until it is asked to stop.
+    pub async fn stopping(&self) {
+        let mut stop = self.0.stop.subscribe();
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+
+    /// Waits until all tracked tasks have ended, at most for `grace`.
+    pub async fn drain(&self, grace: Duration) -> Result<()> {
+        clock::until(clock::monotonic() + grace, idle()).await
+    }
+}
+
+async fn idle() {
+    loop {
+        let ended = ENDED.notified();
+        if running() == 0 {
+            return;
+        }
+        ended.await;
+    }
+}
+
+/// Waits for ctrl-c or SIGTERM, and says which it was.
+pub async fn signal() -> &'static str {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = tokio::signal::ctrl_c() => "ctrl-c",
+            },
+            Err(_) => {
+                let _ = tokio::signal::ctrl_c().await;
+                "ctrl-c"
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = tokio::signal::ctrl_c().await;
+        "ctrl-c"
+    }
+}

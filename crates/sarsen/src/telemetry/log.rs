@@ -1,0 +1,111 @@
+//! Log lines: one a closed Operation, as JSON or for people.
+
+use super::{Operation, Outcome, Recorder, Record};
+use crate::clock;
+use crate::config::{LogFormat, LogSection};
+use crate::error::{Error, Result};
+use crate::lifecycle::Lifecycle;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
+
+/// How often closed Operations are written.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Sends log events to standard error in the configured form. Call it once, at the start of the process.
+pub fn init_logging(section: &LogSection) -> Result<()> {
+    let level: LevelFilter = section.level.parse().map_err(|_| {
+        Error::invalid(format!("[log] level = \"{}\" is no level", section.level))
+            .hint("one of error, warn, info, debug, trace")
+    })?;
+    let filter = Targets::new().with_default(level);
+    let registry = tracing_subscriber::registry().with(filter);
+    let writer = std::io::stderr;
+    let installed = match section.format {
+        LogFormat::Json => {
+            registry.with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer)).try_init()
+        }
+        LogFormat::Pretty => {
+            let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            let layer = tracing_subscriber::fmt::layer().compact().with_ansi(terminal).with_target(false);
+            registry.with(layer.with_writer(writer)).try_init()
+        }
+    };
+    installed.map_err(|error| Error::internal("logging is already set up").source(error))
+}
+
+/// Writes closed Operations until the application stops, then the rest.
+pub async fn write_operations(recorder: Recorder, lifecycle: Lifecycle, lines: bool) {
+    let mut reported = 0;
+    loop {
+        let stopping = clock::until(clock::monotonic() + TICK, lifecycle.stopping()).await.is_ok();
+        for operation in recorder.drain() {
+            if lines || operation.record().error.is_some() {
+                write_line(&operation);
+            }
+        }
+        let dropped = recorder.dropped();
+        if dropped > reported {
+            tracing::warn!(dropped = dropped - reported, "the queue of closed operations was full");
+            reported = dropped;
+        }
+        if stopping {
+            return;
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn write_line(operation: &Operation) {
+    let record = operation.record();
+    let database: Duration = record.queries.iter().map(|query| query.execution).sum();
+    let status = match record.outcome {
+        Outcome::Status(status) => status,
+        _ => 0,
+    };
+    let failed = status >= 500 || record.outcome == Outcome::Failed;
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "sarsen::operation",
+                kind = operation.kind().as_str(),
+                module = record.module,
+                status,
+                outcome = outcome(&record),
+                ms = milliseconds(record.duration),
+                queries = record.query_count,
+                database_ms = milliseconds(database),
+                waits = waits(&record),
+                actor = record.actor.map(tracing::field::display),
+                error = record.error.as_deref(),
+                trace_id = operation.trace().id(),
+                "{}",
+                record.name
+            )
+        };
+    }
+    if failed { line!(error) } else { line!(info) }
+}
+
+fn outcome(record: &Record) -> &'static str {
+    match record.outcome {
+        Outcome::Open => "open",
+        Outcome::Done | Outcome::Status(..500) => "done",
+        Outcome::Failed | Outcome::Status(_) => "failed",
+        Outcome::Cancelled => "cancelled",
+    }
+}
+
+/// Milliseconds by kind: `database=0.412 lock=1.1`.
+fn waits(record: &Record) -> String {
+    let mut kinds: BTreeMap<&str, Duration> = BTreeMap::new();
+    for wait in &record.waits {
+        *kinds.entry(wait.kind.as_str()).or_default() += wait.total;
+    }
+    let shown = kinds.iter().map(|(kind, total)| format!("{kind}={}", milliseconds(*total)));
+    shown.collect::<Vec<_>>().join(" ")
+}

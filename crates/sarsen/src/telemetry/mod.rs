@@ -1,0 +1,248 @@
+//! What was done and where the time went: one [`Operation`] per unit of work, and the four doors through which everything waits.
+//!
+//! Adapters never read a clock themselves. They go through [`wait`], [`sync`], [`blocking`] or [`spawn`], so the exact
+//! accounting that a later version puts behind these doors sees every wait there is.
+
+mod log;
+mod operation;
+mod recorder;
+mod trace;
+
+pub use log::{init_logging, write_operations};
+pub use operation::{Operation, OperationKind, Outcome, QueryRecord, Record, Scope, Statement, WaitRecord, WaitTotals};
+pub use recorder::Recorder;
+pub use trace::Trace;
+
+use crate::clock;
+use crate::error::{Error, Kind, Result};
+use crate::lifecycle;
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+/// What an Operation can wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum WaitKind {
+    /// A free database connection.
+    DatabasePool,
+    /// The database at work.
+    Database,
+    /// Another service over HTTP.
+    Http,
+    /// A lock.
+    Lock,
+    /// A place in a queue.
+    Queue,
+    /// Time itself.
+    Sleep,
+    /// The client, sending.
+    BodyIn,
+    /// The client, receiving.
+    BodyOut,
+    /// A file.
+    File,
+    /// A thread for blocking work, and the work.
+    Blocking,
+    /// A task of its own.
+    Child,
+}
+
+impl WaitKind {
+    /// The name in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WaitKind::DatabasePool => "database_pool",
+            WaitKind::Database => "database",
+            WaitKind::Http => "http",
+            WaitKind::Lock => "lock",
+            WaitKind::Queue => "queue",
+            WaitKind::Sleep => "sleep",
+            WaitKind::BodyIn => "body_in",
+            WaitKind::BodyOut => "body_out",
+            WaitKind::File => "file",
+            WaitKind::Blocking => "blocking",
+            WaitKind::Child => "child",
+        }
+    }
+}
+
+/// Waits for `future` and books the time on the Operation at hand, also when it is dropped before it is done.
+pub fn wait<F: Future>(kind: WaitKind, label: &'static str, future: F) -> Wait<F> {
+    Wait { future, booking: Booking { kind, label, started: None } }
+}
+
+/// Runs `work`, which blocks shortly, and books the time.
+#[inline]
+pub fn sync<T>(kind: WaitKind, label: &'static str, work: impl FnOnce() -> T) -> T {
+    sync_timed(kind, label, work).0
+}
+
+/// Like [`sync`], and says how long it took.
+#[inline]
+pub fn sync_timed<T>(kind: WaitKind, label: &'static str, work: impl FnOnce() -> T) -> (T, Duration) {
+    let started = clock::monotonic();
+    let result = work();
+    let took = clock::monotonic() - started;
+    Operation::with_current(|operation| operation.add_wait(kind, label, took));
+    (result, took)
+}
+
+/// Runs `work` on a thread for blocking work; the Operation goes along, and the time is booked.
+pub async fn blocking<T: Send + 'static>(
+    label: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let operation = Operation::current();
+    let task = lifecycle::spawn_blocking(move || match operation {
+        Some(operation) => operation.enter(work),
+        None => work(),
+    });
+    let failed = |error: tokio::task::JoinError| Error::internal(format!("`{label}` did not finish: {error}"));
+    wait(WaitKind::Blocking, label, task).await.map_err(failed)
+}
+
+/// Runs `future` as a task of its own, which works for the Operation at hand.
+pub fn spawn<F>(label: &'static str, future: F) -> Child<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let task = match Operation::current() {
+        Some(operation) => lifecycle::spawn(operation.scope(future)),
+        None => lifecycle::spawn(future),
+    };
+    Child { label, wait: wait(WaitKind::Child, label, task) }
+}
+
+/// Waits for `future` no longer than the Operation's deadline, if it has one.
+pub async fn within_deadline<F: Future>(future: F) -> Result<F::Output> {
+    match Operation::with_current(Operation::deadline).flatten() {
+        Some(deadline) => clock::until(deadline, future).await,
+        None => Ok(future.await),
+    }
+}
+
+/// Fails when the Operation's deadline has passed.
+pub fn check_deadline() -> Result<()> {
+    match Operation::with_current(Operation::deadline).flatten() {
+        Some(deadline) if clock::monotonic() >= deadline => Err(Error::new(Kind::Timeout, "the deadline passed")),
+        _ => Ok(()),
+    }
+}
+
+#[derive(Debug)]
+struct Booking {
+    kind: WaitKind,
+    label: &'static str,
+    started: Option<Instant>,
+}
+
+impl Drop for Booking {
+    fn drop(&mut self) {
+        let Some(started) = self.started else { return };
+        let (kind, label) = (self.kind, self.label);
+        Operation::with_current(|operation| operation.add_wait(kind, label, clock::monotonic() - started));
+    }
+}
+
+pin_project! {
+    /// A future whose time is booked; see [`wait`].
+    #[derive(Debug)]
+    pub struct Wait<F> {
+        #[pin]
+        future: F,
+        booking: Booking,
+    }
+}
+
+impl<F: Future> Future for Wait<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if this.booking.started.is_none() {
+            this.booking.started = Some(clock::monotonic());
+        }
+        let polled = this.future.poll(context);
+        if polled.is_ready() {
+            drop(std::mem::replace(this.booking, Booking { started: None, ..*this.booking }));
+        }
+        polled
+    }
+}
+
+pin_project! {
+    /// A task that works for this Operation; waiting for it is booked. Dropping it lets the task go on.
+    #[derive(Debug)]
+    pub struct Child<T> {
+        label: &'static str,
+        #[pin]
+        wait: Wait<JoinHandle<T>>,
+    }
+}
+
+impl<T> Future for Child<T> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        let this = self.project();
+        let label = *this.label;
+        this.wait.poll(context).map_err(|error| Error::internal(format!("the task `{label}` did not finish: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_doors_book_on_the_operation_and_children_work_for_it() {
+        let recorder = Recorder::new(8);
+        let operation = Operation::open(OperationKind::Command, "test", &recorder);
+        let inside = async {
+            wait(WaitKind::Sleep, "nap", clock::pause(Duration::from_millis(5))).await;
+            sync(WaitKind::File, "read", || ());
+            blocking("work", || Operation::current().expect("carried").trace().id()).await.expect("runs");
+            spawn("child", async { Operation::current().expect("carried").trace().id() }).await.expect("runs")
+        };
+        let trace = operation.trace().id();
+        assert_eq!(operation.scope(inside).await, trace);
+        operation.close(Outcome::Done);
+        let closed = recorder.drain();
+        let kinds: Vec<_> = closed[0].record().waits.iter().map(|wait| (wait.kind, wait.label)).collect();
+        let expected = [
+            (WaitKind::Sleep, "nap"),
+            (WaitKind::File, "read"),
+            (WaitKind::Blocking, "work"),
+            (WaitKind::Child, "child"),
+        ];
+        assert_eq!(kinds, expected);
+        assert!(closed[0].record().waits[0].total >= Duration::from_millis(5));
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_dropped_is_booked() {
+        let operation = Operation::open(OperationKind::Command, "test", &Recorder::new(1));
+        operation
+            .scope(async {
+                let slow = wait(WaitKind::Lock, "never", std::future::pending::<()>());
+                let _ = clock::until(clock::monotonic() + Duration::from_millis(2), slow).await;
+            })
+            .await;
+        assert_eq!(operation.record().waits[0].label, "never");
+    }
+
+    #[tokio::test]
+    async fn a_panic_leaves_no_operation_behind() {
+        let operation = Operation::open(OperationKind::Command, "test", &Recorder::new(1));
+        let panics = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(
+            operation.scope(async { panic!("on purpose") }),
+        ));
+        assert!(panics.await.is_err());
+        assert!(Operation::current().is_none());
+    }
+}

@@ -1,0 +1,90 @@
+//! W3C trace context: reads and writes `traceparent`.
+
+use std::fmt;
+
+/// A place in a trace: the trace, this span, and the one that caused it (0 when there is none).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trace {
+    trace: u128,
+    span: u64,
+    parent: u64,
+    sampled: bool,
+}
+
+impl Trace {
+    /// A new trace.
+    pub fn new() -> Self {
+        Self { trace: fastrand::u128(1..), span: fastrand::u64(1..), parent: 0, sampled: true }
+    }
+
+    /// A span below the one that a `traceparent` header names; nothing when the header is malformed.
+    ///
+    /// Form: W3C Trace Context, version 00; higher versions are read by their first four fields, as it demands.
+    pub fn from_traceparent(header: &str) -> Option<Self> {
+        let mut fields = header.trim().split('-');
+        let (version, trace, parent, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+        let lower_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let shaped = (version.len(), trace.len(), parent.len(), flags.len()) == (2, 32, 16, 2);
+        if !shaped || ![version, trace, parent, flags].into_iter().all(lower_hex) || version == "ff" {
+            return None;
+        }
+        if version == "00" && fields.next().is_some() {
+            return None;
+        }
+        let trace = u128::from_str_radix(trace, 16).ok().filter(|id| *id != 0)?;
+        let parent = u64::from_str_radix(parent, 16).ok().filter(|id| *id != 0)?;
+        let sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
+        Some(Self { trace, span: fastrand::u64(1..), parent, sampled })
+    }
+
+    /// The trace id: 32 hexadecimal digits.
+    pub fn id(&self) -> String {
+        format!("{:032x}", self.trace)
+    }
+
+    /// The id of this span: 16 hexadecimal digits.
+    pub fn span_id(&self) -> String {
+        format!("{:016x}", self.span)
+    }
+
+    /// The span that caused this one.
+    pub fn parent_id(&self) -> Option<String> {
+        (self.parent != 0).then(|| format!("{:016x}", self.parent))
+    }
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for Trace {
+    /// The `traceparent` to send on.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace, self.span, u8::from(self.sampled))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes_as_a_child() {
+        let parent = Trace::new();
+        let child = Trace::from_traceparent(&parent.to_string()).expect("well formed");
+        assert_eq!((child.id(), child.parent_id()), (parent.id(), Some(parent.span_id())));
+    }
+
+    #[test]
+    fn refuses_what_is_malformed() {
+        let zero = format!("00-{}-{}-01", "0".repeat(32), "1".repeat(16));
+        let upper = format!("00-{}-{}-01", "A".repeat(32), "1".repeat(16));
+        let version = format!("ff-{}-{}-01", "a".repeat(32), "1".repeat(16));
+        let long = format!("00-{}-{}-01-x", "a".repeat(32), "1".repeat(16));
+        for header in ["", "00", "00-xyz-1-01", &zero, &upper, &version, &long] {
+            assert_eq!(Trace::from_traceparent(header), None, "{header}");
+        }
+    }
+}

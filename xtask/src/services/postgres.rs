@@ -1,0 +1,172 @@
+//! A private PostgreSQL on a free port, started from a copy of an initialised folder.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::account::Account;
+use super::folder;
+use super::server::Server;
+use crate::{Outcome, command, repository, wait};
+
+/// How long a server may take to accept connections; recovery of the copy takes well under a second.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+/// A port that was free a moment ago can be taken by another process; then the next one is tried.
+const PORT_ATTEMPTS: usize = 5;
+
+/// Where PostgreSQL's programs are.
+#[derive(Debug)]
+pub(super) struct Programs {
+    pub(super) bin: PathBuf,
+}
+
+/// What a commit survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// Nothing but the process: no fsync.
+    Fast,
+    /// A crash of the machine, as in production.
+    Durable,
+}
+
+/// Starts a server and waits until it answers.
+pub(super) fn start(programs: &Programs, durability: Durability) -> Outcome<Server> {
+    let account = Account::choose()?;
+    let initialised = initialised(programs, &account)?;
+    let mut problem = String::new();
+    for _ in 0..PORT_ATTEMPTS {
+        match attempt(programs, &account, &initialised, durability) {
+            Ok(server) => return Ok(server),
+            Err(reason) => problem = reason,
+        }
+    }
+    Err(format!("PostgreSQL of {} did not start in {PORT_ATTEMPTS} attempts; the last: {problem}", programs.bin.display()))
+}
+
+fn attempt(programs: &Programs, account: &Account, initialised: &Path, durability: Durability) -> Outcome<Server> {
+    let folder = folder::private("postgres")?;
+    let ready = prepare(account, initialised, &folder).and_then(|()| launch(programs, account, &folder, durability));
+    ready.inspect_err(|_| {
+        // A server that was started has removed its folder already.
+        let _absent = fs::remove_dir_all(&folder);
+    })
+}
+
+fn prepare(account: &Account, initialised: &Path, folder: &Path) -> Outcome<()> {
+    copy(initialised, &folder.join("data"))?;
+    account.own(folder)
+}
+
+fn launch(programs: &Programs, account: &Account, folder: &Path, durability: Durability) -> Outcome<Server> {
+    let port = free_port()?;
+    let log = folder.join("log");
+    let file = fs::File::create(&log).map_err(|error| format!("cannot create {}: {error}", log.display()))?;
+    let mut command = account.command(programs.bin.join("postgres"));
+    command.arg("-D").arg(folder.join("data")).current_dir(folder);
+    for option in options(programs, port, folder, durability) {
+        command.args(["-c", &option]);
+    }
+    command.stdout(std::process::Stdio::null()).stderr(file);
+    let mut server = Server::start(&mut command, folder, format!("postgres://app@127.0.0.1:{port}/postgres"))?;
+    wait_until_ready(programs, &mut server, port, &folder.join("data"))
+        .map_err(|problem| format!("{problem}; its log ends: {}", last_lines(&log)))?;
+    Ok(server)
+}
+
+fn options(programs: &Programs, port: u16, folder: &Path, durability: Durability) -> Vec<String> {
+    let mut options = vec![
+        "listen_addresses=127.0.0.1".to_owned(),
+        format!("port={port}"),
+        format!("unix_socket_directories={}", folder.display()),
+        "shared_buffers=128MB".to_owned(),
+        "max_connections=200".to_owned(),
+    ];
+    if durability == Durability::Fast {
+        options.extend(["fsync=off", "full_page_writes=off"].map(str::to_owned));
+    }
+    if library(programs, "pg_stat_statements.so") {
+        options.push("shared_preload_libraries=pg_stat_statements".to_owned());
+    }
+    options
+}
+
+/// Whether the package has this library; a server with a missing one does not start.
+fn library(programs: &Programs, name: &str) -> bool {
+    programs.bin.parent().is_some_and(|version| version.join("lib").join(name).exists())
+}
+
+/// Ready means: our own server says so in its folder, and a query reaches it by the URL.
+fn wait_until_ready(programs: &Programs, server: &mut Server, port: u16, data: &Path) -> Outcome<()> {
+    let ready = wait::until(READY_LIMIT, || {
+        if server.has_ended() {
+            return Some(Err("the server ended while it was starting".to_owned()));
+        }
+        says_ready(data).then(|| select_one(programs, port))
+    });
+    ready.unwrap_or_else(|| Err(format!("the server on port {port} was not ready in {READY_LIMIT:?}")))
+}
+
+/// The eighth line of `postmaster.pid` is the server's own word about itself.
+fn says_ready(data: &Path) -> bool {
+    let text = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+    text.lines().nth(7).is_some_and(|status| status.trim() == "ready")
+}
+
+fn select_one(programs: &Programs, port: u16) -> Outcome<()> {
+    let mut psql = Command::new(programs.bin.join("psql"));
+    psql.args(["--no-psqlrc", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", "app", "-d", "postgres", "-c", "SELECT 1"]);
+    command::output(&mut psql).map(|_| ())
+}
+
+fn free_port() -> Outcome<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    listener.map(|address| address.port()).map_err(|error| format!("cannot find a free port on 127.0.0.1: {error}"))
+}
+
+/// The initialised folder for this version and account, made at the first use: `initdb` takes seconds, a copy does not.
+fn initialised(programs: &Programs, account: &Account) -> Outcome<PathBuf> {
+    let version = command::output(Command::new(programs.bin.join("postgres")).arg("--version"))?;
+    let version = version.split_whitespace().nth(2).unwrap_or("unknown");
+    let cached = repository::target().join("services").join(format!("postgres-{version}-of-{}", account.name()));
+    if !cached.join("PG_VERSION").exists() {
+        let folder = folder::private("initdb")?;
+        let made = account.own(&folder).and_then(|()| initialise(programs, account, &folder, &cached));
+        let _absent = fs::remove_dir_all(&folder);
+        made?;
+    }
+    Ok(cached)
+}
+
+fn initialise(programs: &Programs, account: &Account, folder: &Path, cached: &Path) -> Outcome<()> {
+    let data = folder.join("data");
+    let mut initdb = account.command(programs.bin.join("initdb"));
+    initdb.args(["-U", "app", "-A", "trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8", "-D"]).arg(&data);
+    command::output(initdb.current_dir(folder))?;
+    let nearby = cached.with_extension(format!("{}.new", std::process::id()));
+    copy(&data, &nearby)?;
+    // Two processes may do this at once: a folder gets its name complete, and the second one finds it there.
+    let named = fs::rename(&nearby, cached);
+    if let Err(error) = named {
+        let _absent = fs::remove_dir_all(&nearby);
+        if !cached.join("PG_VERSION").exists() {
+            return Err(format!("cannot name the folder {}: {error}; remove it and try again", cached.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Copies a folder with its owners and modes.
+fn copy(from: &Path, to: &Path) -> Outcome<()> {
+    if let Some(above) = to.parent() {
+        fs::create_dir_all(above).map_err(|error| format!("cannot create {}: {error}", above.display()))?;
+    }
+    command::output(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to)).map(|_| ())
+}
+
+fn last_lines(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(5).collect();
+    if lines.is_empty() { "(nothing)".to_owned() } else { lines.into_iter().rev().collect::<Vec<_>>().join(" | ") }
+}

@@ -1,0 +1,70 @@
+//! A server process, with a watchdog that stops it when xtask cannot.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::Outcome;
+
+/// Waits for the end of its input, which comes when xtask lets go of it or dies, however that happens. Then it stops the
+/// process $1 and removes the folder $2. SIGINT is PostgreSQL's fast shutdown; what does not obey it within 10 s is killed.
+///
+/// A number may be taken by another process by then, so it is signalled only while it still works in the folder.
+const WATCHDOG: &str = r#"
+trap "" INT TERM HUP
+cat > /dev/null
+runs() {
+    [ -e /proc/self/cwd ] || { kill -0 "$1"; return; }
+    case "$(readlink "/proc/$1/cwd")" in "$2"*) true ;; *) false ;; esac
+}
+runs "$1" "$2" && kill -INT "$1"
+tries=0
+while runs "$1" "$2" && [ "$tries" -lt 200 ]; do sleep 0.05; tries=$((tries + 1)); done
+runs "$1" "$2" && kill -KILL "$1"
+rm -rf "$2"
+"#;
+
+/// A running server in a folder of its own; both are gone after the drop.
+#[derive(Debug)]
+pub(super) struct Server {
+    process: Child,
+    watchdog: Child,
+    url: String,
+}
+
+impl Server {
+    /// Starts `command`, which must work in `folder`, and puts the watchdog beside it.
+    pub(super) fn start(command: &mut Command, folder: &Path, url: String) -> Outcome<Server> {
+        use std::os::unix::process::CommandExt;
+        // Groups of their own: ctrl-c is for xtask, and the watchdog then stops the server in order.
+        let started = command.stdin(Stdio::null()).process_group(0).spawn();
+        let mut process = started.map_err(|error| format!("cannot start {command:?}: {error}"))?;
+        let arguments = ["-c", WATCHDOG, "watchdog", &process.id().to_string()];
+        let mut watchdog = Command::new("sh");
+        watchdog.args(arguments).arg(folder).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null());
+        match watchdog.stderr(Stdio::null()).process_group(0).spawn() {
+            Ok(watchdog) => Ok(Server { process, watchdog, url }),
+            Err(error) => {
+                let stopped = process.kill().and_then(|()| process.wait());
+                Err(format!("cannot start the watchdog `sh`: {error}; the server was stopped: {stopped:?}"))
+            }
+        }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether the process has ended by itself.
+    pub(super) fn has_ended(&mut self) -> bool {
+        !matches!(self.process.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Server {
+    /// Lets the watchdog do its work, so that there is one way to stop, and waits until it is done.
+    fn drop(&mut self) {
+        drop(self.watchdog.stdin.take());
+        // Nothing is left to do about a process that cannot be waited for.
+        let _ended = (self.process.wait(), self.watchdog.wait());
+    }
+}

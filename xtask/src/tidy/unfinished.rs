@@ -1,0 +1,36 @@
+//! No note to oneself is left in the code.
+
+use super::Problem;
+use super::source::{Source, Tree};
+
+const NOTES: [&str; 3] = ["FIXME", "XXX", "TODO"];
+
+/// Comments of Rust and SQL files carry none of the notes that say "later": do it, or write an issue.
+pub(super) fn check(tree: &Tree) -> Vec<Problem> {
+    tree.files().iter().flat_map(|file| notes(file)).collect()
+}
+
+fn notes(file: &Source) -> Vec<Problem> {
+    let view = if file.path.ends_with(".sql") { &file.text } else { &file.comments };
+    let found = NOTES.iter().flat_map(|note| Source::words(view, note).map(move |at| (note, at)));
+    found.map(|(note, at)| Problem::new(&file.path, file.line(at), format!("a comment says {note}"), FIX)).collect()
+}
+
+const FIX: &str = "do it now, or say in an issue what is missing and here what holds today";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_in_comments_are_found() {
+        let files = [("a.rs", "//! A.\n\nfn a() {} // TODO: b\n"), ("b.sql", "-- FIXME\n")];
+        let found: Vec<(String, usize)> = check(&Tree::of(&files)).into_iter().map(|it| (it.path, it.line)).collect();
+        assert_eq!(found, [("a.rs".to_owned(), 3), ("b.sql".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn strings_and_longer_words_are_free() {
+        assert_eq!(check(&Tree::of(&[("a.rs", "let a = \"TODO\"; // TODOS and XXXL")])), []);
+    }
+}
