@@ -6,8 +6,14 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod lifecycle;
+pub mod module;
 pub mod telemetry;
 
 pub use clock::{Clock, Timestamp};
 pub use config::Config;
 pub use error::{Error, Result};
+pub use module::{CallError, CallFailure, Deps, NoApi};
+pub use sarsen_macros::{Deps, FromRow, api};
+
+// The macros write `::sarsen::…`, here too.
+extern crate self as sarsen;
