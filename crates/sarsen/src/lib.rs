@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod data;
 pub mod error;
 pub mod lifecycle;
 pub mod module;
@@ -11,6 +12,7 @@ pub mod telemetry;
 
 pub use clock::{Clock, Timestamp};
 pub use config::Config;
+pub use data::{Db, Queryable, Tx};
 pub use error::{Error, Result};
 pub use module::{CallError, CallFailure, Deps, NoApi};
 pub use sarsen_macros::{Deps, FromRow, api};
