@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod http;
 pub mod lifecycle;
 pub mod telemetry;
 
