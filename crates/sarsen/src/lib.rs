@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod data;
 pub mod error;
 pub mod http;
 pub mod lifecycle;
@@ -11,4 +12,6 @@ pub mod telemetry;
 
 pub use clock::{Clock, Timestamp};
 pub use config::Config;
+pub use data::{Db, Queryable, Tx};
 pub use error::{Error, Result};
+pub use sarsen_macros::FromRow;
