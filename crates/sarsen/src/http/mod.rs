@@ -1,0 +1,26 @@
+//! HTTP: the way of a request, from the listener through the [`Stack`] to ordinary axum handlers and back.
+//!
+//! Routes are built with [`Routes`] and [`routing`], so the OpenAPI document follows from the handlers' types. Handlers
+//! take [`Json`], [`Query`] and [`Path`], and return [`Result`](crate::Result); errors become problem documents.
+
+mod body;
+mod connection;
+mod extract;
+mod headers;
+mod health;
+mod openapi;
+mod origin;
+mod problem;
+mod routes;
+mod server;
+mod stack;
+
+pub use aide::axum::ApiRouter as Routes;
+pub use aide::axum::routing;
+pub use extract::{Created, Json, NoContent, Path, Query};
+pub use health::Health;
+pub use openapi::About;
+pub use problem::{Problem, ProblemField};
+pub use routes::ModuleRoutes;
+pub use server::serve;
+pub use stack::{Stack, StackParts};
