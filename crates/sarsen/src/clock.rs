@@ -137,9 +137,9 @@ impl FromStr for Timestamp {
         if let Some(time) = from_fixed_text(text.as_bytes()) {
             return Ok(time);
         }
-        let parsed: jiff::Timestamp = text
-            .parse()
-            .map_err(|error| Error::invalid(format!("`{text}` is not a time such as 2026-11-23T01:02:03Z")).source(error))?;
+        let parsed: jiff::Timestamp = text.parse().map_err(|error| {
+            Error::invalid(format!("`{text}` is not a time such as 2026-11-23T01:02:03Z")).source(error)
+        })?;
         Ok(Self::from_micros(parsed.as_microsecond()))
     }
 }

@@ -8,10 +8,15 @@ pub mod data;
 pub mod error;
 pub mod http;
 pub mod lifecycle;
+pub mod module;
 pub mod telemetry;
 
 pub use clock::{Clock, Timestamp};
 pub use config::Config;
 pub use data::{Db, Queryable, Tx};
 pub use error::{Error, Result};
-pub use sarsen_macros::FromRow;
+pub use module::{CallError, CallFailure, Deps, NoApi};
+pub use sarsen_macros::{Deps, FromRow, api};
+
+// The macros write `::sarsen::…`, here too.
+extern crate self as sarsen;

@@ -31,7 +31,8 @@ impl Owners {
     }
 
     pub(super) fn check(&self, module: &str, text: &Text) -> Result<()> {
-        let theirs = text.tables.iter().find_map(|table| Some((table, self.owner(table).filter(|owner| *owner != module)?)));
+        let theirs =
+            text.tables.iter().find_map(|table| Some((table, self.owner(table).filter(|owner| *owner != module)?)));
         let Some((table, owner)) = theirs else { return Ok(()) };
         Err(Error::internal(format!(
             "module `{module}` ran SQL on table `{table}`, which belongs to module `{owner}`.\n  query: {}",

@@ -87,8 +87,11 @@ impl Shared {
         loop {
             match self.get().await {
                 Ok(_) => return Ok(()),
-                Err(error) if error.kind() != Kind::Unavailable || started.elapsed() > self.section.acquire_timeout.0 => {
-                    return Err(error.context(format!("the database {}", self.section.url))
+                Err(error)
+                    if error.kind() != Kind::Unavailable || started.elapsed() > self.section.acquire_timeout.0 =>
+                {
+                    return Err(error
+                        .context(format!("the database {}", self.section.url))
                         .hint("start the server, or check database.url (host, port, user, password)"));
                 }
                 Err(_) => clock::pause(Duration::from_millis(100)).await,
@@ -186,7 +189,9 @@ async fn run_on(object: &Object, call: &Call, rows: &mut dyn Rows) -> Result<u64
 
 /// The prepared statement is not the server's any more.
 fn is_stale(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| *code == SqlState::FEATURE_NOT_SUPPORTED || *code == SqlState::INVALID_SQL_STATEMENT_NAME)
+    error
+        .code()
+        .is_some_and(|code| *code == SqlState::FEATURE_NOT_SUPPORTED || *code == SqlState::INVALID_SQL_STATEMENT_NAME)
 }
 
 async fn observed(busy: &mut Busy, call: &Call, rows: &mut dyn Rows, pool_wait: Duration) -> Result<u64> {
@@ -478,12 +483,15 @@ impl<'a> FromSql<'a> for Read<'a> {
 
 fn explain(error: &tokio_postgres::Error, what: &str) -> Error {
     let Some(code) = error.code() else {
-        let kind = if error.is_closed() || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>()) {
+        let kind = if error.is_closed()
+            || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+        {
             Kind::Unavailable
         } else {
             Kind::Internal
         };
-        let says = if kind == Kind::Unavailable { "the database does not answer" } else { "the statement cannot be sent" };
+        let says =
+            if kind == Kind::Unavailable { "the database does not answer" } else { "the statement cannot be sent" };
         return Error::new(kind, says).source(format!("{} in: {what}", chain(error)));
     };
     let (kind, says) = match code {
