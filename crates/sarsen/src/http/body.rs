@@ -222,10 +222,7 @@ impl<H: Unpin> http_body::Body for Outgoing<H> {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.get_mut();
         let operation: Option<Operation> = this.closing.as_ref().map(|closing| closing.operation().clone());
         let frame = match operation {

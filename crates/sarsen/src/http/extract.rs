@@ -1,12 +1,8 @@
 //! What handlers take and give: JSON, query, and path, with problems that name the field.
 
 use super::body;
-use super::openapi::{self, describe_path};
 use super::problem::Refusal;
 use crate::error::{Error, Result};
-use aide::generate::GenContext;
-use aide::openapi::{Operation, RequestBody, Response as ApiResponse};
-use aide::operation::{OperationInput, OperationOutput, ParamLocation, add_parameters, parameters_from_schema, set_body};
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -14,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
-use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -61,9 +56,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// Reads the wrong body once more, to say which field it is.
 fn explain_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<Json<T>> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let error = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Err(error) => error,
-        Ok(_) => return Err(Refusal::Malformed.error("the body is not JSON: there is more after its end")),
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut reader) else {
+        return Err(Refusal::Malformed.error("the body is not JSON: there is more after its end"));
     };
     let (path, error) = (error.path().to_string(), error.into_inner());
     if error.is_data() {
@@ -173,98 +167,5 @@ fn explain_path(rejection: PathRejection) -> Error {
         ErrorKind::Message(message) => wrong(String::new(), message),
         // A handler that asks for other parts than its route has.
         _ => Error::internal(text),
-    }
-}
-
-impl<T: JsonSchema> OperationInput for Json<T> {
-    fn operation_input(context: &mut GenContext, operation: &mut Operation) {
-        let content = [("application/json".to_owned(), openapi::media::<T>(context))].into_iter().collect();
-        let body = RequestBody { description: None, content, required: true, extensions: Default::default() };
-        set_body(context, operation, body);
-    }
-
-    fn inferred_early_responses(context: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, ApiResponse)> {
-        problem_once(context, operation)
-    }
-}
-
-impl<T: JsonSchema> OperationInput for Query<T> {
-    fn operation_input(context: &mut GenContext, operation: &mut Operation) {
-        let schema = context.schema.subschema_for::<T>();
-        let parameters = parameters_from_schema(context, schema, ParamLocation::Query);
-        add_parameters(context, operation, parameters);
-    }
-
-    fn inferred_early_responses(context: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, ApiResponse)> {
-        problem_once(context, operation)
-    }
-}
-
-impl<T: JsonSchema> OperationInput for Path<T> {
-    fn operation_input(context: &mut GenContext, operation: &mut Operation) {
-        let schema = context.schema.subschema_for::<T>();
-        let parameters = parameters_from_schema(context, schema.clone(), ParamLocation::Path);
-        if parameters.is_empty() {
-            describe_path(operation, &schema);
-        }
-        add_parameters(context, operation, parameters);
-    }
-
-    fn inferred_early_responses(context: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, ApiResponse)> {
-        problem_once(context, operation)
-    }
-}
-
-/// The problem as the default answer, unless the handler's own error already is it.
-pub(super) fn problem_once(context: &mut GenContext, operation: &Operation) -> Vec<(Option<u16>, ApiResponse)> {
-    let there = operation.responses.as_ref().is_some_and(|responses| responses.default.is_some());
-    if there { Vec::new() } else { vec![(None, openapi::problem_response(context))] }
-}
-
-impl OperationOutput for Error {
-    type Inner = Self;
-
-    fn operation_response(context: &mut GenContext, _: &mut Operation) -> Option<ApiResponse> {
-        Some(openapi::problem_response(context))
-    }
-
-    fn inferred_responses(context: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, ApiResponse)> {
-        vec![(None, openapi::problem_response(context))]
-    }
-}
-
-impl<T: JsonSchema> OperationOutput for Json<T> {
-    type Inner = T;
-
-    fn operation_response(context: &mut GenContext, _: &mut Operation) -> Option<ApiResponse> {
-        Some(openapi::json_response::<T>(context, "Done"))
-    }
-
-    fn inferred_responses(context: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, ApiResponse)> {
-        vec![(Some(200), openapi::json_response::<T>(context, "Done"))]
-    }
-}
-
-impl<T: JsonSchema> OperationOutput for Created<T> {
-    type Inner = T;
-
-    fn operation_response(context: &mut GenContext, _: &mut Operation) -> Option<ApiResponse> {
-        Some(openapi::json_response::<T>(context, "Made"))
-    }
-
-    fn inferred_responses(context: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, ApiResponse)> {
-        vec![(Some(201), openapi::json_response::<T>(context, "Made"))]
-    }
-}
-
-impl OperationOutput for NoContent {
-    type Inner = ();
-
-    fn operation_response(_: &mut GenContext, _: &mut Operation) -> Option<ApiResponse> {
-        Some(ApiResponse { description: "Done".to_owned(), ..ApiResponse::default() })
-    }
-
-    fn inferred_responses(context: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, ApiResponse)> {
-        Self::operation_response(context, operation).map(|response| (Some(204), response)).into_iter().collect()
     }
 }

@@ -4,8 +4,8 @@ use crate::error::{Error, Kind};
 use crate::telemetry::Operation;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{StatusCode, Version};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
@@ -151,10 +151,8 @@ pub(super) enum Detail {
 
 fn document(error: &Error, status: StatusCode, detail: Detail) -> Problem {
     let hidden = error.kind() == Kind::Internal && detail == Detail::Public;
-    let field = |field: &crate::error::FieldError| ProblemField {
-        field: field.field.clone(),
-        message: field.message.clone(),
-    };
+    let field =
+        |field: &crate::error::FieldError| ProblemField { field: field.field.clone(), message: field.message.clone() };
     let text = if detail == Detail::Development && error.kind() == Kind::Internal {
         error.report()
     } else {
@@ -236,11 +234,4 @@ pub(super) fn fill(response: Response) -> Response {
         filled.headers_mut().insert(ALLOW, allow);
     }
     filled
-}
-
-/// Takes away what only HTTP/1 knows.
-pub(super) fn fit_version(response: &mut Response, version: Version) {
-    if version > Version::HTTP_11 {
-        response.headers_mut().remove(CONNECTION);
-    }
 }

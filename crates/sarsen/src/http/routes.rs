@@ -98,10 +98,13 @@ impl RouteTable {
     /// The table over all modules; two that claim the same route are an error that names both.
     pub(super) fn new(modules: &[ModuleRoutes]) -> Result<Self> {
         let mut patterns: BTreeMap<&str, Vec<(Method, RouteName)>> = BTreeMap::new();
-        for (module, listed) in modules.iter().flat_map(|module| module.listed.iter().map(move |listed| (module, listed))) {
+        for (module, listed) in
+            modules.iter().flat_map(|module| module.listed.iter().map(move |listed| (module, listed)))
+        {
             let routes = patterns.entry(&listed.pattern).or_default();
             if let Some((method, taken)) = routes.iter().find(|(method, _)| *method == listed.method) {
-                let text = format!("{method} {} is served by `{}` and by `{}`", listed.pattern, taken.module, module.module);
+                let text =
+                    format!("{method} {} is served by `{}` and by `{}`", listed.pattern, taken.module, module.module);
                 return Err(Error::invalid(text).hint("give one of them another path"));
             }
             let name = format!("{} {}", listed.method, listed.pattern).into();

@@ -1,14 +1,19 @@
 //! The way of a request, in one function: what surrounds the routes, in order, and why in this order.
 
+use super::assets::Assets;
+use super::auth::{Auth, Authenticate, Identities};
 use super::body::{BodyLimits, Outgoing, Within};
 use super::health::Health;
 use super::openapi::About;
 use super::problem::{self, Refusal};
 use super::routes::{ModuleRoutes, RouteName, RouteTable};
-use super::{headers, origin};
+use super::session::Sessions;
+use super::{docs, headers, openapi, origin};
 use crate::config::{Environment, HttpSection};
 use crate::error::{Error, Kind, Result};
 use crate::telemetry::{Operation, OperationKind, Outcome, Recorder, Trace};
+use aide::axum::ApiRouter as Routes;
+use aide::openapi::OpenApi;
 use axum::BoxError;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +23,7 @@ use futures_util::FutureExt;
 use http::{HeaderName, Request};
 use http_body::Body as _;
 use std::any::Any;
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,7 +33,6 @@ use tower::Service;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What a [`Stack`] is made of.
-#[derive(Debug)]
 pub struct StackParts {
     /// The limits.
     pub section: HttpSection,
@@ -41,6 +46,35 @@ pub struct StackParts {
     pub about: About,
     /// What the modules serve.
     pub modules: Vec<ModuleRoutes>,
+    /// The sessions of browsers, if there are any.
+    pub sessions: Option<Sessions>,
+    /// Who knows bearer tokens; asked in order.
+    pub authenticate: Vec<Authenticate>,
+    /// The web client, if there is one.
+    pub assets: Option<Assets>,
+}
+
+impl fmt::Debug for StackParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StackParts").field("modules", &self.modules).finish_non_exhaustive()
+    }
+}
+
+impl StackParts {
+    /// An application that serves nothing yet.
+    pub fn new(section: &HttpSection, recorder: &Recorder, health: Health) -> Self {
+        Self {
+            section: section.clone(),
+            environment: Environment::Production,
+            recorder: recorder.clone(),
+            health,
+            about: About::default(),
+            modules: Vec::new(),
+            sessions: None,
+            authenticate: Vec::new(),
+            assets: None,
+        }
+    }
 }
 
 /// The whole service of an application: [`Stack::call`] takes a request all the way. Clones are the same.
@@ -53,6 +87,7 @@ struct Inner {
     router: Router,
     health: Health,
     recorder: Recorder,
+    identities: Identities,
     at_work: AtomicUsize,
     max_in_flight: usize,
     timeout: Duration,
@@ -64,7 +99,9 @@ struct Inner {
 impl Stack {
     /// Puts the parts together; two modules that serve the same route are an error.
     pub fn new(parts: StackParts) -> Result<Self> {
-        let StackParts { section, environment, recorder, health, about: _, modules } = parts;
+        let StackParts { section, environment, recorder, health, about, mut modules, .. } = parts;
+        let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter().map(|module| &module.api));
+        modules.push(own_routes(&document, parts.assets)?);
         let routes = RouteTable::new(&modules)?;
         let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
         Ok(Self(Arc::new(Inner {
@@ -72,6 +109,7 @@ impl Stack {
             router,
             health,
             recorder,
+            identities: Identities { sessions: parts.sessions, tokens: parts.authenticate.into() },
             at_work: AtomicUsize::new(0),
             max_in_flight: section.max_in_flight,
             timeout: section.request_timeout.0,
@@ -105,7 +143,7 @@ impl Stack {
         let closing = Closing(operation);
         let operation = &closing.0;
         let response = operation.scope(inner.answer(request, route, operation)).await;
-        inner.close(response, closing, held)
+        Inner::close(response, closing, held)
     }
 }
 
@@ -126,7 +164,7 @@ impl Inner {
         B::Error: Into<BoxError>,
     {
         let mut response = self.within_limits(request, route, operation).await;
-        // 8. Framework answers without a body get a document, and every answer its headers.
+        // 9. Framework answers without a body get a document, and every answer its headers.
         if response.status().is_client_error() {
             response = problem::fill(response);
         } else if self.development && response.status().is_server_error() {
@@ -161,12 +199,12 @@ impl Inner {
         }
     }
 
-    async fn handle<B>(&self, request: Request<B>, _route: &RouteName, operation: &Operation) -> Response
+    async fn handle<B>(&self, request: Request<B>, route: &RouteName, operation: &Operation) -> Response
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         // 6. Limits of the body before anybody can read it; then who may send it.
         let deadline = operation.started() + self.timeout;
         let body = match self.body.admit(body, deadline) {
@@ -176,11 +214,20 @@ impl Inner {
         if let Err(error) = origin::check(&parts.method, &parts.uri, &parts.headers) {
             return error.into_response();
         }
-        // 7. The routes.
-        match self.router.clone().call(Request::from_parts(parts, body)).await {
+        // 7. Who is there is found out when the handler asks; a route that never asks pays nothing.
+        let auth = route.auth.then(|| Auth::new(&self.identities));
+        if let Some(auth) = &auth {
+            parts.extensions.insert(auth.clone());
+        }
+        // 8. The routes.
+        let mut response = match self.router.clone().call(Request::from_parts(parts, body)).await {
             Ok(response) => response,
             Err(never) => match never {},
+        };
+        if let Some(auth) = auth {
+            auth.answer(response.headers_mut());
         }
+        response
     }
 
     fn enter(&self) -> Option<Place<'_>> {
@@ -188,8 +235,8 @@ impl Inner {
         (self.at_work.fetch_add(1, Ordering::Relaxed) < self.max_in_flight).then_some(place)
     }
 
-    /// 9. Closes the Operation, now or when the body has gone out.
-    fn close<H: Send + Unpin + 'static>(&self, response: Response, closing: Closing, held: H) -> Response {
+    /// 10. Closes the Operation, now or when the body has gone out.
+    fn close<H: Send + Unpin + 'static>(response: Response, closing: Closing, held: H) -> Response {
         let status = response.status().as_u16();
         if response.body().size_hint().exact().is_some() {
             closing.close(Outcome::Status(status));
@@ -197,6 +244,20 @@ impl Inner {
         }
         response.map(|body| Body::new(Outgoing::new(body, closing, status, held)))
     }
+}
+
+fn cookie_name(sessions: &Option<Sessions>) -> &'static str {
+    sessions.as_ref().map_or("session", |sessions| sessions.jar().name())
+}
+
+/// The routes of the framework itself: the document of the API, the page that shows it, and the web client.
+fn own_routes(document: &OpenApi, assets: Option<Assets>) -> Result<ModuleRoutes> {
+    let (router, listed) = docs::routes(document)?;
+    let own = ModuleRoutes::new("", Routes::new).listed(router, listed);
+    Ok(match assets.map(Assets::routes) {
+        Some((router, listed)) => own.listed(router, listed),
+        None => own,
+    })
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Error {
