@@ -75,7 +75,10 @@ mod tests {
             attempts.admit("ada", at(0)).expect("admitted");
         }
         let error = attempts.admit("ada", at(50)).expect_err("the sixth");
-        assert_eq!((error.kind(), error.message()), (Kind::TooMany, "too many wrong passwords: try again in 10 seconds"));
+        assert_eq!(
+            (error.kind(), error.message()),
+            (Kind::TooMany, "too many wrong passwords: try again in 10 seconds")
+        );
         attempts.admit("bob", at(50)).expect("another name");
         attempts.admit("ada", at(60)).expect("a minute later");
     }

@@ -189,7 +189,11 @@ impl AccountsApi for Module {
         let user = self.new_user(username, display_name);
         let (handle, searched) =
             (user.username.to_ascii_lowercase(), names::searched(&user.username, &user.display_name));
-        match self.store.insert(vec![NewUser { user: user.clone(), handle, searched, password, imported: false }]).await? {
+        match self
+            .store
+            .insert(vec![NewUser { user: user.clone(), handle, searched, password, imported: false }])
+            .await?
+        {
             0 => Err(AccountsError::UsernameTaken(user.username)),
             _ => Ok(user),
         }

@@ -95,7 +95,7 @@ struct ChannelPath {
 }
 
 async fn list(State(module): This, actor: Actor, Query(wanted): Query<Listing>) -> Result<Json<Page<Channel>>> {
-    let page = PageRequest { cursor: wanted.cursor, limit: wanted.limit.unwrap_or(PageRequest::default().limit) };
+    let page = PageRequest { cursor: wanted.cursor, limit: wanted.limit };
     Ok(Json(match wanted.scope {
         Scope::Joined => module.joined(actor.id, &page).await?,
         Scope::All => module.readable(actor.id, &page).await?,

@@ -16,11 +16,13 @@ pub(super) fn check_name(name: &str) -> Result<()> {
     if name.is_empty() {
         return Err(Error::invalid_field("name", "is empty"));
     }
-    let allowed = |character: char| {
-        character.is_ascii_lowercase() || character.is_ascii_digit() || "-_.".contains(character)
-    };
+    let allowed =
+        |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "-_.".contains(character);
     if !name.chars().all(allowed) {
-        return Err(Error::invalid_field("name", "has characters other than lowercase letters, digits, `-`, `_` and `.`"));
+        return Err(Error::invalid_field(
+            "name",
+            "has characters other than lowercase letters, digits, `-`, `_` and `.`",
+        ));
     }
     check_line("name", name, MAX_NAME)
 }

@@ -40,7 +40,8 @@ mod tests {
         let recency = Recency::default();
         let at = |millis: i64| Timestamp::from_micros(millis * 1000);
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let news = [(one, 0), (one, 999), (other, 999), (one, 1000), (one, 500)].map(|(id, ms)| recency.is_news(id, at(ms)));
+        let news =
+            [(one, 0), (one, 999), (other, 999), (one, 1000), (one, 500)].map(|(id, ms)| recency.is_news(id, at(ms)));
         assert_eq!(news, [true, false, true, true, false]);
     }
 }

@@ -18,6 +18,12 @@ macro_rules! channels {
     };
 }
 
+/// Oldest first: ids rise with time.
+const BY_AGE: &[Order] = &[Order::asc("id")];
+
+/// The order in which members joined.
+const BY_JOINING: &[Order] = &[Order::asc("joined_at"), Order::asc("user_id")];
+
 /// A channel as one user sees it.
 #[derive(Debug, sarsen::FromRow)]
 pub(super) struct Stored {
@@ -62,13 +68,6 @@ pub(super) struct NewChannel {
     pub(super) created_at: Timestamp,
 }
 
-#[derive(Debug, sarsen::FromRow)]
-struct Membership {
-    user_id: Uuid,
-    #[expect(dead_code, reason = "pages are ordered by it")]
-    joined_at: Timestamp,
-}
-
 /// The rows of channels.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -95,13 +94,13 @@ impl Store {
     /// The channels that `user` has joined, oldest first.
     pub(super) async fn joined(&self, user: Uuid, page: &PageRequest) -> Result<Page<Stored>> {
         let query = self.db.query(channels!("WHERE m.user_id IS NOT NULL")).bind(user);
-        query.page_by(&[Order::asc("id")], page).await
+        query.page_by(BY_AGE, page).await
     }
 
     /// The channels that `user` may read, oldest first.
     pub(super) async fn readable(&self, user: Uuid, page: &PageRequest) -> Result<Page<Stored>> {
         let query = self.db.query(channels!("WHERE (c.kind = 'public' OR m.user_id IS NOT NULL)")).bind(user);
-        query.page_by(&[Order::asc("id")], page).await
+        query.page_by(BY_AGE, page).await
     }
 
     /// The ids of channels that `user` may read, those they joined first.
@@ -137,8 +136,8 @@ impl Store {
     /// The members of a channel, in the order in which they joined.
     pub(super) async fn members(&self, channel: Uuid, page: &PageRequest) -> Result<Page<Uuid>> {
         let query = self.db.query("SELECT user_id, joined_at FROM memberships WHERE channel_id = ?").bind(channel);
-        let page = query.page_by::<Membership>(&[Order::asc("joined_at"), Order::asc("user_id")], page).await?;
-        Ok(page.map(|membership| membership.user_id))
+        let page = query.page_by::<(Uuid, Timestamp)>(BY_JOINING, page).await?;
+        Ok(page.map(|(user, _)| user))
     }
 
     /// Inserts a channel with its first members; nothing, and `false`, when its name or its people have one already.
@@ -189,12 +188,7 @@ fn members_sql(count: usize) -> String {
     )
 }
 
-async fn insert_members(
-    query: sarsen::data::Query<'_>,
-    channel: Uuid,
-    users: &[Uuid],
-    at: Timestamp,
-) -> Result<()> {
+async fn insert_members(query: sarsen::data::Query<'_>, channel: Uuid, users: &[Uuid], at: Timestamp) -> Result<()> {
     let query = users.iter().fold(query, |query, user| query.bind(channel).bind(*user).bind(at));
     query.execute().await.map(drop)
 }

@@ -2,8 +2,7 @@
 
 use super::Module;
 use super::posting::Draft;
-use super::reading::{Changes, History, checked_limit};
-use super::search::Wanted;
+use super::reading::{Changes, History};
 use super::view::Message;
 use axum::extract::State;
 use sarsen::Result;
@@ -124,7 +123,7 @@ async fn changes(
     Path(path): Path<IdPath>,
     Query(wanted): Query<Since>,
 ) -> Result<Json<Changes>> {
-    let limit = checked_limit(wanted.limit)?;
+    let limit = PageRequest { cursor: None, limit: wanted.limit }.limit()?;
     Ok(Json(module.changes(actor.id, path.id, wanted.since, limit).await?))
 }
 
@@ -164,15 +163,10 @@ async fn unreact(State(module): This, actor: Actor, Path(path): Path<ReactionPat
 }
 
 async fn search(State(module): This, actor: Actor, Query(query): Query<SearchQuery>) -> Result<Json<Page<Message>>> {
-    let limit = checked_limit(query.limit)?;
-    let wanted = Wanted { words: query.q, channel: query.channel, cursor: query.cursor, limit };
-    Ok(Json(module.search(actor.id, wanted).await?))
+    let page = PageRequest { cursor: query.cursor, limit: query.limit };
+    Ok(Json(module.search(actor.id, &query.q, query.channel, &page).await?))
 }
 
-async fn mentions(
-    State(module): This,
-    actor: Actor,
-    Query(page): Query<PageRequest>,
-) -> Result<Json<Page<Message>>> {
+async fn mentions(State(module): This, actor: Actor, Query(page): Query<PageRequest>) -> Result<Json<Page<Message>>> {
     Ok(Json(module.mentions(actor.id, &page).await?))
 }

@@ -27,7 +27,8 @@ impl Module {
         let tx = self.store.db.begin().await?;
         let count = i64::try_from(messages.len()).unwrap_or(i64::MAX);
         let before = write::next_revision(&tx, channel, count).await? - count;
-        let new = messages.into_iter().zip(before + 1..).map(|(message, revision)| imported(channel, message, revision));
+        let new =
+            messages.into_iter().zip(before + 1..).map(|(message, revision)| imported(channel, message, revision));
         let inserted = write::insert_many(&tx, new.collect()).await?;
         match inserted.is_empty() {
             true => tx.rollback().await?,

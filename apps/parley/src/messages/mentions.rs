@@ -67,7 +67,9 @@ mod tests {
 
     #[test]
     fn addresses_and_scraps_are_not_mentions() {
-        for text in ["ada@example.org", "@", "@@ada", "@ ada", "@a", "@.ada", "@äda", "@adaä", "https://x.org/@ada", "@-"] {
+        for text in
+            ["ada@example.org", "@", "@@ada", "@ ada", "@a", "@.ada", "@äda", "@adaä", "https://x.org/@ada", "@-"]
+        {
             assert_eq!(candidates(text), [""; 0], "{text}");
         }
         assert_eq!(candidates(&format!("@{}", "x".repeat(33))), [""; 0]);

@@ -2,8 +2,8 @@
 
 use super::Module;
 use super::view::Message;
+use sarsen::Result;
 use sarsen::data::{Page, PageRequest};
-use sarsen::{Error, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -81,13 +81,5 @@ impl Module {
         let readable: HashSet<Uuid> = self.channels.readable_of(user, channels).await?.into_iter().collect();
         messages.retain(|message| readable.contains(&message.channel_id));
         Ok(Page { items: self.views(user, messages).await?, next: page.next })
-    }
-}
-
-/// The number of items that a list without a page request takes: 1 to 100, 50 when nothing is said.
-pub(super) fn checked_limit(limit: Option<u32>) -> Result<u32> {
-    match limit.unwrap_or(50) {
-        limit @ 1..=100 => Ok(limit),
-        _ => Err(Error::invalid_field("limit", "is not from 1 to 100")),
     }
 }

@@ -3,7 +3,7 @@
 use super::Module;
 use super::view::Message;
 use crate::text::{check_line, check_present};
-use sarsen::data::{Page, Search};
+use sarsen::data::{Page, PageRequest, Search};
 use sarsen::{Error, Result};
 use uuid::Uuid;
 
@@ -13,26 +13,25 @@ pub(super) const INDEX: Search = Search::new("message_search");
 /// Most characters of a query.
 const MAX_QUERY: usize = 200;
 
-/// What somebody looks for.
-#[derive(Debug)]
-pub(super) struct Wanted {
-    pub(super) words: String,
-    /// Every channel that one may read (the first 200) when it is left out.
-    pub(super) channel: Option<Uuid>,
-    pub(super) cursor: Option<String>,
-    pub(super) limit: u32,
-}
-
 impl Module {
     /// The messages that have all the words, those that came last first.
-    pub(super) async fn search(&self, user: Uuid, wanted: Wanted) -> Result<Page<Message>> {
-        check_present("q", &wanted.words)?;
-        check_line("q", &wanted.words, MAX_QUERY)?;
-        let before = wanted.cursor.map(|cursor| self.open_cursor(&cursor)).transpose()?;
-        let channels = self.scopes(user, wanted.channel).await?;
-        let mut seqs = self.store.search(&wanted.words, &channels, before, wanted.limit + 1).await?;
-        let more = seqs.len() > wanted.limit as usize;
-        seqs.truncate(wanted.limit as usize);
+    ///
+    /// Without a channel it looks in every channel that `user` may read: the first 200, those they joined before the others.
+    pub(super) async fn search(
+        &self,
+        user: Uuid,
+        words: &str,
+        channel: Option<Uuid>,
+        page: &PageRequest,
+    ) -> Result<Page<Message>> {
+        check_present("q", words)?;
+        check_line("q", words, MAX_QUERY)?;
+        let limit = page.limit()?;
+        let before = page.cursor.as_deref().map(|cursor| self.open_cursor(cursor)).transpose()?;
+        let channels = self.scopes(user, channel).await?;
+        let mut seqs = self.store.search(words, &channels, before, limit + 1).await?;
+        let more = seqs.len() > limit as usize;
+        seqs.truncate(limit as usize);
         let next = seqs.last().filter(|_| more).map(|last| self.seal_cursor(*last));
         let found = if seqs.is_empty() { Vec::new() } else { self.store.by_seqs(seqs).await? };
         Ok(Page { items: self.views(user, found).await?, next })
@@ -51,8 +50,8 @@ impl Module {
     }
 
     fn open_cursor(&self, cursor: &str) -> Result<i64> {
-        let opened = self.store.db.open_sealed(cursor)?;
-        let last = opened.strip_prefix("search ").and_then(|last| last.parse().ok());
-        last.ok_or_else(|| Error::invalid_field("cursor", "is not from this list"))
+        let opened = self.store.db.open_sealed(cursor).ok();
+        let last = opened.and_then(|opened| opened.strip_prefix("search ")?.parse().ok());
+        last.ok_or_else(|| Error::invalid_field("cursor", "was not given by this list"))
     }
 }

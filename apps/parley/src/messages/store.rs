@@ -19,6 +19,10 @@ macro_rules! messages {
     };
 }
 
+const NEWEST_FIRST: &[Order] = &[Order::desc("posted_at"), Order::desc("id")];
+const OLDEST_FIRST: &[Order] = &[Order::asc("posted_at"), Order::asc("id")];
+const NEWEST_MENTION_FIRST: &[Order] = &[Order::desc("posted_at"), Order::desc("message_id")];
+
 /// A message as it is stored.
 #[derive(Clone, Debug, sarsen::FromRow)]
 pub(super) struct Stored {
@@ -44,13 +48,6 @@ pub(super) struct EmojiCount {
     pub(super) users: i64,
     /// How many of them are the one who asks: 0 or 1.
     pub(super) mine: i64,
-}
-
-#[derive(Debug, sarsen::FromRow)]
-struct Mention {
-    message_id: Uuid,
-    #[expect(dead_code, reason = "pages are ordered by it")]
-    posted_at: Timestamp,
 }
 
 /// The rows of messages.
@@ -81,13 +78,13 @@ impl Store {
     /// The messages of a channel that are no replies, newest first.
     pub(super) async fn history(&self, channel: Uuid, page: &PageRequest) -> Result<Page<Stored>> {
         let query = self.db.query(messages!("WHERE channel_id = ? AND thread_id IS NULL")).bind(channel);
-        query.page_by(&[Order::desc("posted_at"), Order::desc("id")], page).await
+        query.page_by(NEWEST_FIRST, page).await
     }
 
     /// The replies of a thread, oldest first.
     pub(super) async fn replies(&self, root: Uuid, page: &PageRequest) -> Result<Page<Stored>> {
         let query = self.db.query(messages!("WHERE thread_id = ?")).bind(root);
-        query.page_by(&[Order::asc("posted_at"), Order::asc("id")], page).await
+        query.page_by(OLDEST_FIRST, page).await
     }
 
     /// The messages of a channel that changed after `since`, in the order of their last changes.
@@ -99,8 +96,8 @@ impl Store {
     /// The messages that mention `user`, newest first.
     pub(super) async fn mentioning(&self, user: Uuid, page: &PageRequest) -> Result<Page<Uuid>> {
         let query = self.db.query("SELECT message_id, posted_at FROM mentions WHERE user_id = ?").bind(user);
-        let page = query.page_by::<Mention>(&[Order::desc("posted_at"), Order::desc("message_id")], page).await?;
-        Ok(page.map(|mention| mention.message_id))
+        let page = query.page_by::<(Uuid, Timestamp)>(NEWEST_MENTION_FIRST, page).await?;
+        Ok(page.map(|(message, _)| message))
     }
 
     /// The messages with these ids, newest first.
@@ -116,7 +113,13 @@ impl Store {
     }
 
     /// The numbers of the messages in `channels` that have all `words`, the last one first.
-    pub(super) async fn search(&self, words: &str, channels: &[String], before: Option<i64>, limit: u32) -> Result<Vec<i64>> {
+    pub(super) async fn search(
+        &self,
+        words: &str,
+        channels: &[String],
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<i64>> {
         INDEX.find(&self.db, words, channels, before, limit).await
     }
 

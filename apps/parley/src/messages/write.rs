@@ -108,9 +108,8 @@ pub(super) async fn mention(tx: &Tx, message: &Stored, users: &[Uuid]) -> Result
     }
     let groups = vec!["(?, ?, ?)"; users.len()].join(", ");
     let sql = format!("INSERT INTO mentions (user_id, message_id, posted_at) VALUES {groups}");
-    let query = users.iter().fold(tx.query(sql), |query, user| {
-        query.bind(*user).bind(message.id).bind(message.posted_at)
-    });
+    let query =
+        users.iter().fold(tx.query(sql), |query, user| query.bind(*user).bind(message.id).bind(message.posted_at));
     query.execute().await.map(drop)
 }
 
