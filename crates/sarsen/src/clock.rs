@@ -86,6 +86,32 @@ fn write_digits(place: &mut [u8], mut number: i64) {
     }
 }
 
+/// Reads the fixed form only; anything else, wrong dates included, is left to the full parser.
+fn from_fixed_text(text: &[u8]) -> Option<Timestamp> {
+    let form = b"0000-00-00T00:00:00.000000Z";
+    let fits = |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form };
+    if text.len() != form.len() || !text.iter().zip(form).all(fits) {
+        return None;
+    }
+    let number = |from: usize, to: usize| text[from..to].iter().fold(0, |sum, byte| sum * 10 + i64::from(byte - b'0'));
+    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
+    let (hour, minute, second) = (number(11, 13), number(14, 16), number(17, 19));
+    let days = days_from_civil(year, month, day);
+    if civil_from_days(days) != (year, month, day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+    Some(Timestamp::from_micros(seconds * 1_000_000 + number(20, 26)))
+}
+
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
@@ -108,6 +134,9 @@ impl FromStr for Timestamp {
     type Err = Error;
     /// Reads RFC 3339, with any offset and fraction.
     fn from_str(text: &str) -> Result<Self> {
+        if let Some(time) = from_fixed_text(text.as_bytes()) {
+            return Ok(time);
+        }
         let parsed: jiff::Timestamp = text
             .parse()
             .map_err(|error| Error::invalid(format!("`{text}` is not a time such as 2026-11-23T01:02:03Z")).source(error))?;
@@ -258,6 +287,10 @@ mod tests {
             assert_eq!(time.to_string().len(), 27);
             assert_eq!(time.to_string().parse::<Timestamp>().expect("reads back"), time);
         }
+        for wrong in ["2023-02-29T00:00:00.000000Z", "2023-13-01T00:00:00.000000Z", "soon", ""] {
+            assert!(wrong.parse::<Timestamp>().is_err(), "{wrong}");
+        }
+        assert_eq!("2000-02-29T01:00:00+01:00".parse::<Timestamp>().expect("reads").as_micros(), 951_782_400_000_000);
         assert_eq!(Timestamp::from_micros(951_782_400_000_000).to_string(), "2000-02-29T00:00:00.000000Z");
     }
 

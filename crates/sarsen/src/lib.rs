@@ -4,10 +4,13 @@
 
 pub mod clock;
 pub mod config;
+pub mod data;
 pub mod error;
 pub mod lifecycle;
 pub mod telemetry;
 
 pub use clock::{Clock, Timestamp};
 pub use config::Config;
+pub use data::{Db, Queryable, Tx};
 pub use error::{Error, Result};
+pub use sarsen_macros::FromRow;

@@ -78,14 +78,14 @@ pub fn wait<F: Future>(kind: WaitKind, label: &'static str, future: F) -> Wait<F
 /// Runs `work`, which blocks shortly, and books the time.
 #[inline]
 pub fn sync<T>(kind: WaitKind, label: &'static str, work: impl FnOnce() -> T) -> T {
-    sync_timed(kind, label, work).0
+    sync_timed(kind, label, |_| work()).0
 }
 
-/// Like [`sync`], and says how long it took.
+/// Like [`sync`]: tells `work` when it began, and says how long it took.
 #[inline]
-pub fn sync_timed<T>(kind: WaitKind, label: &'static str, work: impl FnOnce() -> T) -> (T, Duration) {
+pub fn sync_timed<T>(kind: WaitKind, label: &'static str, work: impl FnOnce(Instant) -> T) -> (T, Duration) {
     let started = clock::monotonic();
-    let result = work();
+    let result = work(started);
     let took = clock::monotonic() - started;
     Operation::with_current(|operation| operation.add_wait(kind, label, took));
     (result, took)

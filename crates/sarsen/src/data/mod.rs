@@ -1,0 +1,257 @@
+//! One handle for data, SQL first: [`Db`] and [`Tx`] run the same text on every database and observe every statement.
+//!
+//! ```
+//! # async fn example(db: sarsen::Db, channel: uuid::Uuid) -> sarsen::Result<()> {
+//! #[derive(sarsen::FromRow)]
+//! struct Message { id: uuid::Uuid, text: String }
+//!
+//! let messages: Vec<Message> =
+//!     db.query("SELECT id, text FROM messages WHERE channel_id = ? LIMIT 20").bind(channel).all().await?;
+//! let tx = db.begin().await?;
+//! tx.query("UPDATE messages SET text = ? WHERE id = ?").bind("gone").bind(messages[0].id).execute().await?;
+//! tx.commit().await?;
+//! # Ok(()) }
+//! ```
+
+mod dialect;
+mod migrate;
+mod observe;
+mod owners;
+mod page;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod query;
+mod row;
+mod search;
+mod sqlite;
+mod statement;
+mod transaction;
+mod value;
+
+pub use migrate::{MigrationFiles, MigrationReport, MigrationState, ModuleMigrations};
+pub use owners::Owners;
+pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Order, Page, PageRequest};
+pub use query::{Query, Queryable};
+pub use row::{FromRow, Row};
+pub use search::Search;
+pub use transaction::Tx;
+pub use value::{FromValue, IntoValue, Json, Value, ValueRef};
+
+use crate::clock::Clock;
+use crate::config::DatabaseSection;
+use crate::error::{Error, Kind, Result};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use dialect::Dialect;
+use futures_util::future::BoxFuture;
+use hmac::{Hmac, KeyInit, Mac};
+use query::{Call, Target};
+use row::{OwnedRow, Rows};
+use sha2::Sha256;
+use statement::Text;
+use std::borrow::Cow;
+use std::panic::Location;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// What a database has to do for us: one file for each.
+trait Driver: Send + Sync + std::fmt::Debug {
+    fn dialect(&self) -> Dialect;
+
+    /// Runs a statement that is known to be quick on this thread, where the database is in the process; nothing when it is not.
+    fn try_inline(&self, _: &Call, _: &mut dyn Rows) -> Option<Result<u64>> {
+        None
+    }
+
+    /// Runs a statement in a transaction of its own; gives back the rows and how many there were or were changed.
+    fn run(&self, call: Call, rows: Box<dyn Rows>) -> BoxFuture<'_, Result<(Box<dyn Rows>, u64)>>;
+
+    /// Runs a statement whose rows come in batches; closing the receiver ends it.
+    fn stream(&self, call: Call) -> mpsc::Receiver<Result<Vec<OwnedRow>>>;
+
+    /// Starts a transaction that may write.
+    fn begin(&self, site: &'static Location<'static>) -> BoxFuture<'_, Result<Box<dyn Transaction>>>;
+
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// An open transaction of a driver. Dropped, it is rolled back.
+trait Transaction: Send + std::fmt::Debug {
+    fn run(&mut self, call: Call, rows: Box<dyn Rows>) -> BoxFuture<'_, Result<(Box<dyn Rows>, u64)>>;
+    /// Runs several statements that give no rows.
+    fn script<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>>;
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
+    fn rollback(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
+}
+
+/// The application's database. Clones are the same database; [`Db::for_module`] gives a module its own handle.
+#[derive(Clone, Debug)]
+pub struct Db {
+    shared: Arc<Shared>,
+    module: Option<&'static str>,
+    primary: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    driver: Box<dyn Driver>,
+    section: DatabaseSection,
+    clock: Clock,
+    key: OnceLock<[u8; 32]>,
+    owners: OnceLock<Owners>,
+}
+
+async fn connect(section: &DatabaseSection) -> Result<Box<dyn Driver>> {
+    match section.url.scheme() {
+        "sqlite" => Ok(Box::new(sqlite::Sqlite::open(section).await?)),
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Ok(Box::new(postgres::Postgres::connect(section).await?)),
+        #[cfg(not(feature = "postgres"))]
+        "postgres" | "postgresql" => Err(Error::new(Kind::Unsupported, "this build has no driver for PostgreSQL")
+            .hint("enable feature \"postgres\" of the crate sarsen")),
+        other => Err(Error::invalid(format!("database.url: no driver knows `{other}:`"))
+            .hint("use sqlite:PATH or postgres://user:password@host/name")),
+    }
+}
+
+impl Db {
+    /// Connects to what `section.url` names; waits for a server that is still starting, at most `acquire_timeout`.
+    pub async fn connect(section: &DatabaseSection, clock: &Clock) -> Result<Db> {
+        let shared = Shared {
+            driver: connect(section).await?,
+            section: section.clone(),
+            clock: clock.clone(),
+            key: OnceLock::new(),
+            owners: OnceLock::new(),
+        };
+        Ok(Db { shared: Arc::new(shared), module: None, primary: false })
+    }
+
+    /// A query of this text, with `?` for each value.
+    pub fn query(&self, sql: impl Into<Cow<'static, str>>) -> Query<'_> {
+        Query::new(Target::Db(self), sql.into())
+    }
+
+    /// Starts a transaction. It writes; dropped without `commit` it is rolled back.
+    #[track_caller]
+    pub fn begin(&self) -> impl Future<Output = Result<Tx>> + Send + '_ {
+        let site = Location::caller();
+        async move { Ok(Tx::new(self.clone(), self.shared.driver.begin(site).await?)) }
+    }
+
+    /// The same database, reading from the primary even where replicas could serve.
+    #[must_use]
+    pub fn primary(&self) -> Db {
+        Db { primary: true, ..self.clone() }
+    }
+
+    /// Whether reads are forced to the primary.
+    pub fn is_primary(&self) -> bool {
+        self.primary
+    }
+
+    /// The handle of a module, which may touch its own tables only.
+    #[must_use]
+    pub fn for_module(&self, module: &'static str) -> Db {
+        Db { module: Some(module), ..self.clone() }
+    }
+
+    /// The clock of the application.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// Asks the database for an answer.
+    pub async fn ping(&self) -> Result<()> {
+        self.query("SELECT 1 LIMIT 1").scalar::<i64>().await.map(drop)
+    }
+
+    /// Closes the connections that are idle.
+    pub async fn close(&self) {
+        self.shared.driver.close().await;
+    }
+
+    /// Sets the key that signs cursors; without it each process has its own. The first call holds.
+    pub fn set_cursor_key(&self, key: [u8; 32]) {
+        let _ = self.shared.key.set(key);
+    }
+
+    /// Says which module owns which table; from then on a query on another module's table is an error.
+    pub fn set_owners(&self, owners: Owners) {
+        let _ = self.shared.owners.set(owners);
+    }
+
+    /// Facts for `doctor`, by name.
+    pub async fn facts(&self) -> Result<Vec<(&'static str, String)>> {
+        let dialect = self.dialect();
+        let mut facts = vec![("driver", dialect.name().to_owned())];
+        for (name, sql) in dialect.facts() {
+            facts.push((name, self.query(*sql).scalar().await?));
+        }
+        Ok(facts)
+    }
+
+    /// Signs `text`, so that it can go through a client and come back unchanged. It is readable, not secret.
+    pub fn seal(&self, text: &str) -> String {
+        let mut bytes = self.signature(text).to_vec();
+        bytes.extend_from_slice(text.as_bytes());
+        BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// The text that [`Db::seal`] signed; an error of kind `Invalid` for anything else.
+    pub fn open_sealed(&self, sealed: &str) -> Result<String> {
+        let wrong = || Error::invalid("the value was not made here");
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(sealed).map_err(|_| wrong())?;
+        let (signature, text) = bytes.split_at_checked(16).ok_or_else(wrong)?;
+        let text = std::str::from_utf8(text).map_err(|_| wrong())?;
+        let same: bool = subtle::ConstantTimeEq::ct_eq(signature, &self.signature(text)[..]).into();
+        same.then(|| text.to_owned()).ok_or_else(wrong)
+    }
+
+    fn signature(&self, text: &str) -> [u8; 16] {
+        let key = self.shared.key.get_or_init(random_key);
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| unreachable!("any length is a key"));
+        mac.update(b"sealed");
+        mac.update(text.as_bytes());
+        let full = mac.finalize().into_bytes();
+        std::array::from_fn(|index| full[index])
+    }
+
+    fn driver(&self) -> &dyn Driver {
+        self.shared.driver.as_ref()
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.shared.driver.dialect()
+    }
+
+    fn section(&self) -> &DatabaseSection {
+        &self.shared.section
+    }
+
+    /// The facts about a text, once it is clear that this handle may run it.
+    #[inline]
+    fn text(&self, sql: &str) -> Result<Arc<Text>> {
+        let text = statement::facts(sql, self.dialect());
+        if let (Some(owners), Some(module)) = (self.shared.owners.get(), self.module) {
+            owners.check(module, &text)?;
+        }
+        Ok(text)
+    }
+}
+
+fn random_key() -> [u8; 32] {
+    let mut key = [0; 32];
+    if getrandom::fill(&mut key).is_err() {
+        fastrand::fill(&mut key);
+    }
+    key
+}
+
+/// An error of waiting too long for a connection.
+fn no_connection(waited: Instant, what: &str) -> Error {
+    let waited = crate::clock::monotonic() - waited;
+    Error::new(Kind::Unavailable, format!("no connection to the database was free within {waited:.1?}{what}"))
+        .hint("shorten transactions, or raise database.connections")
+}

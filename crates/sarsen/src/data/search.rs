@@ -1,0 +1,146 @@
+//! Full-text search by each database's own means, newest first, at a cost that does not grow with the table.
+
+use super::dialect::Dialect;
+use super::{Db, Tx};
+use crate::error::{Error, Result};
+
+/// Most scopes of one search.
+const MAX_SCOPES: usize = 200;
+/// Most words of one search.
+const MAX_WORDS: usize = 16;
+/// Documents of one bucket: the step by which a search walks back where the index has no order of its own.
+const BUCKET: i64 = 4096;
+
+/// An inverted index over documents with rising numbers. Each belongs to a scope (a channel, a project).
+///
+/// The module's migrations make its table, one file for each dialect; see `docs/data.md`.
+#[derive(Clone, Copy, Debug)]
+pub struct Search {
+    table: &'static str,
+}
+
+impl Search {
+    /// The index in this table.
+    pub const fn new(table: &'static str) -> Self {
+        Self { table }
+    }
+
+    /// Writes document `id`, replacing what it was.
+    pub async fn put(&self, tx: &Tx, id: i64, scope: &str, text: &str) -> Result<()> {
+        let table = self.table;
+        match tx.db().dialect() {
+            Dialect::Sqlite => {
+                let sql = format!("INSERT OR REPLACE INTO {table} (rowid, scope, text) VALUES (?, ?, ?)");
+                tx.query(sql).bind(id).bind(word_of(scope)).bind(text).execute().await?;
+            }
+            Dialect::Postgres => {
+                let sql = format!(
+                    "INSERT INTO {table} (id, terms) VALUES (?, to_tsvector('simple', ?) || array_to_tsvector(ARRAY[?, ?])) \
+                     ON CONFLICT (id) DO UPDATE SET terms = EXCLUDED.terms"
+                );
+                let marks = (mark("s", scope), mark("b", &(id / BUCKET).to_string()));
+                tx.query(sql).bind(id).bind(text).bind(marks.0).bind(marks.1).execute().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes document `id` out.
+    pub async fn remove(&self, tx: &Tx, id: i64) -> Result<()> {
+        let key = match tx.db().dialect() {
+            Dialect::Sqlite => "rowid",
+            Dialect::Postgres => "id",
+        };
+        tx.query(format!("DELETE FROM {} WHERE {key} = ?", self.table)).bind(id).execute().await.map(drop)
+    }
+
+    /// The newest documents below `before` with all `words`, in any of `scopes`; at most `limit`.
+    pub async fn find(
+        &self,
+        db: &Db,
+        words: &str,
+        scopes: &[String],
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<i64>> {
+        let words = split(words)?;
+        if scopes.is_empty() || words.is_empty() {
+            return Ok(Vec::new());
+        }
+        if scopes.len() > MAX_SCOPES {
+            return Err(Error::invalid(format!("{} scopes are more than {MAX_SCOPES}", scopes.len())));
+        }
+        let before = before.unwrap_or(i64::MAX);
+        match db.dialect() {
+            Dialect::Sqlite => self.find_ordered(db, &words, scopes, before, limit).await,
+            Dialect::Postgres => self.find_in_buckets(db, &words, scopes, before, limit).await,
+        }
+    }
+
+    /// The index gives documents in the order of their numbers, so the newest come first and it can stop.
+    async fn find_ordered(&self, db: &Db, words: &[String], scopes: &[String], before: i64, limit: u32) -> Result<Vec<i64>> {
+        let table = self.table;
+        let words = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" AND ");
+        let scopes = scopes.iter().map(|scope| word_of(scope)).collect::<Vec<_>>().join(" OR ");
+        let sql = format!("SELECT rowid FROM {table} WHERE {table} MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?");
+        let matched = format!("text : ({words}) AND scope : ({scopes})");
+        let found = db.query(sql).bind(matched).bind(before).bind(i64::from(limit)).all::<(i64,)>().await?;
+        Ok(found.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// The index has no order, so each document carries its bucket as a term: buckets are walked from the newest
+    /// back, twice as many at each step, until there is enough. A frequent word stops at once; a rare one is cheap.
+    async fn find_in_buckets(&self, db: &Db, words: &[String], scopes: &[String], before: i64, limit: u32) -> Result<Vec<i64>> {
+        let table = self.table;
+        let scopes = any_of(scopes.iter().map(|scope| mark("s", scope)));
+        let words = words.join(" ");
+        let newest: Option<i64> = db.query(format!("SELECT MAX(id) FROM {table}")).scalar().await?;
+        let mut found = Vec::new();
+        let mut upper = newest.map_or(-1, |newest| newest.min(before.saturating_sub(1)) / BUCKET);
+        let mut width = 1;
+        while upper >= 0 && found.len() < limit as usize {
+            let lower = (upper - width + 1).max(0);
+            // Far back, terms for single buckets would be too many: then the rest is searched at once.
+            let rest = width > 256;
+            let buckets = any_of((lower..=upper).take(512).map(|bucket| mark("b", &bucket.to_string())));
+            let within = if rest { scopes.clone() } else { format!("({scopes}) & ({buckets})") };
+            let sql = format!(
+                "SELECT id FROM {table} WHERE terms @@ (plainto_tsquery('simple', ?) && CAST(? AS TEXT)::tsquery) \
+                 AND id < ? ORDER BY id DESC LIMIT ?"
+            );
+            let below = before.min((upper + 1).saturating_mul(BUCKET));
+            let wanted = i64::from(limit) - i64::try_from(found.len()).unwrap_or(0);
+            let query = db.query(sql).bind(words.as_str()).bind(within).bind(below).bind(wanted);
+            found.extend(query.all::<(i64,)>().await?.into_iter().map(|(id,)| id));
+            upper = if rest { -1 } else { lower - 1 };
+            width *= 2;
+        }
+        Ok(found)
+    }
+}
+
+/// The words of a search: letters and digits of any script; everything else parts them.
+fn split(words: &str) -> Result<Vec<String>> {
+    let found = words.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let found: Vec<String> = found.map(str::to_lowercase).collect();
+    if found.len() > MAX_WORDS {
+        return Err(Error::invalid_field("q", format!("has more than {MAX_WORDS} words")));
+    }
+    Ok(found)
+}
+
+/// A scope as one word of letters and digits.
+fn word_of(scope: &str) -> String {
+    let kept: String = scope.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("s{kept}")
+}
+
+/// A term that no text can hold: it has a colon in front.
+fn mark(kind: &str, value: &str) -> String {
+    let kept: String = value.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    format!(":{kind}{kept}")
+}
+
+fn any_of(marks: impl Iterator<Item = String>) -> String {
+    marks.map(|mark| format!("'{mark}'")).collect::<Vec<_>>().join(" | ")
+}

@@ -1,0 +1,233 @@
+//! One SQLite connection: opened with our settings, running one statement at a time, with a deadline it keeps.
+
+use crate::clock;
+use crate::config::{DatabaseSection, Durability};
+use crate::data::query::{Bind, Call};
+use crate::data::row::{Layout, Row, RowSource, Rows};
+use crate::data::statement::{Class, Token, tokens};
+use crate::data::value::{Value, ValueRef};
+use crate::error::{Error, Kind, Result};
+use rusqlite::types::{ToSql, ToSqlOutput, Value as Owned, ValueRef as Borrowed};
+use rusqlite::{ErrorCode, OpenFlags, ffi};
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+/// Virtual-machine steps between two looks at the deadline: some tens of microseconds.
+const STEPS: i32 = 2000;
+
+static BASE: LazyLock<Instant> = LazyLock::new(clock::monotonic);
+
+/// When the statement at hand must end, in nanoseconds since `BASE`; 0 is never, 1 is now.
+type Limit = Arc<AtomicU64>;
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    inner: rusqlite::Connection,
+    limit: Limit,
+}
+
+impl Connection {
+    pub(super) fn open(path: &Path, section: &DatabaseSection, reader: bool) -> Result<Self> {
+        let mode = if reader { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE };
+        let opened = rusqlite::Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+        let failed = |error: rusqlite::Error| {
+            Error::unavailable(format!("the database file {} cannot be opened", path.display()))
+                .source(error)
+                .hint("check database.url, and that this user may write to the folder")
+        };
+        let inner = opened.map_err(failed)?;
+        inner.execute_batch(&settings(section, reader)).map_err(failed)?;
+        inner.set_prepared_statement_cache_capacity(section.statement_cache);
+        let limit = Limit::default();
+        let watched = limit.clone();
+        inner.progress_handler(STEPS, Some(move || is_over(watched.load(Ordering::Relaxed)))).map_err(failed)?;
+        Ok(Self { inner, limit })
+    }
+
+    pub(super) fn script(&self, sql: &str) -> Result<()> {
+        self.inner.execute_batch(sql).map_err(|error| explain(&error, sql))
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        !self.inner.is_autocommit()
+    }
+
+    /// Runs one statement; gives the number of rows returned or changed.
+    pub(super) fn execute(&self, call: &Call, rows: &mut dyn Rows) -> Result<u64> {
+        let sql = expanded(call);
+        let fail = |error: rusqlite::Error| explain(&error, &call.text.statement.normalised);
+        let mut statement = self.inner.prepare_cached(&sql).map_err(fail)?;
+        for (index, value) in values(call).enumerate() {
+            statement.raw_bind_parameter(index + 1, Bound(value)).map_err(fail)?;
+        }
+        let _limited = Limited::start(&self.limit, call.deadline);
+        let layout = Layout::default();
+        let mut count = 0;
+        let mut cursor = statement.raw_query();
+        while let Some(row) = cursor.next().map_err(fail)? {
+            let source = Source(row);
+            let row = Row::new(&source, &layout);
+            rows.row(&row)?;
+            row.learned();
+            count += 1;
+        }
+        Ok(if call.text.class == Class::Write { self.inner.changes() } else { count })
+    }
+
+    pub(super) fn timed(&self, call: &Call, rows: &mut dyn Rows) -> (Result<u64>, Duration) {
+        let started = clock::monotonic();
+        let ran = self.execute(call, rows);
+        (ran, clock::monotonic() - started)
+    }
+
+    /// Interrupts what runs on this connection when it is dropped.
+    pub(super) fn cancel_on_drop(&self) -> CancelOnDrop {
+        CancelOnDrop(Some(self.limit.clone()))
+    }
+}
+
+fn settings(section: &DatabaseSection, reader: bool) -> String {
+    let synchronous = match section.durability {
+        Durability::Normal => "NORMAL",
+        Durability::Full => "FULL",
+    };
+    let kilobytes = section.page_cache.0 / 1024;
+    let journal = if reader { "PRAGMA query_only = ON;" } else { "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864;" };
+    format!(
+        "PRAGMA busy_timeout = 0; {journal} PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
+         PRAGMA mmap_size = {}; PRAGMA cache_size = -{kilobytes}; PRAGMA temp_store = MEMORY;",
+        section.mmap.0
+    )
+}
+
+fn is_over(limit: u64) -> bool {
+    limit != 0 && u64::try_from((clock::monotonic() - *BASE).as_nanos()).is_ok_and(|now| now >= limit)
+}
+
+struct Limited<'a>(&'a Limit);
+
+impl<'a> Limited<'a> {
+    fn start(limit: &'a Limit, deadline: Instant) -> Self {
+        let nanos = deadline.saturating_duration_since(*BASE).as_nanos();
+        limit.store(u64::try_from(nanos).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+        Self(limit)
+    }
+}
+
+impl Drop for Limited<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// See [`Connection::cancel_on_drop`].
+pub(super) struct CancelOnDrop(Option<Limit>);
+
+impl CancelOnDrop {
+    pub(super) fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(limit) = &self.0 {
+            // Only a statement that is at work has a limit; 1 lies in the past.
+            let _ = limit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |at| (at != 0).then_some(1));
+        }
+    }
+}
+
+fn values(call: &Call) -> impl Iterator<Item = &Value> {
+    call.binds.iter().flat_map(|bind| match bind {
+        Bind::One(value) => std::slice::from_ref(value).iter().chain(std::iter::repeat_n(&Value::Null, 0)),
+        Bind::List(values) => {
+            let last = values.last().unwrap_or(&Value::Null);
+            values.iter().chain(std::iter::repeat_n(last, padded(values.len()) - values.len()))
+        }
+    })
+}
+
+/// Lists are padded with their last value to a power of two, so that few distinct texts are prepared.
+fn padded(length: usize) -> usize {
+    if length == 0 { 0 } else { length.next_power_of_two() }
+}
+
+/// The text with as many placeholders as the lists have values.
+fn expanded(call: &Call) -> Cow<'_, str> {
+    let sql = &call.text.sql;
+    if call.binds.iter().all(|bind| matches!(bind, Bind::One(_))) {
+        return Cow::Borrowed(sql);
+    }
+    let (mut out, mut copied) = (String::with_capacity(sql.len() + 64), 0);
+    let places = tokens(sql).filter(|(token, _)| *token == Token::Placeholder);
+    for (bind, (_, range)) in call.binds.iter().zip(places) {
+        let Bind::List(values) = bind else { continue };
+        out.push_str(&sql[copied..range.start]);
+        out.push_str(&vec!["?"; padded(values.len())].join(","));
+        copied = range.end;
+    }
+    out.push_str(&sql[copied..]);
+    Cow::Owned(out)
+}
+
+struct Bound<'a>(&'a Value);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            Value::Null => ToSqlOutput::Borrowed(Borrowed::Null),
+            Value::Bool(value) => ToSqlOutput::Borrowed(Borrowed::Integer((*value).into())),
+            Value::Int(value) => ToSqlOutput::Borrowed(Borrowed::Integer(*value)),
+            Value::Float(value) => ToSqlOutput::Borrowed(Borrowed::Real(*value)),
+            Value::Text(value) => ToSqlOutput::Borrowed(Borrowed::Text(value.as_bytes())),
+            Value::Json(value) => ToSqlOutput::Borrowed(Borrowed::Text(value.as_bytes())),
+            Value::Bytes(value) => ToSqlOutput::Borrowed(Borrowed::Blob(value)),
+            Value::Uuid(value) => ToSqlOutput::Borrowed(Borrowed::Blob(value.as_bytes())),
+            Value::Timestamp(value) => ToSqlOutput::Owned(Owned::Text(value.to_string())),
+        })
+    }
+}
+
+struct Source<'a, 's>(&'a rusqlite::Row<'s>);
+
+impl RowSource for Source<'_, '_> {
+    fn columns(&self) -> usize {
+        self.0.as_ref().column_count()
+    }
+    fn column_name(&self, index: usize) -> &str {
+        self.0.as_ref().column_name(index).unwrap_or_default()
+    }
+    fn value(&self, index: usize) -> Result<ValueRef<'_>> {
+        let value = self.0.get_ref(index).map_err(|error| explain(&error, "a column"))?;
+        Ok(match value {
+            Borrowed::Null => ValueRef::Null,
+            Borrowed::Integer(value) => ValueRef::Int(value),
+            Borrowed::Real(value) => ValueRef::Float(value),
+            Borrowed::Blob(value) => ValueRef::Bytes(value),
+            Borrowed::Text(value) => ValueRef::Text(
+                std::str::from_utf8(value).map_err(|error| Error::internal("a column holds text that is not UTF-8").source(error))?,
+            ),
+        })
+    }
+}
+
+fn explain(error: &rusqlite::Error, what: &str) -> Error {
+    let code = error.sqlite_error();
+    let (kind, says) = match code.map(|code| (code.code, code.extended_code)) {
+        Some((_, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY)) => (Kind::Conflict, "it exists already"),
+        Some((_, ffi::SQLITE_CONSTRAINT_FOREIGNKEY)) => (Kind::Conflict, "what it refers to does not exist, or is still referred to"),
+        Some((ErrorCode::ConstraintViolation, _)) => (Kind::Invalid, "a constraint of the table refuses it"),
+        Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) => (Kind::Unavailable, "another process writes"),
+        Some((ErrorCode::OperationInterrupted, _)) => (Kind::Timeout, "the statement ran until its deadline"),
+        Some((ErrorCode::TooBig, _)) => (Kind::Invalid, "a value is too large"),
+        Some((ErrorCode::DiskFull, _)) => (Kind::Unavailable, "the disk is full"),
+        Some((ErrorCode::SystemIoFailure | ErrorCode::CannotOpen, _)) => (Kind::Unavailable, "the database file cannot be read or written"),
+        Some((ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _)) => (Kind::Internal, "the database file is damaged"),
+        _ => (Kind::Internal, "the database refused the statement"),
+    };
+    Error::new(kind, says).source(format!("{error} in: {what}"))
+}

@@ -1,0 +1,378 @@
+//! The embedded driver: SQLite through rusqlite, inline while a statement is known to be quick.
+//!
+//! One writer behind a fair lock, always `BEGIN IMMEDIATE`; readers on read-only connections, taken last in, first
+//! out, so that few caches stay warm. Writes that wait together share one commit, each in a savepoint of its own.
+
+mod connection;
+mod transaction;
+
+use super::dialect::Dialect;
+use super::observe::{self, Ran};
+use super::query::Call;
+use super::row::{Keep, OwnedRow, Row, Rows};
+use super::statement::Class;
+use super::{Driver, Transaction, no_connection};
+use crate::clock;
+use crate::config::DatabaseSection;
+use crate::error::{Error, Kind, Result};
+use crate::lifecycle;
+use crate::telemetry::{self, Operation, WaitKind};
+use connection::Connection;
+use futures_util::future::BoxFuture;
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::Location;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use transaction::SqliteTransaction;
+
+/// Most writes that share one commit.
+const MAX_GROUP: usize = 64;
+/// Most writes that wait; more are refused.
+const MAX_WAITING: usize = 10_000;
+/// Rows of one batch of a stream, and batches that may wait for the reader of the stream.
+const STREAM_BATCH: usize = 128;
+const STREAM_AHEAD: usize = 2;
+
+#[derive(Debug)]
+pub(super) struct Sqlite(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    section: DatabaseSection,
+    idle: Mutex<Vec<Connection>>,
+    readers: Arc<Semaphore>,
+    writer: Arc<AsyncMutex<Connection>>,
+    /// Who holds the writer, for the one who waited too long.
+    holder: Mutex<Option<&'static Location<'static>>>,
+    waiting: Mutex<VecDeque<Pending>>,
+}
+
+type Done = Result<(Box<dyn Rows>, u64)>;
+
+/// A write that waits for the writer.
+struct Pending {
+    call: Call,
+    rows: Box<dyn Rows>,
+    done: oneshot::Sender<Done>,
+    /// Whose write it is, whoever does the work.
+    operation: Option<Operation>,
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.call.fmt(f)
+    }
+}
+
+impl Sqlite {
+    pub(super) async fn open(section: &DatabaseSection) -> Result<Self> {
+        let path = PathBuf::from(section.url.expose().trim_start_matches("sqlite:").trim_start_matches("//"));
+        if path.as_os_str().is_empty() {
+            return Err(Error::invalid("database.url names no file").hint("write sqlite:data/app.db"));
+        }
+        let (for_open, section) = (path.clone(), section.clone());
+        let copy = section.clone();
+        let writer = telemetry::blocking("open the database", move || {
+            if let Some(folder) = for_open.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                std::fs::create_dir_all(folder)
+                    .map_err(|error| Error::unavailable(format!("{} cannot be made", folder.display())).source(error))?;
+            }
+            Connection::open(&for_open, &copy, false)
+        });
+        let shared = Shared {
+            path,
+            idle: Mutex::default(),
+            readers: Arc::new(Semaphore::new(section.connections.max(1))),
+            writer: Arc::new(AsyncMutex::new(writer.await??)),
+            holder: Mutex::default(),
+            waiting: Mutex::default(),
+            section,
+        };
+        Ok(Self(Arc::new(shared)))
+    }
+}
+
+impl Shared {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the statement may run on a thread of the runtime.
+    fn is_quick(&self, call: &Call) -> bool {
+        match call.text.statement.mean() {
+            Some(mean) => mean <= self.section.inline_limit.0,
+            None => call.text.bounded,
+        }
+    }
+
+    fn reader(self: &Arc<Self>, permit: OwnedSemaphorePermit, connection: Connection) -> Reader {
+        Reader { shared: self.clone(), connection: Some(connection), _permit: permit }
+    }
+
+    fn try_reader(self: &Arc<Self>) -> Option<Reader> {
+        let permit = self.readers.clone().try_acquire_owned().ok()?;
+        let connection = self.idle().pop()?;
+        Some(self.reader(permit, connection))
+    }
+
+    async fn get_reader(self: &Arc<Self>) -> Result<Reader> {
+        if let Some(reader) = self.try_reader() {
+            return Ok(reader);
+        }
+        let started = clock::monotonic();
+        let permit = clock::until(started + self.section.acquire_timeout.0, self.readers.clone().acquire_owned());
+        let permit = telemetry::wait(WaitKind::DatabasePool, "reader", permit).await;
+        let permit = permit.map_err(|_| no_connection(started, ""))?.map_err(|_| closed())?;
+        let known = self.idle().pop();
+        let connection = match known {
+            Some(connection) => connection,
+            None => {
+                let shared = self.clone();
+                telemetry::blocking("open a reader", move || Connection::open(&shared.path, &shared.section, true)).await??
+            }
+        };
+        Ok(self.reader(permit, connection))
+    }
+
+    fn held_by(&self) -> String {
+        let holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
+        holder.map_or(String::new(), |site| format!("; the writer is held by the transaction begun at {site}"))
+    }
+
+    fn set_holder(&self, site: Option<&'static Location<'static>>) {
+        *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = site;
+    }
+
+    async fn get_writer(&self) -> Result<OwnedMutexGuard<Connection>> {
+        if let Ok(writer) = self.writer.clone().try_lock_owned() {
+            return Ok(writer);
+        }
+        let started = clock::monotonic();
+        let lock = clock::until(started + self.section.acquire_timeout.0, self.writer.clone().lock_owned());
+        let lock = telemetry::wait(WaitKind::DatabasePool, "writer", lock).await;
+        lock.map_err(|_| no_connection(started, &self.held_by()))
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Pending>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn read(self: Arc<Self>, call: Call, mut rows: Box<dyn Rows>) -> Done {
+        let waited = clock::monotonic();
+        let reader = self.get_reader().await?;
+        let pool_wait = clock::monotonic() - waited;
+        if self.is_quick(&call) {
+            let changed = run_here(reader.connection(), &call, rows.as_mut(), pool_wait)?;
+            return Ok((rows, changed));
+        }
+        let cancel = reader.connection().cancel_on_drop();
+        let work = move || {
+            let ran = reader.connection().timed(&call, rows.as_mut());
+            (ran, rows, call)
+        };
+        let ((ran, took), rows, call) = offload(work).await?;
+        cancel.disarm();
+        book(&call, &ran, took, pool_wait, true);
+        Ok((rows, ran?))
+    }
+
+    /// Queues the write; whoever gets the writer first does the work of all who wait.
+    async fn write(self: Arc<Self>, call: Call, rows: Box<dyn Rows>) -> Done {
+        let waited = clock::monotonic();
+        let (done, mut mine) = oneshot::channel();
+        {
+            let mut waiting = self.waiting();
+            if waiting.len() >= MAX_WAITING {
+                return Err(Error::new(Kind::TooMany, format!("{MAX_WAITING} writes wait already")));
+            }
+            waiting.push_back(Pending { call, rows, done, operation: Operation::current() });
+        }
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut mine => return answer.map_err(|_| lost())?,
+                writer = self.get_writer() => self.lead(writer?, waited).await?,
+            }
+        }
+    }
+
+    /// Runs the writes that wait, in one commit.
+    async fn lead(&self, mut writer: OwnedMutexGuard<Connection>, waited: Instant) -> Result<()> {
+        if self.waiting().is_empty() {
+            return Ok(());
+        }
+        let pool_wait = clock::monotonic() - waited;
+        begin_write(&mut writer, waited + self.section.acquire_timeout.0).await?;
+        let group: Vec<Pending> = {
+            let mut waiting = self.waiting();
+            let count = waiting.len().min(MAX_GROUP);
+            waiting.drain(..count).collect()
+        };
+        let here = group.len() <= 4
+            && self.section.durability == crate::config::Durability::Normal
+            && group.iter().all(|pending| self.is_quick(&pending.call));
+        if here {
+            transaction::run_group(&writer, group, pool_wait, false);
+            return Ok(());
+        }
+        offload(move || transaction::run_group(&writer, group, pool_wait, true)).await
+    }
+}
+
+/// `BEGIN IMMEDIATE`, waiting asynchronously while another process writes.
+async fn begin_write(writer: &mut OwnedMutexGuard<Connection>, deadline: Instant) -> Result<()> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match writer.script("BEGIN IMMEDIATE") {
+            Err(error) if error.kind() == Kind::Unavailable && clock::monotonic() < deadline => {
+                telemetry::wait(WaitKind::Lock, "another process writes", clock::pause(pause)).await;
+                pause = (pause * 2).min(Duration::from_millis(20));
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Runs `work` on a thread for blocking work; the time counts as the database's.
+async fn offload<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let task = telemetry::wait(WaitKind::Database, "offloaded", lifecycle::spawn_blocking(work)).await;
+    task.map_err(|error| Error::internal(format!("a database task did not finish: {error}")))
+}
+
+fn run_here(connection: &Connection, call: &Call, rows: &mut dyn Rows, pool_wait: Duration) -> Result<u64> {
+    let (ran, took) = telemetry::sync_timed(WaitKind::Database, "inline", |_| connection.execute(call, rows));
+    book(call, &ran, took, pool_wait, false);
+    ran
+}
+
+fn book(call: &Call, ran: &Result<u64>, execution: Duration, pool_wait: Duration, offloaded: bool) {
+    let rows = ran.as_ref().copied().unwrap_or(0);
+    observe::record(call, Ran { pool_wait, execution, rows, failed: ran.is_err(), offloaded });
+}
+
+fn closed() -> Error {
+    Error::unavailable("the database is closed")
+}
+
+fn lost() -> Error {
+    Error::unavailable("the write was not done: the one that did the work ended before it").hint("try again")
+}
+
+/// A reader in use; it goes back when it is dropped.
+struct Reader {
+    shared: Arc<Shared>,
+    connection: Option<Connection>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Reader {
+    fn connection(&self) -> &Connection {
+        match &self.connection {
+            Some(connection) => connection,
+            None => unreachable!("a reader has its connection until it is dropped"),
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.shared.idle().push(connection);
+        }
+    }
+}
+
+impl Driver for Sqlite {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn try_inline(&self, call: &Call, rows: &mut dyn Rows) -> Option<Result<u64>> {
+        if call.text.class != Class::Read || !self.0.is_quick(call) {
+            return None;
+        }
+        let reader = self.0.try_reader()?;
+        Some(run_here(reader.connection(), call, rows, Duration::ZERO))
+    }
+
+    fn run(&self, call: Call, rows: Box<dyn Rows>) -> BoxFuture<'_, Done> {
+        match call.text.class {
+            Class::Read => Box::pin(self.0.clone().read(call, rows)),
+            Class::Write => Box::pin(self.0.clone().write(call, rows)),
+        }
+    }
+
+    fn stream(&self, call: Call) -> mpsc::Receiver<Result<Vec<OwnedRow>>> {
+        let (sender, receiver) = mpsc::channel(STREAM_AHEAD);
+        let shared = self.0.clone();
+        let work = async move {
+            let reader = match shared.get_reader().await {
+                Ok(reader) => reader,
+                Err(error) => return drop(sender.send(Err(error)).await),
+            };
+            let work = move || {
+                let mut rows = Batches { sender, batch: Keep::default() };
+                let (ran, took) = reader.connection().timed(&call, &mut rows);
+                book(&call, &ran, took, Duration::ZERO, true);
+                rows.finish(ran.err());
+            };
+            let _ = offload(work).await;
+        };
+        drop(telemetry::spawn("stream", work));
+        receiver
+    }
+
+    fn begin(&self, site: &'static Location<'static>) -> BoxFuture<'_, Result<Box<dyn Transaction>>> {
+        Box::pin(async move {
+            let started = clock::monotonic();
+            let mut writer = self.0.get_writer().await?;
+            begin_write(&mut writer, started + self.0.section.acquire_timeout.0).await?;
+            self.0.set_holder(Some(site));
+            let open = SqliteTransaction::new(self.0.clone(), writer);
+            Ok(Box::new(open) as Box<dyn Transaction>)
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            self.0.idle().clear();
+            if let Ok(writer) = self.0.get_writer().await {
+                let _ = writer.script("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
+            }
+        })
+    }
+}
+
+/// Sends rows in batches to the reader of a stream; its hanging up ends the statement.
+struct Batches {
+    sender: mpsc::Sender<Result<Vec<OwnedRow>>>,
+    batch: Keep,
+}
+
+impl Batches {
+    fn send(&mut self) -> Result<()> {
+        let batch = std::mem::take(&mut self.batch.0);
+        self.sender.blocking_send(Ok(batch)).map_err(|_| Error::new(Kind::Timeout, "nobody reads the stream"))
+    }
+
+    fn finish(mut self, error: Option<Error>) {
+        let _ = self.send();
+        if let Some(error) = error {
+            let _ = self.sender.blocking_send(Err(error));
+        }
+    }
+}
+
+impl Rows for Batches {
+    fn row(&mut self, row: &Row<'_>) -> Result<()> {
+        self.batch.row(row)?;
+        if self.batch.0.len() >= STREAM_BATCH { self.send() } else { Ok(()) }
+    }
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}

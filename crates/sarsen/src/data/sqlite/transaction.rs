@@ -1,0 +1,154 @@
+//! Transactions on the one writer, and the group of writes that shares a commit.
+
+use super::connection::Connection;
+use super::{Done, Pending, Shared, book, offload, run_here};
+use crate::config::Durability;
+use crate::data::Transaction;
+use crate::data::query::Call;
+use crate::data::row::Rows;
+use crate::error::{Error, Result};
+use crate::telemetry::{self, WaitKind};
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
+
+/// An open transaction; it holds the writer.
+#[derive(Debug)]
+pub(super) struct SqliteTransaction {
+    shared: Arc<Shared>,
+    open: Option<Open>,
+}
+
+/// The writer with an open transaction; rolled back when it is dropped.
+#[derive(Debug)]
+struct Open(Arc<Shared>, OwnedMutexGuard<Connection>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.1.is_open() {
+            let _ = self.1.script("ROLLBACK");
+        }
+        self.0.set_holder(None);
+    }
+}
+
+impl SqliteTransaction {
+    pub(super) fn new(shared: Arc<Shared>, writer: OwnedMutexGuard<Connection>) -> Self {
+        let open = Some(Open(shared.clone(), writer));
+        Self { shared, open }
+    }
+
+    fn take(&mut self) -> Result<Open> {
+        self.open.take().ok_or_else(|| Error::internal("a statement of this transaction was dropped, so it is rolled back"))
+    }
+
+    async fn run_one(&mut self, call: Call, mut rows: Box<dyn Rows>) -> Done {
+        let open = self.take()?;
+        if self.shared.is_quick(&call) {
+            let ran = run_here(&open.1, &call, rows.as_mut(), Duration::ZERO);
+            self.open = Some(open);
+            return Ok((rows, ran?));
+        }
+        let cancel = open.1.cancel_on_drop();
+        let work = move || {
+            let ran = open.1.timed(&call, rows.as_mut());
+            (open, ran, rows, call)
+        };
+        let (open, (ran, took), rows, call) = offload(work).await?;
+        cancel.disarm();
+        book(&call, &ran, took, Duration::ZERO, true);
+        self.open = Some(open);
+        Ok((rows, ran?))
+    }
+
+    async fn finish(mut self: Box<Self>, sql: &'static str) -> Result<()> {
+        let open = self.take()?;
+        if self.shared.section.durability == Durability::Full && sql == "COMMIT" {
+            return offload(move || open.1.script(sql)).await?;
+        }
+        telemetry::sync(WaitKind::Database, "commit", || open.1.script(sql))
+    }
+}
+
+impl Transaction for SqliteTransaction {
+    fn run(&mut self, call: Call, rows: Box<dyn Rows>) -> BoxFuture<'_, Done> {
+        Box::pin(self.run_one(call, rows))
+    }
+
+    fn script<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let open = self.take()?;
+            let sql = sql.to_owned();
+            let (open, ran) = if sql.len() < 200 {
+                let ran = telemetry::sync(WaitKind::Database, "inline", || open.1.script(&sql));
+                (open, ran)
+            } else {
+                offload(move || {
+                    let ran = open.1.script(&sql);
+                    (open, ran)
+                })
+                .await?
+            };
+            self.open = Some(open);
+            ran
+        })
+    }
+
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        Box::pin(self.finish("COMMIT"))
+    }
+
+    fn rollback(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        Box::pin(self.finish("ROLLBACK"))
+    }
+}
+
+/// Runs the writes of a group, each in its own savepoint, commits once, and then answers all of them.
+pub(super) fn run_group(writer: &Connection, group: Vec<Pending>, pool_wait: Duration, offloaded: bool) {
+    let alone = group.len() == 1;
+    let mut answers = Vec::with_capacity(group.len());
+    for Pending { call, mut rows, done, operation } in group {
+        if done.is_closed() {
+            continue;
+        }
+        let mut work = || {
+            let work = |_| run_apart(writer, &call, rows.as_mut(), alone);
+            let (ran, took) = telemetry::sync_timed(WaitKind::Database, "write", work);
+            book(&call, &ran, took, pool_wait, offloaded);
+            ran
+        };
+        let ran = match &operation {
+            Some(operation) => operation.enter(&mut work),
+            None => work(),
+        };
+        answers.push((done, ran.map(|changed| (rows, changed))));
+    }
+    let committed = commit(writer, answers.iter().any(|(_, answer)| answer.is_ok()));
+    for (done, answer) in answers {
+        let answer = match &committed {
+            Ok(()) => answer,
+            Err(error) => answer.and(Err(Error::new(error.kind(), error.message().to_owned()).context("the commit"))),
+        };
+        let _ = done.send(answer);
+    }
+}
+
+fn commit(writer: &Connection, worth: bool) -> Result<()> {
+    let committed = writer.script(if worth { "COMMIT" } else { "ROLLBACK" });
+    if writer.is_open() {
+        let _ = writer.script("ROLLBACK");
+    }
+    committed
+}
+
+/// A write that fails leaves nothing behind for the others of its group.
+fn run_apart(writer: &Connection, call: &Call, rows: &mut dyn Rows, alone: bool) -> Result<u64> {
+    if alone {
+        return writer.execute(call, rows);
+    }
+    writer.script("SAVEPOINT one")?;
+    let ran = writer.execute(call, rows);
+    writer.script(if ran.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
+    ran
+}

@@ -1,0 +1,349 @@
+//! What can be known of an SQL text before it runs: its class, its fingerprint, its tables and its placeholders.
+
+use super::dialect::Dialect;
+use crate::telemetry::Statement;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
+/// Most distinct texts whose facts are kept; beyond it a text is read again each time.
+const MAX_TEXTS: usize = 4096;
+
+/// What kind of statement it is, which decides where it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Reads only: a reader or a replica may serve it.
+    Read,
+    /// Writes, locks, or has effects: the primary.
+    Write,
+}
+
+/// The facts about one text on one dialect.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pub(crate) sql: String,
+    /// The text with the dialect's placeholders; the same as `sql` where that is `?`.
+    pub(crate) translated: String,
+    pub(crate) class: Class,
+    /// It says LIMIT, or is no read: without history it may still run inline.
+    pub(crate) bounded: bool,
+    pub(crate) tables: Vec<String>,
+    pub(crate) placeholders: usize,
+    pub(crate) statement: Arc<Statement>,
+}
+
+/// One token of an SQL text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token<'a> {
+    Word(&'a str),
+    Quoted(&'a str),
+    Number,
+    Text,
+    Placeholder,
+    Symbol(u8),
+}
+
+/// Reads tokens with their place; comments and spaces are passed over.
+pub(crate) struct Tokens<'a> {
+    sql: &'a str,
+    at: usize,
+}
+
+pub(crate) fn tokens(sql: &str) -> Tokens<'_> {
+    Tokens { sql, at: 0 }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = (Token<'a>, std::ops::Range<usize>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.skip_blank();
+        let bytes = self.sql.as_bytes();
+        let start = self.at;
+        let token = match *bytes.get(start)? {
+            b'\'' => {
+                self.at = end_of_quote(bytes, start, b'\'');
+                Token::Text
+            }
+            quote @ (b'"' | b'`') => {
+                self.at = end_of_quote(bytes, start, quote);
+                let inner = (start + 1)..(self.at.saturating_sub(1)).max(start + 1);
+                Token::Quoted(self.sql.get(inner).unwrap_or_default())
+            }
+            b'?' => {
+                self.at += 1;
+                Token::Placeholder
+            }
+            byte if byte.is_ascii_digit() => {
+                self.at += run(bytes, start, |byte| byte.is_ascii_alphanumeric() || byte == b'.');
+                Token::Number
+            }
+            byte if is_word(byte) => {
+                self.at += run(bytes, start, is_word);
+                Token::Word(&self.sql[start..self.at])
+            }
+            byte => {
+                self.at += 1;
+                Token::Symbol(byte)
+            }
+        };
+        Some((token, start..self.at))
+    }
+}
+
+impl Tokens<'_> {
+    fn skip_blank(&mut self) {
+        let bytes = self.sql.as_bytes();
+        loop {
+            let rest = &bytes[self.at..];
+            if rest.first().is_some_and(u8::is_ascii_whitespace) {
+                self.at += 1;
+            } else if rest.starts_with(b"--") {
+                self.at += run(bytes, self.at, |byte| byte != b'\n');
+            } else if rest.starts_with(b"/*") {
+                let end = rest.windows(2).skip(2).position(|pair| pair == b"*/");
+                self.at += end.map_or(rest.len(), |end| end + 4);
+            } else {
+                return;
+            }
+        }
+    }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+}
+
+fn run(bytes: &[u8], from: usize, takes: impl Fn(u8) -> bool) -> usize {
+    bytes[from..].iter().take_while(|byte| takes(**byte)).count()
+}
+
+/// One past the closing quote; a doubled quote stays inside.
+fn end_of_quote(bytes: &[u8], start: usize, quote: u8) -> usize {
+    let mut at = start + 1;
+    while at < bytes.len() {
+        if bytes[at] == quote {
+            if bytes.get(at + 1) != Some(&quote) {
+                return at + 1;
+            }
+            at += 1;
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// Functions whose call is an effect, so a statement with one is no read.
+const EFFECTS: [&str; 12] = [
+    "nextval",
+    "setval",
+    "pg_notify",
+    "pg_advisory_lock",
+    "pg_advisory_xact_lock",
+    "pg_try_advisory_lock",
+    "pg_try_advisory_xact_lock",
+    "pg_advisory_unlock",
+    "pg_cancel_backend",
+    "pg_terminate_backend",
+    "set_config",
+    "load_extension",
+];
+
+fn classify(sql: &str) -> Class {
+    let mut words = tokens(sql).filter_map(|(token, _)| match token {
+        Token::Word(word) => Some(word),
+        _ => None,
+    });
+    let first = words.next().unwrap_or_default();
+    if !["select", "with", "values"].iter().any(|read| first.eq_ignore_ascii_case(read)) {
+        return Class::Write;
+    }
+    let effect = |word: &str| {
+        ["insert", "update", "delete", "into", "merge", "share"].iter().any(|effect| word.eq_ignore_ascii_case(effect))
+            || EFFECTS.iter().any(|effect| word.eq_ignore_ascii_case(effect))
+    };
+    if words.any(effect) { Class::Write } else { Class::Read }
+}
+
+/// The text with literals and lists squeezed, words and symbols one space apart.
+fn normalise(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    for (token, range) in tokens(sql) {
+        let shown = match token {
+            Token::Number | Token::Text | Token::Placeholder => "?",
+            _ => &sql[range],
+        };
+        if shown == "?" && out.ends_with("?,") {
+            out.pop();
+            continue;
+        }
+        let tight = matches!(shown, "," | ")" | "." | ";") || out.ends_with(['(', '.']) || out.is_empty();
+        if !(tight || shown == "(" && !out.ends_with(' ')) {
+            out.push(' ');
+        }
+        out.push_str(shown);
+    }
+    out
+}
+
+/// The names that stand where a table stands: after FROM, JOIN, INTO, UPDATE or TABLE, and after a comma of FROM.
+pub(crate) fn tables(sql: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut expect = false;
+    let mut in_from = Vec::from([false]);
+    for (token, _) in tokens(sql) {
+        match token {
+            Token::Word(word) if is_any(word, &["from", "join", "into", "update", "table"]) => {
+                expect = true;
+                if let Some(level) = in_from.last_mut() {
+                    *level = word.eq_ignore_ascii_case("from") || (*level && word.eq_ignore_ascii_case("join"));
+                }
+            }
+            Token::Word(word) if is_any(word, &["where", "group", "order", "limit", "set", "on", "values", "select"]) => {
+                expect = false;
+                if let Some(level) = in_from.last_mut().filter(|_| !word.eq_ignore_ascii_case("on")) {
+                    *level = false;
+                }
+            }
+            Token::Word(word) if expect && is_any(word, &["only", "if", "not", "exists", "lateral"]) => {}
+            Token::Word(name) | Token::Quoted(name) if expect => {
+                found.push(name.to_lowercase());
+                expect = false;
+            }
+            Token::Symbol(b',') => expect = in_from.last() == Some(&true),
+            Token::Symbol(b'.') => {
+                // What was pushed last was a schema; the table follows.
+                expect = found.last().is_some_and(|_| expect);
+            }
+            Token::Symbol(b'(') => {
+                in_from.push(false);
+                expect = false;
+            }
+            Token::Symbol(b')') => {
+                in_from.pop();
+                if in_from.is_empty() {
+                    in_from.push(false);
+                }
+            }
+            _ => {}
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn is_any(word: &str, list: &[&str]) -> bool {
+    list.iter().any(|item| word.eq_ignore_ascii_case(item))
+}
+
+/// Multiply-and-rotate over eight bytes at a time (the scheme of FxHash): a key for caches, not against attackers.
+fn hash(text: &str) -> u64 {
+    let (chunks, rest) = text.as_bytes().as_chunks::<8>();
+    let mix = |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x51_7c_c1_b7_27_22_0a_95);
+    let sum = chunks.iter().fold(text.len() as u64, |sum, chunk| mix(sum, u64::from_le_bytes(*chunk)));
+    let last = rest.iter().fold(0, |sum: u64, byte| (sum << 8) | u64::from(*byte));
+    mix(sum, last)
+}
+
+type Known = HashMap<(u64, Dialect), Arc<Text>>;
+
+static TEXTS: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
+
+thread_local! {
+    static NEAR: RefCell<Known> = RefCell::default();
+}
+
+/// The facts about `sql`, read once and kept.
+pub(crate) fn facts(sql: &str, dialect: Dialect) -> Arc<Text> {
+    let key = (hash(sql), dialect);
+    let near = NEAR.with_borrow(|near| near.get(&key).filter(|text| text.sql == sql).cloned());
+    near.unwrap_or_else(|| shared_facts(sql, key))
+}
+
+fn shared_facts(sql: &str, key: (u64, Dialect)) -> Arc<Text> {
+    let known = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+    let text = match known {
+        Some(text) if text.sql == sql => text,
+        Some(_) => return Arc::new(read(sql, key.1)),
+        None => {
+            let mut texts = TEXTS.write().unwrap_or_else(PoisonError::into_inner);
+            if texts.len() >= MAX_TEXTS {
+                return Arc::new(read(sql, key.1));
+            }
+            texts.entry(key).or_insert_with(|| Arc::new(read(sql, key.1))).clone()
+        }
+    };
+    NEAR.with_borrow_mut(|near| near.insert(key, text.clone()));
+    text
+}
+
+fn read(sql: &str, dialect: Dialect) -> Text {
+    let normalised = normalise(sql);
+    let class = classify(sql);
+    let limited = tokens(sql).any(|(token, _)| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("limit")));
+    Text {
+        translated: dialect.placeholders(sql),
+        class,
+        bounded: limited || class == Class::Write,
+        tables: tables(sql),
+        placeholders: tokens(sql).filter(|(token, _)| *token == Token::Placeholder).count(),
+        statement: Arc::new(Statement {
+            fingerprint: hash(&normalised),
+            normalised,
+            runs: AtomicU64::new(0),
+            nanoseconds: AtomicU64::new(0),
+        }),
+        sql: sql.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_reads_is_a_read() {
+        for read in ["SELECT 1", "-- x\n select 'insert into' FROM a", "WITH x AS (SELECT 1) SELECT * FROM x", "values (1)"] {
+            assert_eq!(classify(read), Class::Read, "{read}");
+        }
+        for write in [
+            "INSERT INTO a VALUES (1)",
+            "WITH x AS (INSERT INTO a VALUES (1) RETURNING id) SELECT * FROM x",
+            "SELECT * FROM a FOR UPDATE",
+            "SELECT * FROM a FOR SHARE",
+            "SELECT * INTO b FROM a",
+            "SELECT nextval('s')",
+            "VACUUM",
+        ] {
+            assert_eq!(classify(write), Class::Write, "{write}");
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_forgets_values_lists_and_spaces() {
+        let one = normalise("SELECT  a.b FROM t /* why */ WHERE id IN (?, ?, ?) AND n = 5 AND s = 'it''s' -- end");
+        assert_eq!(one, "SELECT a.b FROM t WHERE id IN(?) AND n = ? AND s = ?");
+        assert_eq!(normalise("SELECT a.b FROM t WHERE id IN (?) AND n = 7 AND s = ''"), one);
+    }
+
+    #[test]
+    fn tables_stand_after_from_join_into_update() {
+        let names = |sql| tables(sql).join(" ");
+        assert_eq!(names("SELECT m.x FROM messages m JOIN \"users\" u ON u.id = m.by WHERE m.x IN (SELECT y FROM c)"), "c messages users");
+        assert_eq!(names("SELECT a, b FROM t1, t2 WHERE x = 'from t3'"), "t1 t2");
+        assert_eq!(names("INSERT INTO a (x, y) SELECT x, y FROM b"), "a b");
+        assert_eq!(names("UPDATE a SET x = (SELECT max(y) FROM b), z = 1"), "a b");
+        assert_eq!(names("DELETE FROM a"), "a");
+        assert_eq!(names("INSERT INTO a (n) VALUES (?) ON CONFLICT (n) DO UPDATE SET n = 1"), "a");
+    }
+
+    #[test]
+    fn an_open_quote_or_comment_ends_with_the_text() {
+        for sql in ["SELECT 'x", "SELECT \"", "/* x", "SELECT ?--", "'", "\"", "`é"] {
+            assert!(tokens(sql).count() < 4, "{sql}");
+            let _ = (normalise(sql), tables(sql), classify(sql));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! A transaction: queries that happen together or not at all.
+
+use super::query::{Call, Query, Target};
+use super::row::Rows;
+use super::{Db, Transaction};
+use crate::error::{Error, Result};
+use crate::telemetry;
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use tokio::sync::Mutex;
+
+/// An open transaction. Dropped without [`Tx::commit`] it is rolled back.
+///
+/// After a statement failed outside a savepoint, only a rollback is possible: the same on every database.
+#[derive(Debug)]
+pub struct Tx {
+    db: Db,
+    open: Mutex<Box<dyn Transaction>>,
+    failed: AtomicBool,
+    depth: AtomicU32,
+}
+
+impl Tx {
+    pub(super) fn new(db: Db, open: Box<dyn Transaction>) -> Self {
+        Self { db, open: Mutex::new(open), failed: AtomicBool::new(false), depth: AtomicU32::new(0) }
+    }
+
+    pub(super) fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// A query of this text, with `?` for each value, inside the transaction.
+    pub fn query(&self, sql: impl Into<Cow<'static, str>>) -> Query<'_> {
+        Query::new(Target::Tx(self), sql.into())
+    }
+
+    /// The clock of the application.
+    pub fn clock(&self) -> &crate::clock::Clock {
+        self.db.clock()
+    }
+
+    pub(super) async fn run(&self, call: Call, rows: Box<dyn Rows>) -> Result<(Box<dyn Rows>, u64)> {
+        self.check()?;
+        let ran = self.open.lock().await.run(call, rows).await;
+        self.failed.fetch_or(ran.is_err(), Ordering::Relaxed);
+        ran
+    }
+
+    fn check(&self) -> Result<()> {
+        if !self.failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(Error::internal("a statement of this transaction failed earlier, so it can only be rolled back")
+            .hint("return the first error, or run the statement that may fail inside `savepoint`"))
+    }
+
+    /// Makes everything since `begin` happen.
+    pub async fn commit(self) -> Result<()> {
+        match self.check() {
+            Ok(()) => self.open.into_inner().commit().await,
+            Err(error) => {
+                self.open.into_inner().rollback().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes nothing since `begin` happen.
+    pub async fn rollback(self) -> Result<()> {
+        self.open.into_inner().rollback().await
+    }
+
+    /// Runs `work`; when it fails, what it did is undone and the transaction goes on. Can be nested, at most 16 deep.
+    pub async fn savepoint<T>(&self, work: impl AsyncFnOnce(&Tx) -> Result<T>) -> Result<T> {
+        let depth = self.depth.fetch_add(1, Ordering::Relaxed);
+        let done = if depth < 16 { self.at_depth(depth, work).await } else { Err(Error::internal("savepoints nest too deep")) };
+        self.depth.fetch_sub(1, Ordering::Relaxed);
+        done
+    }
+
+    async fn at_depth<T>(&self, depth: u32, work: impl AsyncFnOnce(&Tx) -> Result<T>) -> Result<T> {
+        self.check()?;
+        self.script(&format!("SAVEPOINT sarsen_{depth}")).await?;
+        let done = work(self).await;
+        if done.is_ok() && !self.failed.load(Ordering::Relaxed) {
+            self.script(&format!("RELEASE SAVEPOINT sarsen_{depth}")).await?;
+        } else {
+            self.failed.store(false, Ordering::Relaxed);
+            self.script(&format!("ROLLBACK TO SAVEPOINT sarsen_{depth}; RELEASE SAVEPOINT sarsen_{depth}")).await?;
+        }
+        done
+    }
+
+    /// Runs several statements that give no rows.
+    pub(super) async fn script(&self, sql: &str) -> Result<()> {
+        telemetry::check_deadline()?;
+        let ran = self.open.lock().await.script(sql).await;
+        self.failed.fetch_or(ran.is_err(), Ordering::Relaxed);
+        ran
+    }
+}
