@@ -16,15 +16,12 @@ impl Owners {
 
     /// Gives `table` to `module`; an error when it has another owner.
     pub fn own(&mut self, module: &'static str, table: &str) -> Result<()> {
-        match self.owner(&table.to_lowercase()) {
+        match self.0.insert(table.to_lowercase(), module) {
             Some(owner) if owner != module => {
                 Err(Error::invalid(format!("table `{table}` is claimed by both `{owner}` and `{module}`"))
                     .hint("let one module own it, and the other ask through its API"))
             }
-            _ => {
-                self.0.insert(table.to_lowercase(), module);
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 
