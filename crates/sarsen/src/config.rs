@@ -171,7 +171,7 @@ impl Default for HttpSection {
 impl Default for DatabaseSection {
     fn default() -> Self {
         Self {
-            url: Url::new("sqlite:data/app.db"),
+            url: Url::embedded("data/app.db"),
             connections: 16,
             acquire_timeout: Span::seconds(5),
             statement_timeout: Span::seconds(30),
