@@ -149,7 +149,10 @@ async fn a_slow_body_is_answered_408_and_closed() {
 async fn large_bodies_are_refused_before_and_while_they_come() {
     let server = start(|section| section.max_body = Size(10_000)).await;
     let body = "x".repeat(3_000_000);
-    let known = format!("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let known = format!(
+        "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     let answer = server.exchange(known.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     let chunk = format!("2710\r\n{}\r\n", "[".repeat(10_000));
