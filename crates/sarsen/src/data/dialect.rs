@@ -53,7 +53,7 @@ impl Dialect {
     pub(super) fn migration_lock(self) -> Option<&'static str> {
         match self {
             Dialect::Sqlite => None,
-            Dialect::Postgres => Some("SELECT pg_advisory_xact_lock(7308332105, 1)"),
+            Dialect::Postgres => Some("SELECT pg_advisory_xact_lock(7308332105)"),
         }
     }
 
@@ -67,7 +67,7 @@ impl Dialect {
                     "bytes",
                     "SELECT CAST(c.page_count * s.page_size AS TEXT) FROM pragma_page_count c, pragma_page_size s",
                 ),
-                ("integrity", "SELECT quick_check FROM pragma_quick_check(1)"),
+                ("integrity", "SELECT quick_check FROM pragma_quick_check"),
             ],
             Dialect::Postgres => &[
                 ("version", "SELECT current_setting('server_version')"),

@@ -106,7 +106,9 @@ impl Key {
     fn new(value: &Value) -> Result<Self> {
         Ok(match value {
             Value::Null => {
-                return Err(Error::internal("a column to order by is NULL").hint("order by columns that are never NULL"));
+                return Err(
+                    Error::internal("a column to order by is NULL").hint("order by columns that are never NULL")
+                );
             }
             Value::Bool(value) => Key::B(*value),
             Value::Int(value) => Key::I(*value),
@@ -172,7 +174,7 @@ pub(super) fn bound(order: &[Order], after: Vec<Value>) -> Vec<Value> {
 
 /// Keeps the rows of a page and the place of its last row.
 pub(super) struct PageRows<T> {
-    order: &'static [Order],
+    order: Vec<Order>,
     limit: usize,
     items: Vec<T>,
     last: Vec<Value>,
@@ -180,7 +182,7 @@ pub(super) struct PageRows<T> {
 }
 
 impl<T: FromRow> PageRows<T> {
-    pub(super) fn new(order: &'static [Order], limit: u32) -> Self {
+    pub(super) fn new(order: Vec<Order>, limit: u32) -> Self {
         Self { order, limit: limit as usize, items: Vec::new(), last: Vec::new(), more: false }
     }
 

@@ -111,7 +111,7 @@ impl Shared {
     }
 
     fn busy(self: &Arc<Self>, object: Object) -> Busy {
-        Busy { shared: self.clone(), object: Some(object), idle: false }
+        Busy { shared: self.clone(), object: Some(object), idle: true }
     }
 }
 
@@ -129,6 +129,14 @@ impl std::fmt::Debug for Busy {
 }
 
 impl Busy {
+    /// Marks that something runs, until it is marked idle again; an error when what ran last was dropped midway.
+    fn begin(&mut self) -> Result<()> {
+        if !std::mem::replace(&mut self.idle, false) {
+            return Err(Error::internal("a statement of this transaction was dropped, so it is rolled back"));
+        }
+        Ok(())
+    }
+
     fn object(&self) -> &Object {
         match &self.object {
             Some(object) => object,
@@ -150,7 +158,7 @@ impl Drop for Busy {
 
 /// Runs one statement on `busy`; gives the number of rows returned or changed.
 async fn execute(busy: &mut Busy, call: &Call, rows: &mut dyn Rows) -> Result<u64> {
-    busy.idle = false;
+    busy.begin()?;
     let work = run_on(busy.object(), call, rows);
     match clock::until(call.deadline, work).await {
         Ok(ran) => {
@@ -260,6 +268,7 @@ impl Driver for Postgres {
 async fn stream_rows(shared: &Arc<Shared>, call: &Call, sender: &mpsc::Sender<Result<Vec<OwnedRow>>>) -> Result<u64> {
     let fail = |error: tokio_postgres::Error| explain(&error, &call.text.statement.normalised);
     let mut busy = shared.busy(shared.get().await?);
+    busy.begin()?;
     let statement = busy.object().prepare_cached(&call.text.translated).await.map_err(fail)?;
     let mut count = 0;
     {
@@ -281,7 +290,7 @@ async fn stream_rows(shared: &Arc<Shared>, call: &Call, sender: &mpsc::Sender<Re
 }
 
 async fn script(busy: &mut Busy, sql: &str) -> Result<()> {
-    busy.idle = false;
+    busy.begin()?;
     let done = telemetry::wait(WaitKind::Database, "server", busy.object().batch_execute(sql)).await;
     busy.idle = !busy.object().is_closed();
     done.map_err(|error| explain(&error, sql))
@@ -296,8 +305,9 @@ struct PostgresTransaction {
 
 impl Drop for PostgresTransaction {
     fn drop(&mut self) {
-        self.busy.idle &= self.finished;
-        if !self.finished && tokio::runtime::Handle::try_current().is_ok() && !self.busy.object().is_closed() {
+        let usable = self.busy.idle && !self.busy.object().is_closed();
+        self.busy.idle = self.finished;
+        if !self.finished && usable && tokio::runtime::Handle::try_current().is_ok() {
             self.roll_back_later();
         }
     }
