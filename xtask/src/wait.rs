@@ -1,5 +1,8 @@
 //! The one place of xtask that reads the time and sleeps.
-#![expect(clippy::disallowed_methods, reason = "xtask has no runtime and no clock to simulate; it waits for real processes")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "xtask has no runtime and no clock to simulate; it waits for real processes"
+)]
 
 use std::thread;
 use std::time::{Duration, Instant};

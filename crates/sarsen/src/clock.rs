@@ -137,9 +137,9 @@ impl FromStr for Timestamp {
         if let Some(time) = from_fixed_text(text.as_bytes()) {
             return Ok(time);
         }
-        let parsed: jiff::Timestamp = text
-            .parse()
-            .map_err(|error| Error::invalid(format!("`{text}` is not a time such as 2026-11-23T01:02:03Z")).source(error))?;
+        let parsed: jiff::Timestamp = text.parse().map_err(|error| {
+            Error::invalid(format!("`{text}` is not a time such as 2026-11-23T01:02:03Z")).source(error)
+        })?;
         Ok(Self::from_micros(parsed.as_microsecond()))
     }
 }
@@ -263,17 +263,19 @@ static LAST_ID: AtomicU64 = AtomicU64::new(0);
 pub fn id_at(at: Timestamp) -> Uuid {
     let micros = at.as_micros().max(0).unsigned_abs();
     let wanted = ((micros / 1000) << 12) | ((micros % 1000) << 2);
-    let ticks = match LAST_ID.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
-        // An id for the past (an import) does not hold back those of the present, nor the other way round.
-        (wanted > last).then_some(wanted).or((last - wanted < 1 << 22).then_some(last + 1))
-    }) {
-        Ok(last) if wanted > last => wanted,
-        Ok(last) => last + 1,
-        Err(_) => wanted,
-    };
+    let ticks = LAST_ID.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| following(last, wanted));
+    let ticks = ticks.ok().and_then(|last| following(last, wanted)).unwrap_or(wanted);
     let high = ((ticks >> 12) << 16) | 0x7000 | (ticks & 0xfff);
     let low = (fastrand::u64(..) >> 2) | (1 << 63);
     Uuid::from_u64_pair(high, low)
+}
+
+/// The ticks of the id after `last`. An id for the past (an import) neither waits for the present nor holds it back.
+fn following(last: u64, wanted: u64) -> Option<u64> {
+    if wanted > last {
+        return Some(wanted);
+    }
+    (last - wanted < 1 << 22).then_some(last + 1)
 }
 
 #[cfg(test)]

@@ -142,11 +142,7 @@ pub struct ModuleSection {
 
 impl Default for AppSection {
     fn default() -> Self {
-        Self {
-            environment: Environment::Development,
-            secret: Secret::default(),
-            secret_file: "data/secret.key".into(),
-        }
+        Self { environment: Environment::Development, secret: Secret::default(), secret_file: "data/secret.key".into() }
     }
 }
 
@@ -175,7 +171,7 @@ impl Default for HttpSection {
 impl Default for DatabaseSection {
     fn default() -> Self {
         Self {
-            url: Url("sqlite:data/app.db".into()),
+            url: Url::new("sqlite:data/app.db"),
             connections: 16,
             acquire_timeout: Span::seconds(5),
             statement_timeout: Span::seconds(30),

@@ -2,15 +2,23 @@
 //!
 //! Start at [`App`] and [`Module`]; the parts are used through handles: [`Db`], and the [`http`] extractors.
 
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod data;
 pub mod error;
+pub mod http;
 pub mod lifecycle;
+pub mod module;
 pub mod telemetry;
 
+pub use app::App;
 pub use clock::{Clock, Timestamp};
 pub use config::Config;
 pub use data::{Db, Queryable, Tx};
 pub use error::{Error, Result};
-pub use sarsen_macros::FromRow;
+pub use module::{CallError, CallFailure, Declare, Deps, Init, Module, NoApi};
+pub use sarsen_macros::{Deps, FromRow, api};
+
+// The macros write `::sarsen::…`, here too.
+extern crate self as sarsen;

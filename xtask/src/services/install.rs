@@ -52,9 +52,12 @@ fn newest_postgres(folders: &Path) -> Option<Programs> {
 fn apt(packages: &[&str]) -> Outcome<()> {
     let wish = format!("install it: apt-get install --no-install-recommends {}", packages.join(" "));
     if !Path::new("/usr/bin/apt-get").exists() {
-        return Err(format!("is not installed and this system has no apt-get; {wish} (or what your system calls them)"));
+        return Err(format!(
+            "is not installed and this system has no apt-get; {wish} (or what your system calls them)"
+        ));
     }
-    let root = as_root().ok_or_else(|| format!("is not installed and xtask is neither root nor may it sudo; {wish}"))?;
+    let root =
+        as_root().ok_or_else(|| format!("is not installed and xtask is neither root nor may it sudo; {wish}"))?;
     forbid_starting(&root)?;
     apt_get(&root, &["update"]).map_err(|problem| format!("{problem}; {wish}"))?;
     let install = [&["install", "-y", "--no-install-recommends"], packages].concat();
@@ -62,7 +65,9 @@ fn apt(packages: &[&str]) -> Outcome<()> {
 }
 
 fn apt_get(root: &[&str], arguments: &[&str]) -> Outcome<()> {
-    let words = [root, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"], arguments].concat();
+    let words =
+        [root, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"], arguments]
+            .concat();
     let mut apt_get = Command::new(words[0]);
     // Its output is news, not the environment that a shell may want to read from standard output.
     command::run(apt_get.args(&words[1..]).stdin(Stdio::null()).stdout(std::io::stderr()))
@@ -99,7 +104,9 @@ mod tests {
         for version in ["9", "15", "17"] {
             fs::create_dir_all(versions.join(version).join("bin")).unwrap();
         }
-        for program in ["9/bin/initdb", "9/bin/postgres", "9/bin/psql", "15/bin/initdb", "15/bin/postgres", "15/bin/psql"] {
+        for program in
+            ["9/bin/initdb", "9/bin/postgres", "9/bin/psql", "15/bin/initdb", "15/bin/postgres", "15/bin/psql"]
+        {
             symlink("/bin/sh", versions.join(program)).unwrap();
         }
         let found = newest_postgres(&versions).map(|programs| programs.bin);

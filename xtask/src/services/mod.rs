@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 use clap::{Args, ValueEnum};
 
 use crate::{Outcome, command};
-use postgres::Durability;
+pub(crate) use postgres::Durability;
 use server::Server;
 
 /// Starts the services, runs COMMAND with their environment, stops them and exits as the command did.
@@ -52,10 +52,11 @@ pub(crate) struct Services {
 impl Services {
     /// Starts everything that can be had; `skipped` says what could not be.
     pub(crate) fn start() -> Outcome<Services> {
-        Services::start_only(Service::value_variants(), Durability::Fast)
+        Services::start_with(Service::value_variants(), Durability::Fast)
     }
 
-    fn start_only(wanted: &[Service], durability: Durability) -> Outcome<Services> {
+    /// Starts the services that are wanted, as durable as they have to be.
+    pub(crate) fn start_with(wanted: &[Service], durability: Durability) -> Outcome<Services> {
         let mut services = Services { environment: Vec::new(), skipped: Vec::new(), servers: Vec::new() };
         for service in wanted {
             match service {
@@ -100,7 +101,7 @@ impl Services {
 pub(crate) fn run(options: &Options) -> Outcome<ExitCode> {
     let wanted = if options.only.is_empty() { Service::value_variants() } else { &options.only };
     let durability = if options.durable { Durability::Durable } else { Durability::Fast };
-    let services = Services::start_only(wanted, durability)?;
+    let services = Services::start_with(wanted, durability)?;
     for reason in services.skipped() {
         eprintln!("skipped {reason}");
     }

@@ -24,7 +24,7 @@ pub(super) struct Programs {
 
 /// What a commit survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Durability {
+pub(crate) enum Durability {
     /// Nothing but the process: no fsync.
     Fast,
     /// A crash of the machine, as in production.
@@ -42,7 +42,10 @@ pub(super) fn start(programs: &Programs, durability: Durability) -> Outcome<Serv
             Err(reason) => problem = reason,
         }
     }
-    Err(format!("PostgreSQL of {} did not start in {PORT_ATTEMPTS} attempts; the last: {problem}", programs.bin.display()))
+    Err(format!(
+        "PostgreSQL of {} did not start in {PORT_ATTEMPTS} attempts; the last: {problem}",
+        programs.bin.display()
+    ))
 }
 
 fn attempt(programs: &Programs, account: &Account, initialised: &Path, durability: Durability) -> Outcome<Server> {
@@ -116,7 +119,19 @@ fn says_ready(data: &Path) -> bool {
 
 fn select_one(programs: &Programs, port: u16) -> Outcome<()> {
     let mut psql = Command::new(programs.bin.join("psql"));
-    psql.args(["--no-psqlrc", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", "app", "-d", "postgres", "-c", "SELECT 1"]);
+    psql.args([
+        "--no-psqlrc",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &port.to_string(),
+        "-U",
+        "app",
+        "-d",
+        "postgres",
+        "-c",
+        "SELECT 1",
+    ]);
     command::output(&mut psql).map(|_| ())
 }
 

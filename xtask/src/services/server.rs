@@ -14,7 +14,7 @@ trap "" INT TERM HUP
 cat > /dev/null
 runs() {
     [ -e /proc/self/cwd ] || { kill -0 "$1"; return; }
-    case "$(readlink "/proc/$1/cwd")" in "$2"*) true ;; *) false ;; esac
+    case "$(readlink "/proc/$1/cwd")" in "$2" | "$2"/*) true ;; *) false ;; esac
 }
 runs "$1" "$2" && kill -INT "$1"
 tries=0

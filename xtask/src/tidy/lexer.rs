@@ -132,12 +132,13 @@ fn character(rest: &[u8]) -> (Kind, usize) {
     if rest.get(1) == Some(&b'\\') {
         return (Kind::Text, rest.len().min(3 + position(rest.get(3..).unwrap_or_default(), b'\'') + 1));
     }
-    let text = std::str::from_utf8(rest).unwrap_or_default();
-    let mut after = text.char_indices().skip(2);
-    match after.next() {
-        Some((at, '\'')) => (Kind::Text, at + 1),
-        _ => (Kind::Code, 1),
-    }
+    let width = match rest.get(1) {
+        Some(0..0x80) | None => 1,
+        Some(0x80..0xE0) => 2,
+        Some(0xE0..0xF0) => 3,
+        Some(_) => 4,
+    };
+    if rest.get(1 + width) == Some(&b'\'') { (Kind::Text, width + 2) } else { (Kind::Code, 1) }
 }
 
 #[cfg(test)]

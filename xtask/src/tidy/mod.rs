@@ -5,6 +5,7 @@ mod boundaries;
 mod configuration;
 mod features;
 mod first_line;
+mod functions;
 mod lengths;
 mod lexer;
 mod migrations;
@@ -14,8 +15,8 @@ mod paths;
 mod products;
 mod ratchet;
 mod source;
-mod unsafe_code;
 mod unfinished;
+mod unsafe_code;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -72,16 +73,21 @@ const CHECKS: &[fn(&Tree) -> Vec<Problem>] = &[
 
 /// Runs `cargo xtask tidy`.
 pub(crate) fn run(options: &Options) -> Outcome<ExitCode> {
-    let tree = Tree::read()?;
     if options.update_ratchet {
-        lengths::update(&tree)?;
+        lengths::update(&Tree::read()?)?;
     }
+    Ok(if report()? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints every problem and answers how many there are.
+pub(crate) fn report() -> Outcome<usize> {
+    let tree = Tree::read()?;
     let problems = problems(&tree);
     for problem in &problems {
         println!("{problem}");
     }
     println!("tidy: {} problems in {} files", problems.len(), tree.files().len());
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(problems.len())
 }
 
 fn problems(tree: &Tree) -> Vec<Problem> {

@@ -5,19 +5,25 @@ use super::source::{Source, Tree, is_word};
 
 const EMPTY_NAMES: [&str; 8] = ["utils", "util", "common", "helpers", "helper", "manager", "core", "misc"];
 
-/// No Rust file, folder or module has a name that fits everything.
+/// No source file, folder or module has a name that fits everything.
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
-    tree.rust().flat_map(|file| [of_path(file), of_modules(file)].concat()).collect()
+    let sources = tree.files().iter().filter(|file| SOURCES.iter().any(|end| file.path.ends_with(end)));
+    sources.flat_map(|file| [of_path(file), of_modules(file)].concat()).collect()
 }
 
+const SOURCES: [&str; 4] = [".rs", ".js", ".css", ".sql"];
+
 fn of_path(file: &Source) -> Vec<Problem> {
-    let names = file.path.split('/').map(|part| part.strip_suffix(".rs").unwrap_or(part));
+    let names = file.path.split('/').map(|part| part.split('.').next().unwrap_or(part));
     names.filter(|name| EMPTY_NAMES.contains(name)).map(|name| problem(file, 1, name)).collect()
 }
 
 fn of_modules(file: &Source) -> Vec<Problem> {
     let declared = Source::words(&file.code, "mod").map(|at| (at, name_after(&file.code, at + 3)));
-    declared.filter(|(_, name)| EMPTY_NAMES.contains(name)).map(|(at, name)| problem(file, file.line(at), name)).collect()
+    declared
+        .filter(|(_, name)| EMPTY_NAMES.contains(name))
+        .map(|(at, name)| problem(file, file.line(at), name))
+        .collect()
 }
 
 fn name_after(code: &str, at: usize) -> &str {

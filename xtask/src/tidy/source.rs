@@ -90,7 +90,9 @@ impl Source {
     pub(super) fn words<'a>(view: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
         let bytes = view.as_bytes();
         let part = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| is_word(*byte));
-        view.match_indices(word).map(|(at, _)| at).filter(move |at| !part(at.checked_sub(1)) && !part(Some(at + word.len())))
+        view.match_indices(word)
+            .map(|(at, _)| at)
+            .filter(move |at| !part(at.checked_sub(1)) && !part(Some(at + word.len())))
     }
 }
 

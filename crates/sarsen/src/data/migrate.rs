@@ -75,7 +75,8 @@ impl Db {
             if is_applied(migration, &applied)? {
                 continue;
             }
-            let failed = |error: Error| error.context(format!("migration {} of `{}`", migration.path, migration.module));
+            let failed =
+                |error: Error| error.context(format!("migration {} of `{}`", migration.path, migration.module));
             tx.script(&self.dialect().column_types(migration.sql)).await.map_err(failed)?;
             tx.query("INSERT INTO sarsen_migrations (module, name, checksum, applied_at) VALUES (?, ?, ?, ?)")
                 .bind(migration.module)

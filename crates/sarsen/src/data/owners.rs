@@ -16,12 +16,15 @@ impl Owners {
 
     /// Gives `table` to `module`; an error when it has another owner.
     pub fn own(&mut self, module: &'static str, table: &str) -> Result<()> {
-        match self.0.insert(table.to_lowercase(), module) {
+        match self.owner(&table.to_lowercase()) {
             Some(owner) if owner != module => {
                 Err(Error::invalid(format!("table `{table}` is claimed by both `{owner}` and `{module}`"))
                     .hint("let one module own it, and the other ask through its API"))
             }
-            _ => Ok(()),
+            _ => {
+                self.0.insert(table.to_lowercase(), module);
+                Ok(())
+            }
         }
     }
 
@@ -31,7 +34,8 @@ impl Owners {
     }
 
     pub(super) fn check(&self, module: &str, text: &Text) -> Result<()> {
-        let theirs = text.tables.iter().find_map(|table| Some((table, self.owner(table).filter(|owner| *owner != module)?)));
+        let theirs =
+            text.tables.iter().find_map(|table| Some((table, self.owner(table).filter(|owner| *owner != module)?)));
         let Some((table, owner)) = theirs else { return Ok(()) };
         Err(Error::internal(format!(
             "module `{module}` ran SQL on table `{table}`, which belongs to module `{owner}`.\n  query: {}",

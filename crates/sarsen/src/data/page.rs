@@ -73,7 +73,8 @@ impl PageRequest {
     /// The values after which the page starts.
     pub(super) fn after(&self, db: &Db, order: &[Order], list: u64) -> Result<Option<Vec<Value>>> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
-        let wrong = || Error::invalid_field("cursor", "was not given by this list").hint("start again without a cursor");
+        let wrong =
+            || Error::invalid_field("cursor", "was not given by this list").hint("start again without a cursor");
         let text = db.open_sealed(cursor).map_err(|_| wrong())?;
         let Position { list: of, values } = serde_json::from_str(&text).map_err(|_| wrong())?;
         if of != list || values.len() != order.len() {
@@ -104,7 +105,11 @@ enum Key {
 impl Key {
     fn new(value: &Value) -> Result<Self> {
         Ok(match value {
-            Value::Null => return Err(Error::internal("a column to order by is NULL").hint("order by columns that are never NULL")),
+            Value::Null => {
+                return Err(
+                    Error::internal("a column to order by is NULL").hint("order by columns that are never NULL")
+                );
+            }
             Value::Bool(value) => Key::B(*value),
             Value::Int(value) => Key::I(*value),
             Value::Float(value) => Key::F(*value),
@@ -169,7 +174,7 @@ pub(super) fn bound(order: &[Order], after: Vec<Value>) -> Vec<Value> {
 
 /// Keeps the rows of a page and the place of its last row.
 pub(super) struct PageRows<T> {
-    order: &'static [Order],
+    order: Vec<Order>,
     limit: usize,
     items: Vec<T>,
     last: Vec<Value>,
@@ -177,7 +182,7 @@ pub(super) struct PageRows<T> {
 }
 
 impl<T: FromRow> PageRows<T> {
-    pub(super) fn new(order: &'static [Order], limit: u32) -> Self {
+    pub(super) fn new(order: Vec<Order>, limit: u32) -> Self {
         Self { order, limit: limit as usize, items: Vec::new(), last: Vec::new(), more: false }
     }
 
@@ -216,7 +221,10 @@ mod tests {
     #[test]
     fn the_page_query_compares_rows_or_spells_it_out() {
         let same = paged("SELECT a, b FROM t;", &[Order::desc("a"), Order::desc("b")], true);
-        assert_eq!(same, "SELECT * FROM (SELECT a, b FROM t) AS page WHERE (a, b) < (?, ?) ORDER BY a DESC, b DESC LIMIT ?");
+        assert_eq!(
+            same,
+            "SELECT * FROM (SELECT a, b FROM t) AS page WHERE (a, b) < (?, ?) ORDER BY a DESC, b DESC LIMIT ?"
+        );
         let mixed = paged("SELECT a, b FROM t", &[Order::desc("a"), Order::asc("b")], true);
         assert!(mixed.contains("WHERE (a < ?) OR (a = ? AND b > ?)"), "{mixed}");
         let values = vec![Value::Int(1), Value::Int(2)];

@@ -87,8 +87,11 @@ impl Shared {
         loop {
             match self.get().await {
                 Ok(_) => return Ok(()),
-                Err(error) if error.kind() != Kind::Unavailable || started.elapsed() > self.section.acquire_timeout.0 => {
-                    return Err(error.context(format!("the database {}", self.section.url))
+                Err(error)
+                    if error.kind() != Kind::Unavailable || started.elapsed() > self.section.acquire_timeout.0 =>
+                {
+                    return Err(error
+                        .context(format!("the database {}", self.section.url))
                         .hint("start the server, or check database.url (host, port, user, password)"));
                 }
                 Err(_) => clock::pause(Duration::from_millis(100)).await,
@@ -108,7 +111,7 @@ impl Shared {
     }
 
     fn busy(self: &Arc<Self>, object: Object) -> Busy {
-        Busy { shared: self.clone(), object: Some(object), idle: false }
+        Busy { shared: self.clone(), object: Some(object), idle: true }
     }
 }
 
@@ -126,6 +129,14 @@ impl std::fmt::Debug for Busy {
 }
 
 impl Busy {
+    /// Marks that something runs, until it is marked idle again; an error when what ran last was dropped midway.
+    fn begin(&mut self) -> Result<()> {
+        if !std::mem::replace(&mut self.idle, false) {
+            return Err(Error::internal("a statement of this transaction was dropped, so it is rolled back"));
+        }
+        Ok(())
+    }
+
     fn object(&self) -> &Object {
         match &self.object {
             Some(object) => object,
@@ -147,7 +158,7 @@ impl Drop for Busy {
 
 /// Runs one statement on `busy`; gives the number of rows returned or changed.
 async fn execute(busy: &mut Busy, call: &Call, rows: &mut dyn Rows) -> Result<u64> {
-    busy.idle = false;
+    busy.begin()?;
     let work = run_on(busy.object(), call, rows);
     match clock::until(call.deadline, work).await {
         Ok(ran) => {
@@ -186,7 +197,9 @@ async fn run_on(object: &Object, call: &Call, rows: &mut dyn Rows) -> Result<u64
 
 /// The prepared statement is not the server's any more.
 fn is_stale(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| *code == SqlState::FEATURE_NOT_SUPPORTED || *code == SqlState::INVALID_SQL_STATEMENT_NAME)
+    error
+        .code()
+        .is_some_and(|code| *code == SqlState::FEATURE_NOT_SUPPORTED || *code == SqlState::INVALID_SQL_STATEMENT_NAME)
 }
 
 async fn observed(busy: &mut Busy, call: &Call, rows: &mut dyn Rows, pool_wait: Duration) -> Result<u64> {
@@ -255,6 +268,7 @@ impl Driver for Postgres {
 async fn stream_rows(shared: &Arc<Shared>, call: &Call, sender: &mpsc::Sender<Result<Vec<OwnedRow>>>) -> Result<u64> {
     let fail = |error: tokio_postgres::Error| explain(&error, &call.text.statement.normalised);
     let mut busy = shared.busy(shared.get().await?);
+    busy.begin()?;
     let statement = busy.object().prepare_cached(&call.text.translated).await.map_err(fail)?;
     let mut count = 0;
     {
@@ -276,7 +290,7 @@ async fn stream_rows(shared: &Arc<Shared>, call: &Call, sender: &mpsc::Sender<Re
 }
 
 async fn script(busy: &mut Busy, sql: &str) -> Result<()> {
-    busy.idle = false;
+    busy.begin()?;
     let done = telemetry::wait(WaitKind::Database, "server", busy.object().batch_execute(sql)).await;
     busy.idle = !busy.object().is_closed();
     done.map_err(|error| explain(&error, sql))
@@ -291,8 +305,9 @@ struct PostgresTransaction {
 
 impl Drop for PostgresTransaction {
     fn drop(&mut self) {
-        self.busy.idle &= self.finished;
-        if !self.finished && tokio::runtime::Handle::try_current().is_ok() && !self.busy.object().is_closed() {
+        let usable = self.busy.idle && !self.busy.object().is_closed();
+        self.busy.idle = self.finished;
+        if !self.finished && usable && tokio::runtime::Handle::try_current().is_ok() {
             self.roll_back_later();
         }
     }
@@ -478,12 +493,15 @@ impl<'a> FromSql<'a> for Read<'a> {
 
 fn explain(error: &tokio_postgres::Error, what: &str) -> Error {
     let Some(code) = error.code() else {
-        let kind = if error.is_closed() || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>()) {
+        let kind = if error.is_closed()
+            || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+        {
             Kind::Unavailable
         } else {
             Kind::Internal
         };
-        let says = if kind == Kind::Unavailable { "the database does not answer" } else { "the statement cannot be sent" };
+        let says =
+            if kind == Kind::Unavailable { "the database does not answer" } else { "the statement cannot be sent" };
         return Error::new(kind, says).source(format!("{} in: {what}", chain(error)));
     };
     let (kind, says) = match code {

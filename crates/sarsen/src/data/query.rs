@@ -205,18 +205,18 @@ impl<'c> Query<'c> {
     #[track_caller]
     pub fn page_by<T: FromRow>(
         self,
-        order: &'static [Order],
+        order: &[Order],
         request: &PageRequest,
-    ) -> impl Future<Output = Result<Page<T>>> + Send + 'c {
+    ) -> impl Future<Output = Result<Page<T>>> + Send + use<'c, T> {
         let site = Location::caller();
-        let request = request.clone();
+        let (order, request) = (order.to_vec(), request.clone());
         async move {
             let db = self.target.db();
             let (limit, list) = (request.limit()?, db.text(&self.sql)?.statement.fingerprint);
-            let after = request.after(db, order, list)?;
+            let after = request.after(db, &order, list)?;
             let mut query = self;
-            query.sql = super::page::paged(&query.sql, order, after.is_some()).into();
-            for value in super::page::bound(order, after.unwrap_or_default()) {
+            query.sql = super::page::paged(&query.sql, &order, after.is_some()).into();
+            for value in super::page::bound(&order, after.unwrap_or_default()) {
                 query.binds.push(Bind::One(value));
             }
             query.binds.push(Bind::One(Value::Int(i64::from(limit) + 1)));

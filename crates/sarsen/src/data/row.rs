@@ -82,7 +82,8 @@ impl<'a> Row<'a> {
     fn index_of(&self, column: &str) -> Result<usize> {
         let found = (0..self.source.columns()).find(|index| self.source.column_name(*index) == column);
         found.ok_or_else(|| {
-            Error::internal(format!("the row has no column `{column}`")).hint(format!("it has: {self:?}; name it with AS"))
+            Error::internal(format!("the row has no column `{column}`"))
+                .hint(format!("it has: {self:?}; name it with AS"))
         })
     }
 

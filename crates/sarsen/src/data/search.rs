@@ -78,7 +78,14 @@ impl Search {
     }
 
     /// The index gives documents in the order of their numbers, so the newest come first and it can stop.
-    async fn find_ordered(&self, db: &Db, words: &[String], scopes: &[String], before: i64, limit: u32) -> Result<Vec<i64>> {
+    async fn find_ordered(
+        &self,
+        db: &Db,
+        words: &[String],
+        scopes: &[String],
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<i64>> {
         let table = self.table;
         let words = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" AND ");
         let scopes = scopes.iter().map(|scope| word_of(scope)).collect::<Vec<_>>().join(" OR ");
@@ -90,7 +97,14 @@ impl Search {
 
     /// The index has no order, so each document carries its bucket as a term: buckets are walked from the newest
     /// back, twice as many at each step, until there is enough. A frequent word stops at once; a rare one is cheap.
-    async fn find_in_buckets(&self, db: &Db, words: &[String], scopes: &[String], before: i64, limit: u32) -> Result<Vec<i64>> {
+    async fn find_in_buckets(
+        &self,
+        db: &Db,
+        words: &[String],
+        scopes: &[String],
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<i64>> {
         let table = self.table;
         let scopes = any_of(scopes.iter().map(|scope| mark("s", scope)));
         let words = words.join(" ");

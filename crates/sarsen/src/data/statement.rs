@@ -200,7 +200,9 @@ pub(crate) fn tables(sql: &str) -> Vec<String> {
                     *level = word.eq_ignore_ascii_case("from") || (*level && word.eq_ignore_ascii_case("join"));
                 }
             }
-            Token::Word(word) if is_any(word, &["where", "group", "order", "limit", "set", "on", "values", "select"]) => {
+            Token::Word(word)
+                if is_any(word, &["where", "group", "order", "limit", "set", "on", "values", "select"]) =>
+            {
                 expect = false;
                 if let Some(level) = in_from.last_mut().filter(|_| !word.eq_ignore_ascii_case("on")) {
                     *level = false;
@@ -282,7 +284,8 @@ fn shared_facts(sql: &str, key: (u64, Dialect)) -> Arc<Text> {
 fn read(sql: &str, dialect: Dialect) -> Text {
     let normalised = normalise(sql);
     let class = classify(sql);
-    let limited = tokens(sql).any(|(token, _)| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("limit")));
+    let limited =
+        tokens(sql).any(|(token, _)| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("limit")));
     Text {
         translated: dialect.placeholders(sql),
         class,
@@ -305,7 +308,9 @@ mod tests {
 
     #[test]
     fn only_what_reads_is_a_read() {
-        for read in ["SELECT 1", "-- x\n select 'insert into' FROM a", "WITH x AS (SELECT 1) SELECT * FROM x", "values (1)"] {
+        for read in
+            ["SELECT 1", "-- x\n select 'insert into' FROM a", "WITH x AS (SELECT 1) SELECT * FROM x", "values (1)"]
+        {
             assert_eq!(classify(read), Class::Read, "{read}");
         }
         for write in [
@@ -331,7 +336,10 @@ mod tests {
     #[test]
     fn tables_stand_after_from_join_into_update() {
         let names = |sql| tables(sql).join(" ");
-        assert_eq!(names("SELECT m.x FROM messages m JOIN \"users\" u ON u.id = m.by WHERE m.x IN (SELECT y FROM c)"), "c messages users");
+        assert_eq!(
+            names("SELECT m.x FROM messages m JOIN \"users\" u ON u.id = m.by WHERE m.x IN (SELECT y FROM c)"),
+            "c messages users"
+        );
         assert_eq!(names("SELECT a, b FROM t1, t2 WHERE x = 'from t3'"), "t1 t2");
         assert_eq!(names("INSERT INTO a (x, y) SELECT x, y FROM b"), "a b");
         assert_eq!(names("UPDATE a SET x = (SELECT max(y) FROM b), z = 1"), "a b");

@@ -73,7 +73,11 @@ impl Tx {
     /// Runs `work`; when it fails, what it did is undone and the transaction goes on. Can be nested, at most 16 deep.
     pub async fn savepoint<T>(&self, work: impl AsyncFnOnce(&Tx) -> Result<T>) -> Result<T> {
         let depth = self.depth.fetch_add(1, Ordering::Relaxed);
-        let done = if depth < 16 { self.at_depth(depth, work).await } else { Err(Error::internal("savepoints nest too deep")) };
+        let done = if depth < 16 {
+            self.at_depth(depth, work).await
+        } else {
+            Err(Error::internal("savepoints nest too deep"))
+        };
         self.depth.fetch_sub(1, Ordering::Relaxed);
         done
     }

@@ -66,7 +66,11 @@ impl ValueRef<'_> {
     }
 
     fn is_not(&self, wanted: &str) -> Error {
-        let hint = if *self == ValueRef::Null { "read it as Option<…>" } else { "change the field's type or cast the column" };
+        let hint = if *self == ValueRef::Null {
+            "read it as Option<…>"
+        } else {
+            "change the field's type or cast the column"
+        };
         Error::internal(format!("holds {} where {wanted} was expected", self.name())).hint(hint)
     }
 

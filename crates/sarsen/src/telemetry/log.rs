@@ -1,6 +1,6 @@
 //! Log lines: one a closed Operation, as JSON or for people.
 
-use super::{Operation, Outcome, Recorder, Record};
+use super::{Operation, Outcome, Record, Recorder};
 use crate::clock;
 use crate::config::{LogFormat, LogSection};
 use crate::error::{Error, Result};

@@ -92,10 +92,7 @@ pub fn sync_timed<T>(kind: WaitKind, label: &'static str, work: impl FnOnce(Inst
 }
 
 /// Runs `work` on a thread for blocking work; the Operation goes along, and the time is booked.
-pub async fn blocking<T: Send + 'static>(
-    label: &'static str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T> {
+pub async fn blocking<T: Send + 'static>(label: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let operation = Operation::current();
     let task = lifecycle::spawn_blocking(move || match operation {
         Some(operation) => operation.enter(work),

@@ -1,8 +1,8 @@
 //! One record per unit of work: what it is, what it did, and how it ended.
 
+use super::WaitKind;
 use super::recorder::Recorder;
 use super::trace::Trace;
-use super::WaitKind;
 use crate::clock;
 use pin_project_lite::pin_project;
 use std::cell::RefCell;

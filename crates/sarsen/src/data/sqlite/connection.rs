@@ -31,7 +31,11 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn open(path: &Path, section: &DatabaseSection, reader: bool) -> Result<Self> {
-        let mode = if reader { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE };
+        let mode = if reader {
+            OpenFlags::SQLITE_OPEN_READ_ONLY
+        } else {
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+        };
         let opened = rusqlite::Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX);
         let failed = |error: rusqlite::Error| {
             Error::unavailable(format!("the database file {} cannot be opened", path.display()))
@@ -95,7 +99,11 @@ fn settings(section: &DatabaseSection, reader: bool) -> String {
         Durability::Full => "FULL",
     };
     let kilobytes = section.page_cache.0 / 1024;
-    let journal = if reader { "PRAGMA query_only = ON;" } else { "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864;" };
+    let journal = if reader {
+        "PRAGMA query_only = ON;"
+    } else {
+        "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864;"
+    };
     format!(
         "PRAGMA busy_timeout = 0; {journal} PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
          PRAGMA mmap_size = {}; PRAGMA cache_size = -{kilobytes}; PRAGMA temp_store = MEMORY;",
@@ -209,7 +217,8 @@ impl RowSource for Source<'_, '_> {
             Borrowed::Real(value) => ValueRef::Float(value),
             Borrowed::Blob(value) => ValueRef::Bytes(value),
             Borrowed::Text(value) => ValueRef::Text(
-                std::str::from_utf8(value).map_err(|error| Error::internal("a column holds text that is not UTF-8").source(error))?,
+                std::str::from_utf8(value)
+                    .map_err(|error| Error::internal("a column holds text that is not UTF-8").source(error))?,
             ),
         })
     }
@@ -218,15 +227,23 @@ impl RowSource for Source<'_, '_> {
 fn explain(error: &rusqlite::Error, what: &str) -> Error {
     let code = error.sqlite_error();
     let (kind, says) = match code.map(|code| (code.code, code.extended_code)) {
-        Some((_, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY)) => (Kind::Conflict, "it exists already"),
-        Some((_, ffi::SQLITE_CONSTRAINT_FOREIGNKEY)) => (Kind::Conflict, "what it refers to does not exist, or is still referred to"),
+        Some((_, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY)) => {
+            (Kind::Conflict, "it exists already")
+        }
+        Some((_, ffi::SQLITE_CONSTRAINT_FOREIGNKEY)) => {
+            (Kind::Conflict, "what it refers to does not exist, or is still referred to")
+        }
         Some((ErrorCode::ConstraintViolation, _)) => (Kind::Invalid, "a constraint of the table refuses it"),
         Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) => (Kind::Unavailable, "another process writes"),
         Some((ErrorCode::OperationInterrupted, _)) => (Kind::Timeout, "the statement ran until its deadline"),
         Some((ErrorCode::TooBig, _)) => (Kind::Invalid, "a value is too large"),
         Some((ErrorCode::DiskFull, _)) => (Kind::Unavailable, "the disk is full"),
-        Some((ErrorCode::SystemIoFailure | ErrorCode::CannotOpen, _)) => (Kind::Unavailable, "the database file cannot be read or written"),
-        Some((ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _)) => (Kind::Internal, "the database file is damaged"),
+        Some((ErrorCode::SystemIoFailure | ErrorCode::CannotOpen, _)) => {
+            (Kind::Unavailable, "the database file cannot be read or written")
+        }
+        Some((ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _)) => {
+            (Kind::Internal, "the database file is damaged")
+        }
         _ => (Kind::Internal, "the database refused the statement"),
     };
     Error::new(kind, says).source(format!("{error} in: {what}"))

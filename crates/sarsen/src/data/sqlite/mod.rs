@@ -78,8 +78,9 @@ impl Sqlite {
         let copy = section.clone();
         let writer = telemetry::blocking("open the database", move || {
             if let Some(folder) = for_open.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                std::fs::create_dir_all(folder)
-                    .map_err(|error| Error::unavailable(format!("{} cannot be made", folder.display())).source(error))?;
+                std::fs::create_dir_all(folder).map_err(|error| {
+                    Error::unavailable(format!("{} cannot be made", folder.display())).source(error)
+                })?;
             }
             Connection::open(&for_open, &copy, false)
         });
@@ -132,7 +133,8 @@ impl Shared {
             Some(connection) => connection,
             None => {
                 let shared = self.clone();
-                telemetry::blocking("open a reader", move || Connection::open(&shared.path, &shared.section, true)).await??
+                telemetry::blocking("open a reader", move || Connection::open(&shared.path, &shared.section, true))
+                    .await??
             }
         };
         Ok(self.reader(permit, connection))

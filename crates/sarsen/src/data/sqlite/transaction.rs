@@ -40,7 +40,9 @@ impl SqliteTransaction {
     }
 
     fn take(&mut self) -> Result<Open> {
-        self.open.take().ok_or_else(|| Error::internal("a statement of this transaction was dropped, so it is rolled back"))
+        self.open
+            .take()
+            .ok_or_else(|| Error::internal("a statement of this transaction was dropped, so it is rolled back"))
     }
 
     async fn run_one(&mut self, call: Call, mut rows: Box<dyn Rows>) -> Done {

@@ -1,0 +1,72 @@
+//! One suite for every driver: what the data layer promises holds on each of them alike.
+
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test says what it expects")]
+
+mod data;
+
+use sarsen::config::{DatabaseSection, Url};
+use sarsen::{Clock, Db};
+
+/// A database of its own, and what must live as long as it does.
+pub(crate) struct Fresh {
+    pub(crate) db: Db,
+    pub(crate) section: DatabaseSection,
+    _folder: Option<tempfile::TempDir>,
+}
+
+async fn embedded() -> Option<Fresh> {
+    let folder = tempfile::tempdir().unwrap();
+    let url = Url::new(format!("sqlite:{}", folder.path().join("test.db").display()));
+    let section = DatabaseSection { url, ..DatabaseSection::default() };
+    let db = Db::connect(&section, &Clock::real()).await.unwrap();
+    Some(Fresh { db, section, _folder: Some(folder) })
+}
+
+async fn server() -> Option<Fresh> {
+    let Ok(url) = std::env::var("SARSEN_TEST_POSTGRES") else {
+        let required = std::env::var("SARSEN_TEST_REQUIRE").is_ok_and(|require| require == "all");
+        assert!(!required, "SARSEN_TEST_POSTGRES is not set, and SARSEN_TEST_REQUIRE=all");
+        println!("skipped: no PostgreSQL; run `cargo xtask services -- cargo test`");
+        return None;
+    };
+    let admin = DatabaseSection { url: Url::new(url.clone()), connections: 1, ..DatabaseSection::default() };
+    let name = format!("t_{}", Clock::real().id().simple());
+    let admin = Db::connect(&admin, &Clock::real()).await.unwrap();
+    admin.query(format!("CREATE DATABASE {name}")).execute().await.unwrap();
+    admin.close().await;
+    let base = url.rsplit_once('/').unwrap().0;
+    let section = DatabaseSection { url: Url::new(format!("{base}/{name}")), ..DatabaseSection::default() };
+    let db = Db::connect(&section, &Clock::real()).await.unwrap();
+    Some(Fresh { db, section, _folder: None })
+}
+
+/// One test for each check and driver.
+macro_rules! conformance {
+    ($($file:ident: $($check:ident),* $(,)?;)*) => {
+        mod on_embedded { $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                if let Some(fresh) = super::embedded().await { super::data::$file::$check(fresh).await; }
+            }
+        )*)* }
+        mod on_server { $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                if let Some(fresh) = super::server().await { super::data::$file::$check(fresh).await; }
+            }
+        )*)* }
+    };
+}
+
+conformance! {
+    values: every_type_comes_back_as_it_went, null_is_an_option, a_wrong_type_names_the_column, lists_of_any_length,
+        columns_are_found_by_name_in_any_order;
+    writes: a_duplicate_is_a_conflict, a_transaction_happens_whole_or_not_at_all, a_dropped_transaction_is_rolled_back,
+        a_savepoint_undoes_only_itself, after_a_failure_only_a_rollback_is_possible, concurrent_writes_all_happen,
+        a_failing_write_does_not_harm_its_neighbours, upsert_and_returning;
+    reads: pages_cover_everything_once, a_cursor_of_another_list_is_refused, mixed_directions_page_too,
+        a_stream_gives_all_rows, a_dropped_stream_lets_go, groups_and_indexes_by_key, a_late_statement_is_stopped,
+        every_query_is_observed_with_its_call_site, too_many_connections_wait_and_then_fail;
+    schema: migrations_apply_once_however_many_start, a_changed_migration_is_refused, another_modules_table_is_refused,
+        search_finds_newest_first_within_scopes, facts_for_the_doctor;
+}

@@ -1,0 +1,6 @@
+//! The checks of the conformance suite, by what they look at.
+
+pub(crate) mod reads;
+pub(crate) mod schema;
+pub(crate) mod values;
+pub(crate) mod writes;
