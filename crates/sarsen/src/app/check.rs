@@ -5,6 +5,7 @@ use super::secret;
 use crate::config::Environment;
 use crate::data::Owners;
 use crate::error::{Error, Result};
+use crate::http;
 use crate::module::ModuleInfo;
 use std::collections::HashSet;
 
@@ -34,24 +35,18 @@ impl App {
     }
 
     fn names(&self) -> Vec<Error> {
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::from([http::MODULE]);
         let mut problems = Vec::new();
         for module in self.modules() {
             if !seen.insert(module.name) {
                 let text = format!("two modules are named `{}`", module.name);
-                problems.push(Error::invalid(text).hint("give one of them another `NAME`"));
+                problems.push(Error::invalid(text).hint("give one of them another `NAME`; `sarsen` is the framework's"));
             }
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             if module.name.is_empty() || !module.name.chars().all(plain) {
                 let text = format!("`{}` is not a name for a module", module.name);
                 problems.push(Error::invalid(text).hint("use lower-case letters, digits and `_`"));
             }
-        }
-        let authenticating: Vec<&str> =
-            self.modules().filter(|module| module.authenticates).map(|module| module.name).collect();
-        if authenticating.len() > 1 {
-            let text = format!("several modules authenticate bearer tokens: {}", authenticating.join(", "));
-            problems.push(Error::invalid(text).hint("let one of them call `authenticate`"));
         }
         problems
     }

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::{Db, MigrationReport, MigrationState, ModuleMigrations, Owners};
 use crate::error::Result;
+use crate::http::{self, Assets};
 use crate::module::{Module, ModuleInfo, Mounted};
 
 /// An application before it starts: its modules, its configuration, and the files that it serves.
@@ -25,12 +26,13 @@ pub struct App {
     config: Config,
     clock: Clock,
     modules: Vec<Mounted>,
+    assets: Option<Assets>,
 }
 
 impl App {
     /// An application without modules.
     pub fn new(name: &'static str, version: &'static str, config: Config) -> Self {
-        Self { name, version, config, clock: Clock::real(), modules: Vec::new() }
+        Self { name, version, config, clock: Clock::real(), modules: Vec::new(), assets: None }
     }
 
     /// Takes time from `clock`; tests give a simulated one.
@@ -45,6 +47,11 @@ impl App {
         let (mounted, handle) = Mounted::new::<M>(deps);
         self.modules.push(mounted);
         handle
+    }
+
+    /// Serves a web client beside the routes of the modules.
+    pub fn assets(&mut self, assets: Assets) {
+        self.assets = Some(assets);
     }
 
     /// Its name.
@@ -88,13 +95,16 @@ impl App {
         Db::connect(&self.config.database, &self.clock).await
     }
 
+    /// The framework's own come first.
     fn migrations(&self) -> Vec<ModuleMigrations> {
-        self.modules.iter().map(|module| module.migrations).collect()
+        let own = ModuleMigrations { module: http::MODULE, files: http::migrations() };
+        std::iter::once(own).chain(self.modules.iter().map(|module| module.migrations)).collect()
     }
 
     /// Who owns which table.
     fn owners(&self) -> Result<Owners> {
         let mut owners = Owners::new();
+        owners.own(http::MODULE, "sarsen_sessions")?;
         for module in self.modules() {
             module.tables.iter().try_for_each(|table| owners.own(module.name, table))?;
         }

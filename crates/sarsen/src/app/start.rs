@@ -3,13 +3,14 @@
 use super::App;
 use super::secret;
 use crate::clock::{self, Clock};
-use crate::config::{Config, DatabaseSection, Environment, Url};
+use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
 use crate::error::{Error, Kind, Result};
-use crate::http::{About, Health, Stack, StackParts};
+use crate::http::{self, About, Health, Sessions, Stack, StackParts};
 use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings, panic_words};
 use crate::telemetry::{self, Operation, OperationKind, Outcome, Recorder};
+use ::http::Method;
 use futures_util::FutureExt;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -56,34 +57,41 @@ impl App {
         if self.config.app.environment != Environment::Production {
             db.set_owners(self.owners()?);
         }
-        let started = self.start_on(&db).await;
+        let started = self.start_on(&db, &secret).await;
         if started.is_err() {
             db.close().await;
         }
         started
     }
 
-    async fn start_on(self, db: &Db) -> Result<Running> {
-        let about = About { title: self.name.to_owned(), version: self.version.to_owned() };
+    async fn start_on(self, db: &Db, secret: &Secret) -> Result<Running> {
         let (recorder, lifecycle) = (Recorder::new(self.config.log.queue), Lifecycle::default());
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let config = Arc::new(self.config);
+        let (db, clock) = (db.clone(), self.clock);
         let around = Surroundings {
             config: config.clone(),
             db: db.clone(),
-            clock: self.clock.clone(),
+            clock: clock.clone(),
             lifecycle: lifecycle.clone(),
         };
         let mut modules = Vec::new();
-        let stack = async {
+        let built = async {
             for mounted in self.modules {
                 let name = mounted.info.name;
                 modules.push(within_limit(&recorder, name, (mounted.init)(around.clone())).await?);
             }
             start_all(&recorder, &modules).await?;
-            stack(&config, &recorder, health(&lifecycle, db, &modules), about, &mut modules)
+            let parts = StackParts {
+                environment: config.app.environment,
+                about: About { title: self.name.to_owned(), version: self.version.to_owned() },
+                sessions: Some(Sessions::new(&db, secret, &config.http)),
+                assets: self.assets,
+                ..StackParts::new(&config.http, &recorder, health(&lifecycle, &db, &modules))
+            };
+            stack(parts, &mut modules)
         };
-        let (stack, routes) = match stack.await {
+        let (stack, routes) = match built.await {
             Ok(built) => built,
             Err(error) => {
                 stop_all(&recorder, &modules, config.http.drain_timeout.0).await;
@@ -91,7 +99,7 @@ impl App {
             }
         };
         lifecycle.set_ready();
-        Ok(Running { config, db: db.clone(), clock: self.clock, recorder, lifecycle, stack, routes, modules })
+        Ok(Running { config, db, clock, recorder, lifecycle, stack, routes, modules })
     }
 
     /// Listens, starts, and serves until the process is asked to stop.
@@ -187,7 +195,7 @@ impl Running {
             tracing::info!(signal, "stopping");
             asked.stop();
         });
-        let served = crate::http::serve(listener, self.stack.clone(), &self.config.http, &lifecycle).await;
+        let served = http::serve(listener, self.stack.clone(), &self.config.http, &lifecycle).await;
         if lifecycle.drain(self.config.http.drain_timeout.0).await.is_err() {
             tracing::warn!(tasks = lifecycle::running(), "tasks were still at work and are left behind");
         }
@@ -293,30 +301,19 @@ fn health(lifecycle: &Lifecycle, db: &Db, modules: &[Live]) -> Health {
     })
 }
 
-fn stack(
-    config: &Config,
-    recorder: &Recorder,
-    health: Health,
-    about: About,
-    modules: &mut [Live],
-) -> Result<(Stack, Vec<Route>)> {
-    let routes: Vec<_> = modules.iter_mut().filter_map(|module| Some((module.name, module.routes.take()?))).collect();
-    let listed = routes.iter().flat_map(|(module, routes)| {
-        let route = |(method, pattern): (&http::Method, &str)| Route {
+/// Takes the routes out of the modules; what else the way of a request needs is in `parts` already.
+fn stack(mut parts: StackParts, modules: &mut [Live]) -> Result<(Stack, Vec<Route>)> {
+    let mut listed = Vec::new();
+    for module in modules {
+        let Some(routes) = module.routes.take() else { continue };
+        let route = |(method, pattern): (&Method, &str)| Route {
             method: method.to_string(),
             pattern: pattern.to_owned(),
-            module,
+            module: module.name,
         };
-        routes.patterns().map(route).collect::<Vec<_>>()
-    });
-    let listed = listed.collect();
-    let stack = Stack::new(StackParts {
-        section: config.http.clone(),
-        environment: config.app.environment,
-        recorder: recorder.clone(),
-        health,
-        about,
-        modules: routes.into_iter().map(|(_, routes)| routes).collect(),
-    })?;
-    Ok((stack, listed))
+        listed.extend(routes.patterns().map(route));
+        parts.modules.push(routes);
+        parts.authenticate.extend(module.authenticate.clone());
+    }
+    Ok((Stack::new(parts)?, listed))
 }

@@ -54,7 +54,7 @@ impl<M: Module> Declare<M> {
         self
     }
 
-    /// Says who a bearer token stands for; one module of an application may.
+    /// Says who a bearer token stands for, or that it is none of this module's; modules are asked in the order they start.
     pub fn authenticate<F, Answer>(&mut self, who: F) -> &mut Self
     where
         F: Fn(Arc<M>, String) -> Answer + Send + Sync + 'static,

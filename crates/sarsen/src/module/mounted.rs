@@ -8,11 +8,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::{Db, ModuleMigrations};
 use crate::error::{Error, Result};
-use crate::http::ModuleRoutes;
+use crate::http::{Authenticate, ModuleRoutes};
 use crate::lifecycle::Lifecycle;
 use std::fmt;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// What an application knows about a module that is mounted.
 #[derive(Clone, Debug)]
@@ -29,8 +28,6 @@ pub struct ModuleInfo {
     pub migrations: usize,
     /// Whether it serves HTTP.
     pub serves_http: bool,
-    /// Whether it says who a bearer token stands for.
-    pub authenticates: bool,
 }
 
 /// What a module starts with.
@@ -41,9 +38,6 @@ pub(crate) struct Surroundings {
     pub(crate) clock: Clock,
     pub(crate) lifecycle: Lifecycle,
 }
-
-/// Says who a bearer token stands for.
-pub(crate) type Authenticate = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Option<Uuid>>> + Send + Sync>;
 
 type Starter = Box<dyn FnOnce(Surroundings) -> BoxFuture<'static, Result<Live>> + Send>;
 
@@ -67,7 +61,6 @@ impl Mounted {
             tables: declared.tables.clone(),
             migrations: declared.migrations.len(),
             serves_http: declared.routes.is_some() || declared.plain_routes.is_some(),
-            authenticates: declared.authenticate.is_some(),
         };
         let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
         let bound = handle.clone();
