@@ -5,7 +5,7 @@ use serde_json::json;
 
 const PASSWORD: &str = "correct horse";
 
-pub async fn signing_up_signs_in_and_out(world: World) {
+pub(crate) async fn signing_up_signs_in_and_out(world: World) {
     let ada = world.anonymous();
     ada.get("/v1/session").await.expect(401);
     let new = json!({"username": "Ada", "password": PASSWORD, "display_name": "Ada L."});
@@ -21,13 +21,13 @@ pub async fn signing_up_signs_in_and_out(world: World) {
     assert_eq!(ada.get("/v1/me").await.expect(200), user);
 }
 
-pub async fn usernames_are_taken_in_any_case_of_letters(world: World) {
+pub(crate) async fn usernames_are_taken_in_any_case_of_letters(world: World) {
     world.sign_up("ada").await;
     let answer = world.anonymous().post("/v1/accounts", json!({"username": "ADA", "password": PASSWORD})).await;
     assert_eq!(answer.expect(409)["errors"][0]["field"], "username");
 }
 
-pub async fn bad_input_names_the_field(world: World) {
+pub(crate) async fn bad_input_names_the_field(world: World) {
     let nobody = world.anonymous();
     let cases = [
         (json!({"username": "a", "password": PASSWORD}), "username"),
@@ -47,7 +47,7 @@ pub async fn bad_input_names_the_field(world: World) {
     assert_eq!(problem["errors"][0]["field"], "about");
 }
 
-pub async fn a_wrong_password_is_like_a_wrong_name_and_the_sixth_must_wait(world: World) {
+pub(crate) async fn a_wrong_password_is_like_a_wrong_name_and_the_sixth_must_wait(world: World) {
     world.sign_up("ada").await;
     let nobody = world.anonymous();
     let wrong = json!({"username": "ada", "password": "not her password"});
@@ -62,7 +62,7 @@ pub async fn a_wrong_password_is_like_a_wrong_name_and_the_sixth_must_wait(world
     nobody.post("/v1/session", json!({"username": "ada", "password": PASSWORD})).await.expect(429);
 }
 
-pub async fn a_new_password_ends_the_other_sessions(world: World) {
+pub(crate) async fn a_new_password_ends_the_other_sessions(world: World) {
     let here = world.sign_up("ada").await;
     let there = world.anonymous();
     there.post("/v1/session", json!({"username": "ada", "password": PASSWORD})).await.expect(200);
@@ -76,7 +76,7 @@ pub async fn a_new_password_ends_the_other_sessions(world: World) {
     there.post("/v1/session", json!({"username": "ada", "password": "another password"})).await.expect(200);
 }
 
-pub async fn sessions_are_listed_and_ended_by_their_owner_only(world: World) {
+pub(crate) async fn sessions_are_listed_and_ended_by_their_owner_only(world: World) {
     let ada = world.sign_up("ada").await;
     let eve = world.sign_up("eve").await;
     let other = world.anonymous();
@@ -93,7 +93,7 @@ pub async fn sessions_are_listed_and_ended_by_their_owner_only(world: World) {
     ada.get("/v1/me").await.expect(200);
 }
 
-pub async fn tokens_act_for_their_user_until_they_are_deleted(world: World) {
+pub(crate) async fn tokens_act_for_their_user_until_they_are_deleted(world: World) {
     let ada = world.sign_up("ada").await;
     let made = ada.post("/v1/me/tokens", json!({"name": "my script"})).await.expect(201);
     let token = made["token"].as_str().expect("shown once").to_owned();
@@ -111,7 +111,7 @@ pub async fn tokens_act_for_their_user_until_they_are_deleted(world: World) {
     ada.post("/v1/me/tokens", json!({"name": " "})).await.expect_problem();
 }
 
-pub async fn people_are_found_by_a_part_of_a_name(world: World) {
+pub(crate) async fn people_are_found_by_a_part_of_a_name(world: World) {
     let ada = world.sign_up("ada").await;
     world.sign_up("Adam").await;
     world.sign_up("nada_x").await;
@@ -135,7 +135,7 @@ pub async fn people_are_found_by_a_part_of_a_name(world: World) {
     ada.get("/v1/users/not-an-id").await.expect_problem();
 }
 
-pub async fn imported_people_take_nobodys_name_and_cannot_sign_in(world: World) {
+pub(crate) async fn imported_people_take_nobodys_name_and_cannot_sign_in(world: World) {
     let accounts = &world.handles().accounts;
     let nicks: Vec<String> = ["bob", "Bob", "[x]|`", "bob"].map(str::to_owned).to_vec();
     let first = accounts.import_people(nicks.clone()).await.expect("imports");

@@ -3,7 +3,7 @@
 use crate::world::World;
 use serde_json::json;
 
-pub async fn a_public_channel_is_found_and_joined_by_everybody(world: World) {
+pub(crate) async fn a_public_channel_is_found_and_joined_by_everybody(world: World) {
     let (ada, bob) = (world.sign_up("ada").await, world.sign_up("bob").await);
     let new = json!({"name": "general", "topic": "Everything", "kind": "public"});
     let made = ada.post("/v1/channels", new).await.expect(201);
@@ -28,7 +28,7 @@ pub async fn a_public_channel_is_found_and_joined_by_everybody(world: World) {
     bob.post(&format!("{path}/messages"), json!({"text": "hello"})).await.expect(403);
 }
 
-pub async fn a_private_channel_does_not_exist_for_others(world: World) {
+pub(crate) async fn a_private_channel_does_not_exist_for_others(world: World) {
     let (ada, bob) = (world.sign_up("ada").await, world.sign_up("bob").await);
     let channel = ada.channel("secret", "private").await;
     let path = format!("/v1/channels/{channel}");
@@ -57,7 +57,7 @@ pub async fn a_private_channel_does_not_exist_for_others(world: World) {
     bob.get(&message).await.expect(404);
 }
 
-pub async fn a_direct_conversation_is_one_for_each_set_of_people(world: World) {
+pub(crate) async fn a_direct_conversation_is_one_for_each_set_of_people(world: World) {
     let (ada, bob, eve) = (world.sign_up("ada").await, world.sign_up("bob").await, world.sign_up("eve").await);
     let made = ada.post("/v1/direct", json!({"user_ids": [bob.user_id()]})).await.expect(200);
     assert_eq!((&made["kind"], &made["name"], &made["member_count"]), (&json!("direct"), &json!(null), &json!(2)));
@@ -78,7 +78,7 @@ pub async fn a_direct_conversation_is_one_for_each_set_of_people(world: World) {
     }
 }
 
-pub async fn names_are_unique_and_members_change_them(world: World) {
+pub(crate) async fn names_are_unique_and_members_change_them(world: World) {
     let ada = world.sign_up("ada").await;
     let channel = ada.channel("general", "public").await;
     ada.channel("random", "public").await;
@@ -102,7 +102,7 @@ pub async fn names_are_unique_and_members_change_them(world: World) {
     ada.post(&format!("{path}/members"), json!({"user_id": "00000000-0000-0000-0000-000000000000"})).await.expect_problem();
 }
 
-pub async fn channels_are_listed_by_pages(world: World) {
+pub(crate) async fn channels_are_listed_by_pages(world: World) {
     let ada = world.sign_up("ada").await;
     for number in 0..7 {
         ada.channel(&format!("channel-{number}"), "public").await;
@@ -114,7 +114,7 @@ pub async fn channels_are_listed_by_pages(world: World) {
     ada.get("/v1/channels?scope=mine").await.expect_problem();
 }
 
-pub async fn the_importer_finds_or_makes_a_channel(world: World) {
+pub(crate) async fn the_importer_finds_or_makes_a_channel(world: World) {
     let ada = world.sign_up("ada").await;
     let (channels, id) = (&world.handles().channels, ada.user_id().parse().expect("an id"));
     let made = channels.ensure("history".to_owned(), "Old days".to_owned(), id).await.expect("makes it");

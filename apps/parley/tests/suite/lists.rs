@@ -27,7 +27,7 @@ async fn channel_of(world: &World, person: &Person, count: u128) -> String {
     channel
 }
 
-pub async fn a_long_history_is_read_by_pages_without_gap_or_repeat(world: World) {
+pub(crate) async fn a_long_history_is_read_by_pages_without_gap_or_repeat(world: World) {
     let ada = world.sign_up("ada").await;
     let channel = channel_of(&world, &ada, 300).await;
     let items = ada.pages(&format!("/v1/channels/{channel}/messages?limit=7")).await;
@@ -42,7 +42,7 @@ pub async fn a_long_history_is_read_by_pages_without_gap_or_repeat(world: World)
     assert_eq!(second, items[7..14]);
 }
 
-pub async fn forged_cursors_are_refused(world: World) {
+pub(crate) async fn forged_cursors_are_refused(world: World) {
     let ada = world.sign_up("ada").await;
     let channel = channel_of(&world, &ada, 60).await;
     let history = format!("/v1/channels/{channel}/messages?limit=5");
@@ -61,7 +61,7 @@ pub async fn forged_cursors_are_refused(world: World) {
     ada.get(&format!("/v1/channels?cursor={next}")).await.expect_problem();
 }
 
-pub async fn an_import_can_be_repeated(world: World) {
+pub(crate) async fn an_import_can_be_repeated(world: World) {
     let ada = world.sign_up("ada").await;
     let channel = channel_of(&world, &ada, 20).await;
     let (messages, id) = (&world.handles().messages, channel.parse().expect("an id"));
@@ -83,7 +83,7 @@ pub async fn an_import_can_be_repeated(world: World) {
     assert_eq!(ada.pages(&path).await.len(), 30);
 }
 
-pub async fn search_finds_all_words_in_what_one_may_read(world: World) {
+pub(crate) async fn search_finds_all_words_in_what_one_may_read(world: World) {
     let (ada, bob) = (world.sign_up("ada").await, world.sign_up("bob").await);
     let (open, closed) = (ada.channel("general", "public").await, ada.channel("secret", "private").await);
     for text in ["The quick Brown fox", "a brown \"quoted\" dog", "Grüße aus Köln", "日本 語", "it's 100% AND not OR x"] {
@@ -119,7 +119,7 @@ pub async fn search_finds_all_words_in_what_one_may_read(world: World) {
     assert_eq!(found(&ada, "terms").await, ["other terms"]);
 }
 
-pub async fn search_results_come_by_pages(world: World) {
+pub(crate) async fn search_results_come_by_pages(world: World) {
     let ada = world.sign_up("ada").await;
     channel_of(&world, &ada, 45).await;
     let items = ada.pages("/v1/search?q=imported+line&limit=10").await;
@@ -128,7 +128,7 @@ pub async fn search_results_come_by_pages(world: World) {
 }
 
 /// Fills every list with `count` items and says how many queries each takes.
-async fn queries(world: &World, count: u128) -> Vec<(String, usize)> {
+async fn queries(world: &World, count: u128) -> Vec<(String, u64)> {
     let (ada, bob) = (world.sign_up("ada").await, world.sign_up("bob").await);
     let channel = ada.channel("general", "public").await;
     let path = format!("/v1/channels/{channel}/messages");
@@ -165,7 +165,7 @@ async fn queries(world: &World, count: u128) -> Vec<(String, usize)> {
     counts
 }
 
-pub async fn lists_take_as_many_queries_for_3_items_as_for_60(few: World, many: World) {
+pub(crate) async fn lists_take_as_many_queries_for_3_items_as_for_60(few: World, many: World) {
     let (few, many) = (queries(&few, 3).await, queries(&many, 60).await);
     assert_eq!(few, many);
     assert!(few.iter().all(|(_, queries)| (1..=10).contains(queries)), "{few:?}");
