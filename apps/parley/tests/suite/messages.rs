@@ -197,7 +197,7 @@ pub(crate) async fn writers_at_once_leave_no_gap_in_the_changes(world: World) {
         };
         let poll = format!("{changes}&since={since}");
         let (a, b, c, d, polled) = tokio::join!(post(1), post(2), post(3), post(1), ada.get(&poll));
-        [a, b, c, d].map(|answer| answer.expect(201));
+        let _posted = [a, b, c, d].map(|answer| answer.expect(201));
         let polled = polled.expect(200);
         since = polled["revision"].as_i64().expect("a revision");
         seen.extend(polled["items"].as_array().expect("items").iter().map(|it| it["id"].to_string()));
