@@ -83,13 +83,11 @@ fn tls() -> Result<rustls::ClientConfig> {
 impl Shared {
     /// A server that is still starting is waited for.
     async fn first_connection(&self) -> Result<()> {
-        let started = clock::monotonic();
+        let deadline = clock::monotonic() + self.section.acquire_timeout.0;
         loop {
             match self.get().await {
                 Ok(_) => return Ok(()),
-                Err(error)
-                    if error.kind() != Kind::Unavailable || started.elapsed() > self.section.acquire_timeout.0 =>
-                {
+                Err(error) if error.kind() != Kind::Unavailable || clock::monotonic() > deadline => {
                     return Err(error
                         .context(format!("the database {}", self.section.url))
                         .hint("start the server, or check database.url (host, port, user, password)"));
