@@ -4,6 +4,8 @@
 mod accounts;
 #[path = "suite/channels.rs"]
 mod channels;
+#[path = "suite/document.rs"]
+mod document;
 #[path = "suite/lists.rs"]
 mod lists;
 #[path = "suite/messages.rs"]
@@ -36,6 +38,7 @@ macro_rules! behaviours {
 }
 
 behaviours! {
+    document::the_api_document_has_every_route_of_the_contract(world);
     accounts::signing_up_signs_in_and_out(world);
     accounts::usernames_are_taken_in_any_case_of_letters(world);
     accounts::bad_input_names_the_field(world);
@@ -64,6 +67,7 @@ behaviours! {
     lists::forged_cursors_are_refused(world);
     lists::an_import_can_be_repeated(world);
     lists::search_finds_all_words_in_what_one_may_read(world);
+    lists::search_knows_the_same_words_on_every_database(world);
     lists::search_results_come_by_pages(world);
     lists::lists_take_as_many_queries_for_3_items_as_for_60(few, many);
 }

@@ -7,7 +7,10 @@ pub(crate) async fn a_public_channel_is_found_and_joined_by_everybody(world: Wor
     let (ada, bob) = (world.sign_up("ada").await, world.sign_up("bob").await);
     let new = json!({"name": "general", "topic": "Everything", "kind": "public"});
     let made = ada.post("/v1/channels", new).await.expect(201);
-    assert_eq!((&made["joined"], &made["member_count"], &made["topic"]), (&json!(true), &json!(1), &json!("Everything")));
+    assert_eq!(
+        (&made["joined"], &made["member_count"], &made["topic"]),
+        (&json!(true), &json!(1), &json!("Everything"))
+    );
     assert_eq!((&made["last_message_at"], &made["members"]), (&json!(null), &json!([])));
     let path = format!("/v1/channels/{}", made["id"].as_str().expect("an id"));
     assert_eq!(bob.get(&path).await.expect(200)["joined"], false);
@@ -35,7 +38,14 @@ pub(crate) async fn a_private_channel_does_not_exist_for_others(world: World) {
     let posted = ada.say(&channel, "for us only").await;
     let message = format!("/v1/messages/{}", posted["id"].as_str().expect("an id"));
     assert_eq!(bob.items("/v1/channels?scope=all").await.len(), 0);
-    for hidden in [path.clone(), format!("{path}/messages"), format!("{path}/changes"), format!("{path}/members"), message.clone(), format!("{message}/replies")] {
+    for hidden in [
+        path.clone(),
+        format!("{path}/messages"),
+        format!("{path}/changes"),
+        format!("{path}/members"),
+        message.clone(),
+        format!("{message}/replies"),
+    ] {
         bob.get(&hidden).await.expect(404);
     }
     bob.get(&format!("/v1/search?q=only&channel={channel}")).await.expect(404);
@@ -62,7 +72,8 @@ pub(crate) async fn a_direct_conversation_is_one_for_each_set_of_people(world: W
     let made = ada.post("/v1/direct", json!({"user_ids": [bob.user_id()]})).await.expect(200);
     assert_eq!((&made["kind"], &made["name"], &made["member_count"]), (&json!("direct"), &json!(null), &json!(2)));
     assert_eq!(made["members"].as_array().expect("people").len(), 2);
-    let same = bob.post("/v1/direct", json!({"user_ids": [ada.user_id(), bob.user_id(), ada.user_id()]})).await.expect(200);
+    let same =
+        bob.post("/v1/direct", json!({"user_ids": [ada.user_id(), bob.user_id(), ada.user_id()]})).await.expect(200);
     assert_eq!(made["id"], same["id"]);
     let three = ada.post("/v1/direct", json!({"user_ids": [bob.user_id(), eve.user_id()]})).await.expect(200);
     assert_ne!(three["id"], made["id"]);
@@ -99,7 +110,9 @@ pub(crate) async fn names_are_unique_and_members_change_them(world: World) {
     ] {
         assert_eq!(ada.post("/v1/channels", body).await.expect_problem()["errors"][0]["field"], field);
     }
-    ada.post(&format!("{path}/members"), json!({"user_id": "00000000-0000-0000-0000-000000000000"})).await.expect_problem();
+    ada.post(&format!("{path}/members"), json!({"user_id": "00000000-0000-0000-0000-000000000000"}))
+        .await
+        .expect_problem();
 }
 
 pub(crate) async fn channels_are_listed_by_pages(world: World) {

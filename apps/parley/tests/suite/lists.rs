@@ -86,7 +86,8 @@ pub(crate) async fn an_import_can_be_repeated(world: World) {
 pub(crate) async fn search_finds_all_words_in_what_one_may_read(world: World) {
     let (ada, bob) = (world.sign_up("ada").await, world.sign_up("bob").await);
     let (open, closed) = (ada.channel("general", "public").await, ada.channel("secret", "private").await);
-    for text in ["The quick Brown fox", "a brown \"quoted\" dog", "Grüße aus Köln", "日本 語", "it's 100% AND not OR x"] {
+    for text in ["The quick Brown fox", "a brown \"quoted\" dog", "Grüße aus Köln", "日本 語", "it's 100% AND not OR x"]
+    {
         ada.say(&open, text).await;
     }
     ada.say(&closed, "brown secret").await;
@@ -102,7 +103,23 @@ pub(crate) async fn search_finds_all_words_in_what_one_may_read(world: World) {
     assert_eq!(found(&ada, "gr%C3%BC%C3%9Fe").await.len(), 1);
     assert_eq!(found(&ada, "%E6%97%A5%E6%9C%AC").await.len(), 1);
     assert_eq!(found(&ada, "NOT+AND+OR").await.len(), 1);
-    for odd in ["%22", "*", "brown*", "NEAR(a)", "text:fox", "'", "';--", "brown+%22", "%26%20|%20!", "a:*", "%5C", "%25", "(", "fox)", "^fox"] {
+    for odd in [
+        "%22",
+        "*",
+        "brown*",
+        "NEAR(a)",
+        "text:fox",
+        "'",
+        "';--",
+        "brown+%22",
+        "%26%20|%20!",
+        "a:*",
+        "%5C",
+        "%25",
+        "(",
+        "fox)",
+        "^fox",
+    ] {
         ada.get(&format!("/v1/search?q={odd}")).await.expect(200);
     }
     for bad in ["", "+", "%00"] {
@@ -117,6 +134,35 @@ pub(crate) async fn search_finds_all_words_in_what_one_may_read(world: World) {
     ada.patch(&path, json!({"text": "other terms"})).await.expect(200);
     assert_eq!(found(&ada, "words").await, [""; 0]);
     assert_eq!(found(&ada, "terms").await, ["other terms"]);
+}
+
+pub(crate) async fn search_knows_the_same_words_on_every_database(world: World) {
+    let ada = world.sign_up("ada").await;
+    let channel = ada.channel("general", "public").await;
+    ada.say(&channel, "see https://docs.example.org/guide/first-steps.html?lang=de&x=1").await;
+    ada.say(&channel, "snake_case, kebab-case, dotted.name, a/b/path.txt, ada@example.net, v1.2.3, -42, 3e10").await;
+    ada.say(&channel, "ÄRGER IN KÖLN, ΟΔΥΣΣΕΥΣ, İstanbul").await;
+    let found = async |query: &str| ada.items(&format!("/v1/search?q={query}")).await.len();
+    for word in ["docs", "example", "org", "guide", "first", "steps", "html", "lang", "de", "x"] {
+        assert!(found(word).await >= 1, "{word}");
+    }
+    for word in ["snake", "case", "kebab", "dotted", "name", "a", "b", "path", "txt", "net", "v1", "2", "42", "3e10"] {
+        assert!(found(word).await >= 1, "{word}");
+    }
+    for words in [
+        "snake_case",
+        "kebab-case",
+        "dotted.name",
+        "docs.example.org",
+        "ada%40example.net",
+        "v1.2.3",
+        "a%2Fb%2Fpath.txt",
+    ] {
+        assert_eq!(found(words).await, 1, "{words}");
+    }
+    for word in ["%C3%A4rger", "k%C3%B6ln", "K%C3%96LN", "%CE%9F%CE%94%CE%A5%CE%A3%CE%A3%CE%95%CE%A5%CE%A3"] {
+        assert_eq!(found(word).await, 1, "{word}");
+    }
 }
 
 pub(crate) async fn search_results_come_by_pages(world: World) {

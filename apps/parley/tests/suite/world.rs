@@ -35,7 +35,13 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         let url = match profile {
             Profile::Embedded => format!("sqlite:{}", folder.path().join("parley.db").display()),
-            Profile::Server => fresh_database(&std::env::var("SARSEN_TEST_POSTGRES").ok()?).await,
+            Profile::Server => {
+                let Ok(server) = std::env::var("SARSEN_TEST_POSTGRES") else {
+                    eprintln!("skipped: there is no SARSEN_TEST_POSTGRES; `cargo xtask services` starts one");
+                    return None;
+                };
+                fresh_database(&server).await
+            }
         };
         let mut app = App::new("parley", "0.0.0", config(&url)).with_clock(Clock::real());
         let handles = parley::mount(&mut app);
