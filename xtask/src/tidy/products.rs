@@ -80,7 +80,10 @@ fn named(file: &Source, view: &str) -> Vec<Problem> {
     let found = PRODUCTS.iter().flat_map(|product| lower.match_indices(product).map(|(at, _)| at));
     let bad = found.filter(|at| {
         let in_condition = conditions.iter().any(|(start, end)| (start..end).contains(&at));
-        !in_condition && !connects(file, *at) && !is_migration(view, *at) && CLIENTS.iter().all(|(client, _)| *client != word_around(view, *at))
+        !in_condition
+            && !connects(file, *at)
+            && !is_migration(view, *at)
+            && CLIENTS.iter().all(|(client, _)| *client != word_around(view, *at))
     });
     bad.map(|at| {
         Problem::new(&file.path, file.line(at), format!("names a database product: `{}`", word_around(view, at)), FIX)

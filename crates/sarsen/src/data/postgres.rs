@@ -203,9 +203,7 @@ fn is_stale(error: &tokio_postgres::Error) -> bool {
 async fn observed(busy: &mut Busy, call: &Call, rows: &mut dyn Rows, pool_wait: Duration) -> Result<u64> {
     let started = clock::monotonic();
     let ran = telemetry::wait(WaitKind::Database, "server", execute(busy, call, rows)).await;
-    let count = ran.as_ref().copied().unwrap_or(0);
-    let execution = clock::monotonic() - started;
-    observe::record(call, Ran { pool_wait, execution, rows: count, failed: ran.is_err(), offloaded: false });
+    observe::record(call, Ran::new(pool_wait, clock::monotonic() - started, &ran));
     ran
 }
 
@@ -238,10 +236,7 @@ impl Driver for Postgres {
         let work = async move {
             let started: Instant = clock::monotonic();
             let streamed = stream_rows(&shared, &call, &sender).await;
-            let rows = streamed.as_ref().copied().unwrap_or(0);
-            let execution = clock::monotonic() - started;
-            let ran = Ran { execution, rows, failed: streamed.is_err(), ..Ran::default() };
-            observe::record(&call, ran);
+            observe::record(&call, Ran::new(Duration::ZERO, clock::monotonic() - started, &streamed));
             if let Err(error) = streamed {
                 let _ = sender.send(Err(error)).await;
             }
