@@ -222,8 +222,14 @@ async fn unknown_routes_and_methods_are_problems() {
 #[tokio::test]
 async fn the_kind_of_an_error_decides_its_status() {
     let setup = setup(|_| {});
-    let expected =
-        [("conflict", 409), ("invalid", 422), ("timeout", 504), ("many", 429), ("unauthenticated", 401), ("unsupported", 501)];
+    let expected = [
+        ("conflict", 409),
+        ("invalid", 422),
+        ("timeout", 504),
+        ("many", 429),
+        ("unauthenticated", 401),
+        ("unsupported", 501),
+    ];
     for (kind, status) in expected {
         is_problem(&setup.get(&format!("/v1/fail/{kind}")).await, status);
     }
