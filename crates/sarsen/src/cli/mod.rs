@@ -94,7 +94,7 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>, environ: &
 }
 
 fn obey<P: Program>(line: Line<P::Commands>, environ: &Environ) -> Result<ExitCode> {
-    let config = Config::load(line.profile.as_deref(), environ, P::defaults());
+    let config = Config::load(line.profile.as_deref(), environ, &P::defaults());
     let verb = line.verb.unwrap_or(Verb::Serve);
     if let Verb::Doctor { json } = verb {
         let findings = match config.and_then(build::<P>) {
