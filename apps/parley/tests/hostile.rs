@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects")]
 
-#[path = "hostile/attacks.rs"]
+#[path = "hostile/attacks/mod.rs"]
 mod attacks;
 #[path = "hostile/document.rs"]
 mod document;

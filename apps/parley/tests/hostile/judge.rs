@@ -17,11 +17,12 @@ pub(crate) fn judge(attack: &Attack, operation: &Operation, schemas: &Schemas, a
         return Err("a status of the server's faults".to_owned());
     }
     let refused = status >= 400;
-    if refused {
+    // What HEAD is answered has no body.
+    if refused && attack.method != Method::HEAD {
         is_problem(answer)?;
     }
-    // What is answered to other methods is not in the operation; what HEAD is answered has no body.
-    if attack.method == operation.method && attack.method != Method::HEAD {
+    // What is answered to another method stands in another operation.
+    if attack.method == operation.method {
         is_documented(operation, schemas, answer)?;
     }
     match &attack.expect {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Most failures that are shown.
-const SHOWN: usize = 25;
+const SHOWN: usize = 60;
 
 /// What exists, as the attacker knows it.
 #[derive(Debug, Default)]

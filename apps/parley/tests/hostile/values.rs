@@ -12,7 +12,7 @@ pub(crate) static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| {
         "' OR '1'='1", "'; DROP TABLE messages; --", "\" OR 1=1 --", "1; SELECT pg_sleep(9)", "x' UNION SELECT password FROM users --",
         "$1 ? ?1 :id @id", "\\'; \\\\", "%' ESCAPE '!", "%_!%", "!", "\"", "\"open", "*", "a* AND (b", "NEAR(a b, 2)", "scope:x",
         "-a", "^a", "a & | ! <-> b:*", "'a' 'b", "{{7*7}}", "${7*7}", "%s%n%x", "../../../etc/passwd", "<script>alert(1)</script>",
-        "00000000-0000-0000-0000-000000000000", "{00000000-0000-0000-0000-000000000000}", "urn:uuid:0", "2026-01-01T00:00:00Z",
+        "00000000-0000-0000-0000-000000000000", "urn:uuid:0", "2026-01-01T00:00:00Z",
         "@a @b @@ @everyone", "CON", "__proto__", "constructor",
     ];
     let long = [
@@ -38,7 +38,7 @@ pub(crate) fn wrong_json() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = [
         r#""\ud800""#, r#""\udc00 x""#, r#""\ud83d\u0041""#, r#""\x41""#, r#""\u12""#, "\"a\nb\"", "'single'", "NaN", "-Infinity", "01",
         "+1", "1.", ".5", "1e400", "-", "tru", "nul", "undefined", "// comment\n1", "[1,]", r#"{"a":1,}"#, r#"{"a"}"#, r#"{1:2}"#,
-        "123456789012345678901234567890123456789012345678901234567890", "\"never ends", "[", "{", "", ",", "\u{feff}1",
+        "123456789012345678901234567890123456789012345678901234567890", "[", "{", "", ",", "\u{feff}1",
     ]
     .map(|text| text.as_bytes().to_vec())
     .to_vec();

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, made from the types of the handlers.
 
 use super::problem::Problem;
+use crate::error::{Error, Result};
 use aide::generate::GenContext;
 use aide::openapi::{
     ApiKeyLocation, Components, Info, MediaType, OpenApi, Operation, Parameter, ParameterData,
@@ -10,6 +11,7 @@ use aide::openapi::{
 use http::Method;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::Value;
 
 /// Marks an operation whose handler asks who is there; taken away before anybody sees it.
 const AUTH: &str = "x-sarsen-auth";
@@ -118,14 +120,19 @@ fn path_parameter(name: &str, json_schema: Schema) -> Parameter {
     }
 }
 
-/// Joins the documents of the modules.
-pub(super) fn join<'a>(about: &About, cookie: &str, modules: impl Iterator<Item = &'a OpenApi>) -> OpenApi {
+/// Joins the documents of the modules, which come with the modules' names.
+pub(super) fn join<'a>(
+    about: &About,
+    cookie: &str,
+    modules: impl Iterator<Item = (&'a str, &'a OpenApi)>,
+) -> Result<OpenApi> {
     let mut all = OpenApi {
         info: Info { title: about.title.clone(), version: about.version.clone(), ..Info::default() },
         components: Some(Components { security_schemes: schemes(cookie), ..Components::default() }),
         ..OpenApi::default()
     };
-    for module in modules {
+    for (name, module) in modules {
+        let module = distinct(module, name, &all)?;
         let paths = all.paths.get_or_insert_default();
         for (pattern, item) in module.paths.iter().flat_map(|paths| &paths.paths) {
             match paths.paths.get_mut(pattern).and_then(ReferenceOr::as_item_mut) {
@@ -135,11 +142,57 @@ pub(super) fn join<'a>(about: &About, cookie: &str, modules: impl Iterator<Item 
                 }
             }
         }
-        if let (Some(components), Some(of_module)) = (all.components.as_mut(), &module.components) {
-            components.schemas.extend(of_module.schemas.clone());
+        if let (Some(components), Some(of_module)) = (all.components.as_mut(), module.components) {
+            components.schemas.extend(of_module.schemas);
         }
     }
-    all
+    Ok(all)
+}
+
+/// The document of a module with other names for those of its schemas that stand for something else in `all`.
+///
+/// A name that changes changes the schemas that refer to it, so it looks again until nothing clashes.
+fn distinct(module: &OpenApi, name: &str, all: &OpenApi) -> Result<OpenApi> {
+    let wrong = |error| Error::internal("the document of a module cannot be read again").source(error);
+    let taken = serde_json::to_value(&all.components).map_err(wrong)?;
+    let mut document = serde_json::to_value(module).map_err(wrong)?;
+    loop {
+        let schemas = document["components"]["schemas"].as_object();
+        let clashes = |(schema, content): &(&String, &Value)| taken["schemas"].get(*schema).is_some_and(|it| it != *content);
+        let clashing: Vec<String> =
+            schemas.into_iter().flatten().filter(clashes).map(|(schema, _)| schema.clone()).collect();
+        if clashing.is_empty() {
+            // Read from text, for the version is only taken as a part of one.
+            return serde_json::from_str(&document.to_string()).map_err(wrong);
+        }
+        for schema in clashing {
+            rename(&mut document, &schema, &format!("{schema}_of_{name}"));
+        }
+    }
+}
+
+/// Gives a schema another name, wherever the document refers to it.
+fn rename(document: &mut Value, old: &str, new: &str) {
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut()
+        && let Some(schema) = schemas.remove(old)
+    {
+        schemas.insert(new.to_owned(), schema);
+    }
+    let path = |name: &str| format!("#/components/schemas/{name}");
+    refer(document, &path(old), &path(new));
+}
+
+fn refer(value: &mut Value, old: &str, new: &str) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(reference)) = fields.get_mut("$ref").filter(|reference| **reference == old) {
+                new.clone_into(reference);
+            }
+            fields.values_mut().for_each(|value| refer(value, old, new));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| refer(item, old, new)),
+        _ => {}
+    }
 }
 
 fn schemes<C: FromIterator<(String, ReferenceOr<SecurityScheme>)>>(cookie: &str) -> C {

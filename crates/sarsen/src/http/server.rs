@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::lifecycle::{self, Lifecycle};
 use axum::response::Response;
 use http::Request;
+use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::body::Incoming;
 use hyper_util::server::conn::auto::Builder;
 use std::collections::HashMap;
@@ -206,6 +207,15 @@ impl hyper::service::Service<Request<Incoming>> for Connected {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (stack, busy) = (self.stack.clone(), Activity::begin(&self.activity));
-        Box::pin(async move { Ok(stack.call_held(request, busy).await) })
+        // It may have had a length too, which hyper leaves out: a proxy that went by it sees the end of this request
+        // elsewhere. So what follows on the connection is not read (RFC 9112, section 6.1).
+        let last = request.headers().contains_key(TRANSFER_ENCODING);
+        Box::pin(async move {
+            let mut response = stack.call_held(request, busy).await;
+            if last {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response)
+        })
     }
 }

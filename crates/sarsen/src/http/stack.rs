@@ -100,7 +100,7 @@ impl Stack {
     /// Puts the parts together; two modules that serve the same route are an error.
     pub fn new(parts: StackParts) -> Result<Self> {
         let StackParts { section, environment, recorder, health, about, mut modules, .. } = parts;
-        let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter().map(|module| &module.api));
+        let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter().map(|module| (module.module, &module.api)))?;
         modules.push(own_routes(&document, parts.assets)?);
         let routes = RouteTable::new(&modules)?;
         let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
