@@ -1,8 +1,8 @@
 //! Sessions: signing in and out, rotation, expiry and revocation, and bearer tokens.
 
 use axum::body::Body;
-use bytes::Bytes;
 use axum::http::{HeaderMap, Request, StatusCode};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use sarsen::clock::Timestamp;
 use sarsen::config::{DatabaseSection, HttpSection, Secret, Url};
