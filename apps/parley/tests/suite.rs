@@ -41,6 +41,7 @@ behaviours! {
     document::the_api_document_has_every_route_of_the_contract(world);
     accounts::signing_up_signs_in_and_out(world);
     accounts::usernames_are_taken_in_any_case_of_letters(world);
+    accounts::of_two_who_want_a_name_at_once_one_gets_it(world);
     accounts::bad_input_names_the_field(world);
     accounts::a_wrong_password_is_like_a_wrong_name_and_the_sixth_must_wait(world);
     accounts::a_new_password_ends_the_other_sessions(world);
@@ -51,6 +52,7 @@ behaviours! {
     channels::a_public_channel_is_found_and_joined_by_everybody(world);
     channels::a_private_channel_does_not_exist_for_others(world);
     channels::a_direct_conversation_is_one_for_each_set_of_people(world);
+    channels::two_who_write_each_other_at_once_meet(world);
     channels::names_are_unique_and_members_change_them(world);
     channels::channels_are_listed_by_pages(world);
     channels::the_importer_finds_or_makes_a_channel(world);

@@ -27,6 +27,15 @@ pub(crate) async fn usernames_are_taken_in_any_case_of_letters(world: World) {
     assert_eq!(answer.expect(409)["errors"][0]["field"], "username");
 }
 
+pub(crate) async fn of_two_who_want_a_name_at_once_one_gets_it(world: World) {
+    let new = json!({"username": "ada", "password": PASSWORD});
+    let (one, other) = (world.anonymous(), world.anonymous());
+    let (first, second) = tokio::join!(one.post("/v1/accounts", new.clone()), other.post("/v1/accounts", new));
+    let mut statuses = [first.status(), second.status()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409]);
+}
+
 pub(crate) async fn bad_input_names_the_field(world: World) {
     let nobody = world.anonymous();
     let cases = [

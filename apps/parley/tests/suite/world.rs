@@ -191,6 +191,11 @@ impl Answer {
         self.queries
     }
 
+    /// The status.
+    pub(crate) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
     /// The body; fails when the status is another one.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Value {
