@@ -13,28 +13,31 @@ mod messages;
 #[path = "suite/world.rs"]
 mod world;
 
-use world::{Profile, World};
+use sarsen::testing::{Profile, run};
+use world::World;
 
 /// Makes of each behaviour a test for each profile.
 macro_rules! behaviours {
-    ($($module:ident::$name:ident($($world:ident),+);)*) => {
-        mod embedded {
+    ($($module:ident::$name:ident($($world:ident),+);)*) => { $(
+        mod $name {
             use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                $(let Some($world) = World::start(Profile::Embedded).await else { return };)+
+
+            async fn test() {
+                $(let $world = World::start().await;)+
                 $module::$name($($world),+).await;
-            })*
+            }
+
+            #[test]
+            fn embedded() {
+                run(Profile::Embedded, test());
+            }
+
+            #[test]
+            fn postgres() {
+                run(Profile::Postgres, test());
+            }
         }
-        mod server {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                $(let Some($world) = World::start(Profile::Server).await else { return };)+
-                $module::$name($($world),+).await;
-            })*
-        }
-    };
+    )* };
 }
 
 behaviours! {
