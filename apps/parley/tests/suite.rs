@@ -68,6 +68,7 @@ behaviours! {
     messages::mentions_find_people_where_they_can_read(world);
     messages::changes_are_followed_by_revision(world);
     messages::writers_at_once_leave_no_gap_in_the_changes(world);
+    messages::much_at_once_in_one_channel_loses_nothing(world);
     lists::a_long_history_is_read_by_pages_without_gap_or_repeat(world);
     lists::forged_cursors_are_refused(world);
     lists::an_import_can_be_repeated(world);
