@@ -1,6 +1,6 @@
 //! The command line of an application, run as a program of its own: this file is both the program and its tests.
 
-#![expect(clippy::unwrap_used, reason = "a test says what it expects")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it expects")]
 
 use sarsen::cli::{self, Program};
 use sarsen::{App, Declare, Error, Init, Module, NoApi, Result};
@@ -181,11 +181,13 @@ fn it_serves_until_it_is_told_to_stop(folder: &Path) {
     }
 }
 
+type Check = fn(&Path);
+
 fn main() -> ExitCode {
     if std::env::var_os(AS_PROGRAM).is_some() {
         return cli::main::<Hello>();
     }
-    let checks: [(&str, fn(&Path)); 8] = [
+    let checks: [(&str, Check); 8] = [
         ("migrations_are_shown_and_applied", migrations_are_shown_and_applied),
         ("routes_and_modules_are_listed", routes_and_modules_are_listed),
         ("the_configuration_is_shown_without_secrets", the_configuration_is_shown_without_secrets),

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, made from the types of the handlers.
 
 use super::problem::Problem;
+use super::routes::ModuleRoutes;
 use crate::error::{Error, Result};
 use aide::generate::GenContext;
 use aide::openapi::{
@@ -11,7 +12,6 @@ use aide::openapi::{
 use http::Method;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::Value;
 
 /// Marks an operation whose handler asks who is there; taken away before anybody sees it.
 const AUTH: &str = "x-sarsen-auth";
@@ -120,77 +120,70 @@ fn path_parameter(name: &str, json_schema: Schema) -> Parameter {
     }
 }
 
-/// Joins the documents of the modules, which come with the modules' names.
+/// Joins the documents of the modules. Two types of one name stay apart: the second gets its module's name in front.
 pub(super) fn join<'a>(
     about: &About,
     cookie: &str,
-    modules: impl Iterator<Item = (&'a str, &'a OpenApi)>,
+    modules: impl Iterator<Item = &'a ModuleRoutes>,
 ) -> Result<OpenApi> {
     let mut all = OpenApi {
         info: Info { title: about.title.clone(), version: about.version.clone(), ..Info::default() },
-        components: Some(Components { security_schemes: schemes(cookie), ..Components::default() }),
         ..OpenApi::default()
     };
-    for (name, module) in modules {
-        let module = distinct(module, name, &all)?;
+    let mut components = Components { security_schemes: schemes(cookie), ..Components::default() };
+    for module in modules {
+        let api = apart(module, &components)?;
         let paths = all.paths.get_or_insert_default();
-        for (pattern, item) in module.paths.iter().flat_map(|paths| &paths.paths) {
-            match paths.paths.get_mut(pattern).and_then(ReferenceOr::as_item_mut) {
-                Some(there) => there.merge_with(item.as_item().cloned().unwrap_or_default()),
-                None => {
-                    paths.paths.insert(pattern.clone(), item.clone());
-                }
+        for (pattern, item) in api.paths.into_iter().flat_map(|paths| paths.paths) {
+            match paths.paths.get_mut(&pattern).and_then(ReferenceOr::as_item_mut) {
+                Some(there) => there.merge_with(item.into_item().unwrap_or_default()),
+                None => drop(paths.paths.insert(pattern, item)),
             }
         }
-        if let (Some(components), Some(of_module)) = (all.components.as_mut(), module.components) {
-            components.schemas.extend(of_module.schemas);
-        }
+        components.schemas.extend(api.components.unwrap_or_default().schemas);
     }
+    all.components = Some(components);
     Ok(all)
 }
 
-/// The document of a module with other names for those of its schemas that stand for something else in `all`.
-///
-/// A name that changes changes the schemas that refer to it, so it looks again until nothing clashes.
-fn distinct(module: &OpenApi, name: &str, all: &OpenApi) -> Result<OpenApi> {
-    let wrong = |error| Error::internal("the document of a module cannot be read again").source(error);
-    let taken = serde_json::to_value(&all.components).map_err(wrong)?;
-    let mut document = serde_json::to_value(module).map_err(wrong)?;
-    loop {
-        let schemas = document["components"]["schemas"].as_object();
-        let clashes = |(schema, content): &(&String, &Value)| taken["schemas"].get(*schema).is_some_and(|it| it != *content);
-        let clashing: Vec<String> =
-            schemas.into_iter().flatten().filter(clashes).map(|(schema, _)| schema.clone()).collect();
-        if clashing.is_empty() {
-            // Read from text, for the version is only taken as a part of one.
-            return serde_json::from_str(&document.to_string()).map_err(wrong);
-        }
-        for schema in clashing {
-            rename(&mut document, &schema, &format!("{schema}_of_{name}"));
+/// The module's document, with other names for those of its types whose names are `taken` by different ones.
+fn apart(module: &ModuleRoutes, taken: &Components) -> Result<OpenApi> {
+    let mine = module.api.components.as_ref().map(|components| &components.schemas);
+    let differs =
+        |name: &str| taken.schemas.get(name).is_some_and(|there| mine.and_then(|mine| mine.get(name)) != Some(there));
+    let clashes: Vec<&str> =
+        mine.into_iter().flat_map(|mine| mine.keys()).map(String::as_str).filter(|name| differs(name)).collect();
+    if clashes.is_empty() {
+        return Ok(module.api.clone());
+    }
+    let wrong = |error| Error::internal(format!("the types of `{}` cannot be renamed", module.module)).source(error);
+    let mut document = serde_json::to_value(&module.api).map_err(wrong)?;
+    let (first, rest) = module.module.split_at_checked(1).unwrap_or_default();
+    let prefix = format!("{}{rest}", first.to_uppercase());
+    if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(serde_json::Value::as_object_mut) {
+        for name in &clashes {
+            let schema = schemas.remove(*name).unwrap_or_default();
+            schemas.insert(format!("{prefix}{name}"), schema);
         }
     }
+    rename(&mut document, &clashes, &prefix);
+    // Through text, because the type reads its version as a borrowed one.
+    serde_json::from_str(&document.to_string()).map_err(wrong)
 }
 
-/// Gives a schema another name, wherever the document refers to it.
-fn rename(document: &mut Value, old: &str, new: &str) {
-    if let Some(schemas) = document["components"]["schemas"].as_object_mut()
-        && let Some(schema) = schemas.remove(old)
-    {
-        schemas.insert(new.to_owned(), schema);
-    }
-    let path = |name: &str| format!("#/components/schemas/{name}");
-    refer(document, &path(old), &path(new));
-}
-
-fn refer(value: &mut Value, old: &str, new: &str) {
+/// Changes the references to the types of these names.
+fn rename(value: &mut serde_json::Value, names: &[&str], prefix: &str) {
     match value {
-        Value::Object(fields) => {
-            if let Some(Value::String(reference)) = fields.get_mut("$ref").filter(|reference| **reference == old) {
-                new.clone_into(reference);
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| rename(item, names, prefix)),
+        serde_json::Value::Object(object) => {
+            for (key, value) in object {
+                let name = value.as_str().and_then(|text| text.strip_prefix("#/components/schemas/"));
+                match name.filter(|name| key == "$ref" && names.contains(name)) {
+                    Some(name) => *value = format!("#/components/schemas/{prefix}{name}").into(),
+                    None => rename(value, names, prefix),
+                }
             }
-            fields.values_mut().for_each(|value| refer(value, old, new));
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| refer(item, old, new)),
         _ => {}
     }
 }

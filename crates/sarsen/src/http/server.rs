@@ -9,6 +9,7 @@ use axum::response::Response;
 use http::Request;
 use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::server::conn::auto::Builder;
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::connection::{Activity, Order, Socket};
+use super::connection::{Activity, Busy, Order, Socket};
 
 /// How long accepting rests after an error such as "too many open files".
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -112,7 +113,11 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let activity = Arc::new(Activity::default());
         let _registered = self.register(&activity);
-        let service = Connected { stack: self.stack.clone(), activity: activity.clone() };
+        let (stack, of_service) = (self.stack.clone(), activity.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (stack, busy) = (stack.clone(), Activity::begin(&of_service));
+            async move { Ok::<_, Infallible>(answer(&stack, request, busy).await) }
+        });
         let connection = self.builder.serve_connection_with_upgrades(Socket::new(stream, activity.clone()), service);
         let mut connection = pin!(connection);
         let mut asked = false;
@@ -178,6 +183,18 @@ impl Server {
     }
 }
 
+/// Answers; a request whose end somebody before us may have seen elsewhere is the last of its connection.
+///
+/// One with a transfer encoding may have had a length too, which hyper leaves out (RFC 9112, section 6.1).
+async fn answer(stack: &Stack, request: Request<Incoming>, busy: Busy) -> Response {
+    let last = request.headers().contains_key(TRANSFER_ENCODING);
+    let mut response = stack.call_held(request, busy).await;
+    if last {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 fn is_of_one_connection(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::ConnectionAborted | ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset)
 }
@@ -191,31 +208,5 @@ impl Drop for Registered<'_> {
     fn drop(&mut self) {
         let mut open = self.server.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.connections.remove(&self.id);
-    }
-}
-
-/// The stack as hyper calls it, for one connection.
-struct Connected {
-    stack: Stack,
-    activity: Arc<Activity>,
-}
-
-impl hyper::service::Service<Request<Incoming>> for Connected {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (stack, busy) = (self.stack.clone(), Activity::begin(&self.activity));
-        // It may have had a length too, which hyper leaves out: a proxy that went by it sees the end of this request
-        // elsewhere. So what follows on the connection is not read (RFC 9112, section 6.1).
-        let last = request.headers().contains_key(TRANSFER_ENCODING);
-        Box::pin(async move {
-            let mut response = stack.call_held(request, busy).await;
-            if last {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok(response)
-        })
     }
 }
