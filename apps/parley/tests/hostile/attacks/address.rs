@@ -53,12 +53,13 @@ pub(crate) async fn routes(mut stage: Stage) {
     let nowhere = [
         "/v1", "/v1/", "/v2/me", "/V1/me", "/v1/me/", "//v1/me", "/v1//me", "/v1/me%2Ftokens", "/v1/%6De", "/v1/me/tokens/a/b", "/.env",
         "/wp-login.php", "/v1/../v1/me", "/v1/me;a=b", "/assets/../profile.toml", "/assets/%2e%2e/%2e%2e/etc/passwd", "/assets//etc/passwd",
-        "/assets/app.js", "/assets/%00", "/assets/%ff", "/%", "/%ff", "/%00", "/💣", "/openapi.json/", "/livez/x", "*", &long,
+        "/assets/app.js", "/assets/%00", "/%", "/%ff", "/%00", "/💣", "/openapi.json/", "/livez/x", "*", &long,
     ];
     for path in nowhere {
         send(&mut stage, Method::GET, path.to_owned(), Expect::Status(404)).await;
         send(&mut stage, Method::POST, path.to_owned(), Expect::Refused).await;
     }
+    send(&mut stage, Method::GET, "/assets/%ff".to_owned(), Expect::Status(400)).await;
     for path in ["/livez", "/readyz", "/openapi.json", "/"] {
         send(&mut stage, Method::DELETE, path.to_owned(), Expect::Status(405)).await;
     }
