@@ -70,7 +70,8 @@ pub trait Program {
 
 /// Reads the command line and does what it says: 0 when it went well, 1 when it did not, 2 when it was not understood.
 pub fn main<P: Program>() -> ExitCode {
-    let environ = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environ =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     run::<P>(std::env::args_os(), &environ.collect())
 }
 
