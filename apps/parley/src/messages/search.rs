@@ -13,14 +13,6 @@ pub(super) const INDEX: Search = Search::new("message_search");
 /// Most characters of a query.
 const MAX_QUERY: usize = 200;
 
-/// The words of a text as the index gets them: lowered, and parted by whatever is no letter or digit, as queries are.
-///
-/// Left to themselves, databases read `foo-bar.txt`, addresses and capital umlauts in ways of their own.
-pub(super) fn words(text: &str) -> String {
-    let words = text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
-}
-
 impl Module {
     /// The messages that have all the words, those that came last first.
     ///
@@ -61,16 +53,5 @@ impl Module {
         let opened = self.store.db.open_sealed(cursor).ok();
         let last = opened.and_then(|opened| opened.strip_prefix("search ")?.parse().ok());
         last.ok_or_else(|| Error::invalid_field("cursor", "was not given by this list"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_lowered_letters_and_digits() {
-        assert_eq!(words("See <https://Example.org/a_b>: ÄRGER, 3e10!"), "see https example org a b ärger 3e10");
-        assert_eq!(words("👍 -- "), "");
     }
 }

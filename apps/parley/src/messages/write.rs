@@ -1,6 +1,6 @@
 //! Writes messages: every statement here is part of a transaction that first takes its channel's next revision.
 
-use super::search::{INDEX, words};
+use super::search::INDEX;
 use super::store::{Stored, columns};
 use sarsen::data::Tx;
 use sarsen::{Result, Timestamp};
@@ -139,5 +139,5 @@ pub(super) async fn emoji_count(tx: &Tx, message: Uuid) -> Result<i64> {
 }
 
 async fn index(tx: &Tx, message: &Stored) -> Result<()> {
-    INDEX.put(tx, message.seq, &message.channel_id.to_string(), &words(&message.text)).await
+    INDEX.put(tx, message.seq, &message.channel_id.to_string(), &message.text).await
 }
