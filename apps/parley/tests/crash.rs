@@ -8,7 +8,6 @@
 mod importing;
 #[path = "crash/posting.rs"]
 mod posting;
-#[expect(dead_code, reason = "each suite uses its part of it")]
 #[path = "program/mod.rs"]
 mod program;
 

@@ -18,7 +18,7 @@ pub struct ImportedMessage {
     pub id: Uuid,
     /// The user who wrote it.
     pub author: Uuid,
-    /// 1 to [`MAX_TEXT`] characters without NUL.
+    /// Up to [`MAX_TEXT`] characters without NUL; logs have lines with none at all.
     pub text: String,
     /// When it was written.
     pub posted_at: Timestamp,
