@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fmt::Write;
 
 /// Lines of the log: several batches of the importer.
-const LINES: usize = 4_000;
+const LINES: usize = 10_000;
 /// How often it is killed.
 const KILLS: usize = 8;
 const CHANNEL: &str = "crashes";
@@ -30,7 +30,7 @@ pub(crate) async fn is_finished_by_the_next(database: Database) {
     for _ in 0..KILLS {
         let mut command = stormy.command(&["import", "irc", &file, "--channel", CHANNEL, "--json"]);
         let mut child = command.spawn().unwrap();
-        clock::pause(random.within(took)).await;
+        clock::pause(random.within(took / 2)).await;
         killed += usize::from(child.try_wait().unwrap().is_none());
         child.start_kill().ok();
         child.wait().await.unwrap();
@@ -73,7 +73,7 @@ fn log() -> String {
     let words = ["the", "lamp", "is", "green", "again", "ok", "why", "naïve", "→", "🙂", "http://example.test/?a=1&b=<2>"];
     let mut log = String::new();
     for line in 0..LINES {
-        let (hour, minute) = (line / 60 / 8 % 24, line / 8 % 60);
+        let (hour, minute) = (line / 600, line / 10 % 60);
         if random.below(20) == 0 {
             writeln!(log, "=== {} [~x@host.test] has joined #made-up", random.pick(&nicks)).unwrap();
             continue;
