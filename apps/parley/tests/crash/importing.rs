@@ -30,7 +30,7 @@ pub(crate) async fn is_finished_by_the_next(database: Database) {
     for _ in 0..KILLS {
         let mut command = stormy.command(&["import", "irc", &file, "--channel", CHANNEL, "--json"]);
         let mut child = command.spawn().unwrap();
-        clock::pause(random.within(took / 2)).await;
+        clock::pause(random.within(took / 3)).await;
         killed += usize::from(child.try_wait().unwrap().is_none());
         child.start_kill().ok();
         child.wait().await.unwrap();
