@@ -10,6 +10,9 @@ mod attacks;
 mod document;
 #[path = "hostile/judge.rs"]
 mod judge;
+#[expect(dead_code, reason = "each suite uses its part of it")]
+#[path = "program/mod.rs"]
+mod program;
 #[path = "hostile/request.rs"]
 mod request;
 #[path = "hostile/schema.rs"]
@@ -20,9 +23,6 @@ mod sockets;
 mod stage;
 #[path = "hostile/values.rs"]
 mod values;
-#[expect(dead_code, reason = "each suite uses its part of it")]
-#[path = "program/mod.rs"]
-mod program;
 
 use attacks::{address, body, credentials, mixed, query, routes};
 use stage::Stage;

@@ -16,7 +16,7 @@ pub(super) fn check_text(text: &str) -> Result<()> {
     check_lines("text", text, MAX_TEXT)
 }
 
-/// A text that was written elsewhere: it may also be empty.
+/// A text from elsewhere: it may be empty, for some have said nothing, and it is kept.
 pub(super) fn check_imported(text: &str) -> Result<()> {
     check_lines("text", text, MAX_TEXT)
 }

@@ -70,7 +70,8 @@ async fn imported(place: &Place) -> (Value, Vec<Value>) {
 fn log() -> String {
     let mut random = Random::new(3);
     let nicks = ["mira", "tom`away", "[Zed]", "o_o", "Æsa", "bot-7", "k|lo", "x"];
-    let words = ["the", "lamp", "is", "green", "again", "ok", "why", "naïve", "→", "🙂", "http://example.test/?a=1&b=<2>"];
+    let words =
+        ["the", "lamp", "is", "green", "again", "ok", "why", "naïve", "→", "🙂", "http://example.test/?a=1&b=<2>"];
     let mut log = String::new();
     for line in 0..LINES {
         let (hour, minute) = (line / 600, line / 10 % 60);

@@ -67,7 +67,8 @@ impl Surface<'_> {
             value => (parameter.name.clone(), value.to_string()),
         };
         let given = |parameter: &&Parameter| parameter.required || parameter.name != "cursor";
-        let field = |(name, schema): (&String, &Value)| (name.clone(), self.good(name, schema).to_string().into_bytes());
+        let field =
+            |(name, schema): (&String, &Value)| (name.clone(), self.good(name, schema).to_string().into_bytes());
         Sample {
             path: self.operation.path.iter().map(text).collect(),
             query: self.operation.query.iter().filter(given).map(text).collect(),

@@ -4,8 +4,27 @@ use serde_json::Value;
 
 /// Words of schemas that are checked, or that promise nothing. Any other fails the test: it would go unchecked.
 const KNOWN: [&str; 21] = [
-    "$ref", "anyOf", "const", "default", "description", "enum", "example", "format", "items", "maxItems", "maxLength",
-    "maximum", "minItems", "minLength", "minimum", "oneOf", "pattern", "properties", "required", "title", "type",
+    "$ref",
+    "anyOf",
+    "const",
+    "default",
+    "description",
+    "enum",
+    "example",
+    "format",
+    "items",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minimum",
+    "oneOf",
+    "pattern",
+    "properties",
+    "required",
+    "title",
+    "type",
 ];
 
 /// The schemas of a document.
@@ -33,7 +52,8 @@ impl Schemas {
 
     /// Fails with the place and the reason when `value` is not as `schema` says.
     pub(crate) fn check(&self, schema: &Value, value: &Value) -> Result<(), String> {
-        let unknown = |schema: &&Value| schema.as_object().is_some_and(|it| it.keys().any(|key| !KNOWN.contains(&&**key)));
+        let unknown =
+            |schema: &&Value| schema.as_object().is_some_and(|it| it.keys().any(|key| !KNOWN.contains(&&**key)));
         let alternatives = self.alternatives(schema);
         assert!(!alternatives.iter().any(unknown), "a schema has words that the test does not know: {schema}");
         let mut failures = alternatives.iter().map(|schema| self.check_one(schema, value));
@@ -56,7 +76,10 @@ impl Schemas {
             return Err(format!("{name} is missing in {value}"));
         }
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-            value.get(name).map_or(Ok(()), |inner| self.check(property, inner)).map_err(|error| format!("{name}: {error}"))?;
+            value
+                .get(name)
+                .map_or(Ok(()), |inner| self.check(property, inner))
+                .map_err(|error| format!("{name}: {error}"))?;
         }
         if let Some(items) = schema.get("items") {
             value.as_array().into_iter().flatten().try_for_each(|item| self.check(items, item))?;

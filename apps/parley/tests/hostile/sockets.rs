@@ -111,7 +111,9 @@ pub(crate) async fn requests_are_never_smuggled() {
     let (_place, mut scene) = Scene::start().await;
     let hidden = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
     let post = |lines: &str, body: &str| {
-        format!("POST /v1/session HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{lines}\r\n\r\n{body}{hidden}")
+        format!(
+            "POST /v1/session HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{lines}\r\n\r\n{body}{hidden}"
+        )
     };
     let attacks = [
         post("content-length: 5\r\ntransfer-encoding: chunked", "0\r\n\r\n"),
@@ -141,7 +143,10 @@ pub(crate) async fn requests_are_never_smuggled() {
         let (answer, ended) = exchange(scene.address(), attack.as_bytes(), Duration::from_secs(3)).await;
         let statuses = statuses(&answer);
         assert!(ended, "the connection goes on after {attack:?}: {answer}");
-        assert!(statuses.len() <= 1 && statuses.iter().all(|status| (400..500).contains(status)), "{attack:?}: {answer}");
+        assert!(
+            statuses.len() <= 1 && statuses.iter().all(|status| (400..500).contains(status)),
+            "{attack:?}: {answer}"
+        );
         scene.serves_others(attack).await;
     }
     println!("{} ways to smuggle a request", attacks.len());

@@ -115,7 +115,8 @@ impl Stage {
 
     /// Sends it; nothing when it cannot even be written as a request.
     async fn send(&self, attack: &Attack, ids: &Ids) -> Option<Answer> {
-        let mut request = Request::builder().method(attack.method.clone()).uri(&attack.target).header("host", "localhost");
+        let mut request =
+            Request::builder().method(attack.method.clone()).uri(&attack.target).header("host", "localhost");
         if let Some(content_type) = attack.content_type {
             request = request.header("content-type", content_type);
         }

@@ -39,14 +39,17 @@ fn is_time(word: &str) -> bool {
     let Some(inside) = word.strip_prefix('[').and_then(|word| word.strip_suffix(']')) else { return false };
     let numbers = two_digits(inside, ':');
     let below = [24, 60, 60];
-    (2..=3).contains(&numbers.len()) && numbers.iter().zip(below).all(|(number, below)| number.is_some_and(|it| it < below))
+    (2..=3).contains(&numbers.len())
+        && numbers.iter().zip(below).all(|(number, below)| number.is_some_and(|it| it < below))
 }
 
 fn is_date(word: &str) -> bool {
     let Some((year, rest)) = word.split_once('-') else { return false };
     let numbers = two_digits(rest, '-');
     let well = |number: Option<u32>, most| number.is_some_and(|number| (1..=most).contains(&number));
-    year.len() == 4 && year.bytes().all(|it| it.is_ascii_digit()) && matches!(numbers[..], [month, day] if well(month, 12) && well(day, 31))
+    year.len() == 4
+        && year.bytes().all(|it| it.is_ascii_digit())
+        && matches!(numbers[..], [month, day] if well(month, 12) && well(day, 31))
 }
 
 fn two_digits(text: &str, between: char) -> Vec<Option<u32>> {

@@ -120,8 +120,10 @@ impl Person {
     pub(crate) async fn channel_named(&mut self, name: &str) -> Option<Value> {
         let mut cursor = String::new();
         loop {
-            let page = self.get(&format!("/v1/channels?scope=all&limit=100{cursor}")).await.expect("an answer").expect(200);
-            let found = page["items"].as_array().expect("items").iter().find(|channel| channel["name"] == name).cloned();
+            let page =
+                self.get(&format!("/v1/channels?scope=all&limit=100{cursor}")).await.expect("an answer").expect(200);
+            let found =
+                page["items"].as_array().expect("items").iter().find(|channel| channel["name"] == name).cloned();
             if found.is_some() {
                 return found;
             }

@@ -51,9 +51,33 @@ pub(crate) async fn routes(mut stage: Stage) {
     }
     let long = format!("/v1/{}", "x/".repeat(20_000));
     let nowhere = [
-        "/v1", "/v1/", "/v2/me", "/V1/me", "/v1/me/", "//v1/me", "/v1//me", "/v1/me%2Ftokens", "/v1/%6De", "/v1/me/tokens/a/b", "/.env",
-        "/wp-login.php", "/v1/../v1/me", "/v1/me;a=b", "/assets/../profile.toml", "/assets/%2e%2e/%2e%2e/etc/passwd", "/assets//etc/passwd",
-        "/assets/app.js", "/assets/%00", "/%", "/%ff", "/%00", "/💣", "/openapi.json/", "/livez/x", "*", &long,
+        "/v1",
+        "/v1/",
+        "/v2/me",
+        "/V1/me",
+        "/v1/me/",
+        "//v1/me",
+        "/v1//me",
+        "/v1/me%2Ftokens",
+        "/v1/%6De",
+        "/v1/me/tokens/a/b",
+        "/.env",
+        "/wp-login.php",
+        "/v1/../v1/me",
+        "/v1/me;a=b",
+        "/assets/../profile.toml",
+        "/assets/%2e%2e/%2e%2e/etc/passwd",
+        "/assets//etc/passwd",
+        "/assets/app.js",
+        "/assets/%00",
+        "/%",
+        "/%ff",
+        "/%00",
+        "/💣",
+        "/openapi.json/",
+        "/livez/x",
+        "*",
+        &long,
     ];
     for path in nowhere {
         send(&mut stage, Method::GET, path.to_owned(), Expect::Status(404)).await;

@@ -24,7 +24,10 @@ fn field(surface: &Surface<'_>, name: &str, schema: &Value) -> Vec<Attack> {
     let texts = TEXTS.iter().map(|text| Value::from(text.as_str()));
     let values = texts.chain(wrong_types()).map(|value| {
         let fits = surface.schemas.check(schema, &value).is_ok();
-        with(value.to_string().as_bytes(), if fits { Expect::Field(name.to_owned()) } else { Expect::Named(name.to_owned()) })
+        with(
+            value.to_string().as_bytes(),
+            if fits { Expect::Field(name.to_owned()) } else { Expect::Named(name.to_owned()) },
+        )
     });
     let mut attacks: Vec<Attack> = values.collect();
     attacks.extend(wrong_json().iter().map(|raw| with(raw, Expect::Named(name.to_owned()))));
@@ -62,7 +65,9 @@ fn whole(surface: &Surface<'_>) -> Vec<Attack> {
     attacks.push(raw("too large", vec![b' '; TOO_LARGE], Expect::Status(413)));
     attacks.push(raw("a list of the values", values_only(&surface.sample()), Expect::Refused));
     let deep = [b"[".repeat(10_000), b"]".repeat(10_000)].concat();
-    for (name, value) in [("unknown", b"1".to_vec()), ("deep", deep), ("__proto__", b"{}".to_vec()), ("", b"null".to_vec())] {
+    for (name, value) in
+        [("unknown", b"1".to_vec()), ("deep", deep), ("__proto__", b"{}".to_vec()), ("", b"null".to_vec())]
+    {
         let mut sample = surface.sample();
         sample.body.as_mut().unwrap().insert(0, (name.to_owned(), value));
         attacks.push(surface.attack(format!("with `{name}`"), &sample, Expect::Anything));
@@ -81,8 +86,16 @@ fn values_only(sample: &Sample) -> Vec<u8> {
 
 fn content_types(surface: &Surface<'_>) -> Vec<Attack> {
     let wrong = [
-        None, Some(""), Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("multipart/form-data; boundary=x"),
-        Some("application/jsonp"), Some("application"), Some("json"), Some("*/*"), Some("application/octet-stream"),
+        None,
+        Some(""),
+        Some("text/plain"),
+        Some("application/x-www-form-urlencoded"),
+        Some("multipart/form-data; boundary=x"),
+        Some("application/jsonp"),
+        Some("application"),
+        Some("json"),
+        Some("*/*"),
+        Some("application/octet-stream"),
     ];
     let attack = |content_type| {
         let attack = surface.attack(format!("sent as {content_type:?}"), &surface.sample(), Expect::Status(415));

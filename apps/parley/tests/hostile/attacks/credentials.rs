@@ -5,25 +5,38 @@ use crate::request::{Attack, Credentials, Expect, Surface};
 pub(crate) fn credentials(surface: &Surface<'_>) -> Vec<Attack> {
     let expect = || if surface.operation.secured { Expect::Status(401) } else { Expect::Anything };
     let with = |headers: Vec<(&'static str, Vec<u8>)>, expect| {
-        let shown: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {:.60}", String::from_utf8_lossy(value))).collect();
+        let shown: Vec<String> =
+            headers.iter().map(|(name, value)| format!("{name}: {:.60}", String::from_utf8_lossy(value))).collect();
         let attack = surface.attack(format!("as {shown:?}"), &surface.sample(), expect);
         Attack { credentials: Credentials::Headers(headers), ..attack }
     };
     let mut attacks = vec![with(Vec::new(), expect())];
-    attacks.extend(bearers(&surface.ids.bearer).into_iter().map(|value| with(vec![("authorization", value)], expect())));
+    attacks
+        .extend(bearers(&surface.ids.bearer).into_iter().map(|value| with(vec![("authorization", value)], expect())));
     let cookies = cookies(&surface.ids.cookie, &surface.ids.other_cookie);
     attacks.extend(cookies.into_iter().map(|value| with(vec![("cookie", value.into_bytes())], expect())));
     // A token that is wrong is not made up for by a cookie that is right.
-    let both = vec![("authorization", b"Bearer parley_x".to_vec()), ("cookie", surface.ids.cookie.clone().into_bytes())];
+    let both =
+        vec![("authorization", b"Bearer parley_x".to_vec()), ("cookie", surface.ids.cookie.clone().into_bytes())];
     attacks.push(with(both, expect()));
     attacks.extend(other_sites(surface));
     attacks
 }
 
 fn bearers(token: &str) -> Vec<Vec<u8>> {
-    let mut values: Vec<Vec<u8>> = ["", "Bearer", "Bearer ", "Bearer parley_", "Basic YTpi", "Bearer null", "Digest x", ", ,", "Bearer ' OR 1=1 --"]
-        .map(|text| text.as_bytes().to_vec())
-        .to_vec();
+    let mut values: Vec<Vec<u8>> = [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer parley_",
+        "Basic YTpi",
+        "Bearer null",
+        "Digest x",
+        ", ,",
+        "Bearer ' OR 1=1 --",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec();
     let texts = [
         format!("Bearer {}", &token[..token.len() - 1]),
         format!("Bearer {token}x"),
@@ -81,7 +94,8 @@ fn other_sites(surface: &Surface<'_>) -> Vec<Attack> {
         &[("origin", "null")],
     ];
     let attack = |headers: &[(&'static str, &str)]| {
-        let mut all: Vec<(&'static str, Vec<u8>)> = headers.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())).collect();
+        let mut all: Vec<(&'static str, Vec<u8>)> =
+            headers.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())).collect();
         all.push(("cookie", surface.ids.cookie.clone().into_bytes()));
         let expect = if unsafe_method { Expect::Status(403) } else { Expect::Anything };
         let attack = surface.attack(format!("from another site: {headers:?}"), &surface.sample(), expect);

@@ -10,7 +10,11 @@ use serde_json::Value;
 const REQUESTS: usize = 80;
 
 pub(crate) fn mixed(surface: &Surface<'_>) -> Vec<Attack> {
-    let seed = surface.operation.pattern.bytes().fold(surface.operation.method.as_str().len() as u64, |seed, byte| seed * 31 % 1_000_003 + u64::from(byte));
+    let seed = surface
+        .operation
+        .pattern
+        .bytes()
+        .fold(surface.operation.method.as_str().len() as u64, |seed, byte| seed * 31 % 1_000_003 + u64::from(byte));
     let mut random = Random::new(seed);
     let (types, raw) = (wrong_types(), wrong_json());
     let mut attack = || {
@@ -24,7 +28,8 @@ pub(crate) fn mixed(surface: &Surface<'_>) -> Vec<Attack> {
             attack.credentials = Credentials::Headers(vec![("cookie", surface.ids.cookie.clone().into_bytes())]);
         }
         if random.below(12) == 0 {
-            attack.method = [Method::POST, Method::PATCH, Method::DELETE, Method::PUT, Method::HEAD][random.below(5)].clone();
+            attack.method =
+                [Method::POST, Method::PATCH, Method::DELETE, Method::PUT, Method::HEAD][random.below(5)].clone();
         }
         let cut = random.below(attack.body.len() + 1);
         if random.below(6) == 0 {

@@ -8,9 +8,11 @@ use serde_json::Value;
 pub(crate) fn query(surface: &Surface<'_>) -> Vec<Attack> {
     let mut attacks: Vec<Attack> =
         surface.operation.query.iter().flat_map(|parameter| parameter_attacks(surface, parameter)).collect();
-    let whole = ["&&&===&", "?", "%", "=", "a", &"x=1&".repeat(5_000), &"y".repeat(60_000), "__proto__=1", "%ff=%ff", "id[]=1"];
+    let whole =
+        ["&&&===&", "?", "%", "=", "a", &"x=1&".repeat(5_000), &"y".repeat(60_000), "__proto__=1", "%ff=%ff", "id[]=1"];
     attacks.extend(whole.iter().map(|query| {
-        let mut attack = surface.attack(format!("?{}", &query[..query.len().min(30)]), &surface.sample(), Expect::Anything);
+        let mut attack =
+            surface.attack(format!("?{}", &query[..query.len().min(30)]), &surface.sample(), Expect::Anything);
         attack.target = format!("{}?{query}", attack.target.split('?').next().unwrap_or_default());
         attack
     }));
@@ -31,7 +33,8 @@ fn parameter_attacks(surface: &Surface<'_>, parameter: &Parameter) -> Vec<Attack
         if fits { Expect::Field(name.clone()) } else { Expect::Named(name.clone()) }
     };
     let mut attacks: Vec<Attack> = TEXTS.iter().map(|text| with(&[encode(text)], expected(text))).collect();
-    let numbers = ["101", "4294967296", "9223372036854775808", "-9223372036854775809", "0x10", "1_0", "1.0", "٣", "1e2"];
+    let numbers =
+        ["101", "4294967296", "9223372036854775808", "-9223372036854775809", "0x10", "1_0", "1.0", "٣", "1e2"];
     attacks.extend(numbers.map(|text| with(&[encode(text)], expected(text))));
     attacks.extend(RAW.map(|raw| with(&[raw.to_owned()], Expect::Field(name.clone()))));
     attacks.push(with(&["1".to_owned(), "2".to_owned()], Expect::Named(name.clone())));
@@ -61,6 +64,12 @@ fn forged(cursor: &str) -> Vec<String> {
     let last = cursor.len() - 1;
     let mut forged: Vec<String> = (0..8).map(|eighth| flipped(last * eighth / 8)).collect();
     let half = &cursor[..cursor.len() / 2];
-    forged.extend([half.to_owned(), format!("{cursor}{cursor}"), format!("{cursor}A"), cursor.to_lowercase() + "a", format!(" {cursor}")]);
+    forged.extend([
+        half.to_owned(),
+        format!("{cursor}{cursor}"),
+        format!("{cursor}A"),
+        cursor.to_lowercase() + "a",
+        format!(" {cursor}"),
+    ]);
     forged
 }
