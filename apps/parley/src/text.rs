@@ -6,7 +6,8 @@ use sarsen::{Error, Result};
 pub(crate) const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
 /// One line that is more than white space.
-pub(crate) const FULL_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+pub(crate) const FULL_LINE: &str =
+    r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 
 /// Lines without NUL.
 pub(crate) const LINES: &str = r"^[^\u0000]*$";

@@ -2,7 +2,7 @@
 //!
 //! The processes are real, and so is the signal. Each test prints what it counted.
 
-#![expect(clippy::unwrap_used, reason = "a test says what it expects")]
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a test says what it counts and what it expects")]
 
 #[path = "crash/importing.rs"]
 mod importing;
