@@ -1,0 +1,68 @@
+//! Accounts: signing up with a slip, leaving and coming back, and how it looks.
+
+use crate::driver::Screen;
+use crate::page::Page;
+use crate::world::{PASSWORD, World};
+use serde_json::json;
+
+pub(crate) fn a_newcomer_signs_up_out_and_in(world: &World) {
+    world.sign_up("taken");
+    let page = Page::open(world, Screen::Desktop);
+    page.go("/");
+    page.see("@signin-form");
+    page.picture("sign-in");
+    page.click("@switch-to-signup");
+    page.fill("@signup-form [name=username]", "n");
+    page.fill("@signup-form [name=password]", "short");
+    page.click("@signup-form @submit");
+    page.read("@note-username.field-error", "2 to 32");
+    page.read("@note-password.field-error", "at least 8");
+    page.picture("sign-up-errors");
+
+    page.fill("@signup-form [name=username]", "Taken");
+    page.fill("@signup-form [name=password]", PASSWORD);
+    page.click("@signup-form @submit");
+    page.read("@note-username.field-error", "taken");
+
+    page.fill("@signup-form [name=username]", "newcomer");
+    page.fill("@signup-form [name=display_name]", "Noor Newcomer");
+    page.click("@signup-form @submit");
+    page.read(".me-name", "Noor Newcomer");
+    page.read("h2", "Welcome, Noor Newcomer");
+    page.picture("welcome");
+
+    page.click("@settings-open");
+    page.see("@profile-form");
+    page.picture("settings");
+    page.click("@sign-out");
+    page.see("@signin-form");
+    page.fill("@signin-form [name=username]", "newcomer");
+    page.fill("@signin-form [name=password]", "not my password");
+    page.click("@signin-form @submit");
+    page.read("@note-password.field-error", "wrong");
+    page.fill("@signin-form [name=password]", PASSWORD);
+    page.click("@signin-form @submit");
+    page.read(".me-name", "Noor Newcomer");
+    page.clean(&["/v1/session", "/v1/accounts"]);
+}
+
+pub(crate) fn the_theme_is_chosen_and_kept(world: &World) {
+    let page = Page::open(world, Screen::Desktop);
+    page.sign_in("mira", "parley-demo");
+    page.see("@message");
+    let colour = "return getComputedStyle(document.body).backgroundColor";
+    let light = page.run(colour, &[]);
+    page.click(".sidebar @theme-toggle");
+    page.until("turn dark", "return document.documentElement.dataset.theme === 'dark'", &[]);
+    let dark = page.run(colour, &[]);
+    assert_ne!(light, dark);
+    page.picture("dark");
+    page.reload();
+    page.see("@message");
+    assert_eq!(page.run(colour, &[]), dark, "the choice is kept");
+    page.click(".sidebar @theme-toggle");
+    page.until("turn light", "return document.documentElement.dataset.theme === 'light'", &[]);
+    assert_eq!(page.run(colour, &[]), light);
+    assert_eq!(page.run("return document.styleSheets.length > 0", &[]), json!(true));
+    page.clean(&["/v1/session"]);
+}
