@@ -48,7 +48,7 @@ pub(crate) fn a_newcomer_signs_up_out_and_in(world: &World) {
 
 pub(crate) fn the_theme_is_chosen_and_kept(world: &World) {
     let page = Page::open(world, Screen::Desktop);
-    page.sign_in("mira", "parley-demo");
+    page.sign_in("mira", parley::seed::PASSWORD);
     page.see("@message");
     let colour = "return getComputedStyle(document.body).backgroundColor";
     let light = page.run(colour, &[]);

@@ -3,6 +3,7 @@
 use crate::http;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 /// The name under which an element travels, given by the standard.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -48,6 +49,11 @@ impl Driver {
         flags.push(format!("--user-data-dir={}", folder.display()));
         flags.push("--lang=en-GB".to_owned());
         flags.push("--window-size=1440,900".to_owned());
+        // Without a mouse a headless browser says that it cannot hover, and the client believes it.
+        if let Screen::Desktop = screen {
+            let mouse = "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4";
+            flags.push(format!("--blink-settings={mouse}"));
+        }
         let mut options = json!({"binary": binary, "args": flags});
         if let Screen::Phone = screen {
             options["mobileEmulation"] =
@@ -62,10 +68,10 @@ impl Driver {
         let session = answer.body["value"]["sessionId"].as_str();
         let session = session.unwrap_or_else(|| panic!("no browser: {}", answer.body)).to_owned();
         let driver = Driver { port, session };
+        driver.tool("Emulation.setTimezoneOverride", &json!({"timezoneId": afternoon()}));
         if let Screen::Desktop = screen {
-            let size = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params":
-                {"width": 1440, "height": 900, "deviceScaleFactor": 1, "mobile": false}});
-            driver.command("POST", "/goog/cdp/execute", Some(&size)).unwrap();
+            let size = json!({"width": 1440, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+            driver.tool("Emulation.setDeviceMetricsOverride", &size);
         }
         driver
     }
@@ -79,6 +85,11 @@ impl Driver {
         }
         let word = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
         Err(Refused { code: word("error"), message: word("message") })
+    }
+
+    /// Uses one of the developer tools.
+    fn tool(&self, name: &str, parameters: &Value) {
+        self.post("/goog/cdp/execute", &json!({"cmd": name, "params": parameters})).unwrap();
     }
 
     fn post(&self, path: &str, body: &Value) -> Result<Value, Refused> {
@@ -141,6 +152,13 @@ impl Drop for Driver {
     fn drop(&mut self) {
         let _ = self.command("DELETE", "", None);
     }
+}
+
+/// The time zone in which it is about three in the afternoon, so that pictures show a working day.
+fn afternoon() -> String {
+    let seconds = UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let ahead = (15 - i64::try_from(seconds / 3600 % 24).unwrap()).min(14);
+    format!("Etc/GMT{:+}", -ahead)
 }
 
 fn name(element: &Value) -> &str {

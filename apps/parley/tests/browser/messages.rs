@@ -16,6 +16,7 @@ pub(crate) fn a_message_is_posted_edited_answered_and_found(world: &World) {
 
     let id = page.post("The ferry is late, as evry day");
     edit(&page, &id);
+    page.gone("@jump-newest");
     react(&page, &id);
     answer(&page, &id);
     search(&page, &id);

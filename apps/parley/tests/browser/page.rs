@@ -26,6 +26,15 @@ const WAIT: &str = "
       await new Promise((resume) => setTimeout(resume, 20));
     }";
 
+/// Waits until an element no longer moves.
+const STILL: &str = "
+    const place = () => JSON.stringify(given[0].getBoundingClientRect());
+    let before;
+    do {
+      before = place();
+      await new Promise((resume) => requestAnimationFrame(() => requestAnimationFrame(resume)));
+    } while (before !== place());";
+
 /// A window with the client in it.
 pub(crate) struct Page<'a> {
     driver: Driver,
@@ -56,7 +65,7 @@ impl<'a> Page<'a> {
         self.fill("@signin-form [name=username]", username);
         self.fill("@signin-form [name=password]", password);
         self.click("@signin-form @submit");
-        self.see("@channel-list");
+        self.see("#view > *");
     }
 
     /// Runs the body of an async function in the page.
@@ -77,19 +86,19 @@ impl<'a> Page<'a> {
 
     /// Waits for an element that is shown, and gives it.
     pub(crate) fn see(&self, selector: &str) -> Value {
-        let check = "return [...document.querySelectorAll(given[0])].find((node) => node.checkVisibility())";
+        let check = "return [...document.querySelectorAll(given[0])].find((node) => node.checkVisibility({ visibilityProperty: true }))";
         self.until(&format!("see {selector}"), check, &[css(selector)])
     }
 
     /// Waits for a shown element with this text in it.
     pub(crate) fn read(&self, selector: &str, text: &str) -> Value {
-        let check = "return [...document.querySelectorAll(given[0])].find((node) => node.checkVisibility() && node.textContent.includes(given[1]))";
+        let check = "return [...document.querySelectorAll(given[0])].find((node) => node.checkVisibility({ visibilityProperty: true }) && node.textContent.includes(given[1]))";
         self.until(&format!("read “{text}” in {selector}"), check, &[css(selector), json!(text)])
     }
 
     /// Waits until no such element is shown.
     pub(crate) fn gone(&self, selector: &str) {
-        let check = "return ![...document.querySelectorAll(given[0])].some((node) => node.checkVisibility())";
+        let check = "return ![...document.querySelectorAll(given[0])].some((node) => node.checkVisibility({ visibilityProperty: true }))";
         self.until(&format!("miss {selector}"), check, &[css(selector)]);
     }
 
@@ -97,6 +106,7 @@ impl<'a> Page<'a> {
     pub(crate) fn click(&self, selector: &str) {
         self.attempt(&format!("click {selector}"), || {
             let element = self.see(selector);
+            self.driver.run(STILL, std::slice::from_ref(&element))?;
             self.driver.click(&element)
         });
     }
@@ -152,7 +162,7 @@ impl<'a> Page<'a> {
 
     /// The page does not scroll sideways.
     pub(crate) fn fits(&self) {
-        let wide = "return [...document.querySelectorAll('body *')].filter((node) => node.checkVisibility() && !node.closest('pre, .sidebar, .settings-tabs, .visually-hidden') && node.getBoundingClientRect().right > innerWidth + 1).map((node) => `${node.tagName}.${node.className}`)";
+        let wide = "return [...document.querySelectorAll('body *')].filter((node) => node.checkVisibility({ visibilityProperty: true }) && !node.closest('pre, .sidebar, .settings-tabs, .visually-hidden') && node.getBoundingClientRect().right > innerWidth + 1).map((node) => `${node.tagName}.${node.className}`)";
         let wide = self.run(wide, &[]);
         assert_eq!(wide, json!([]), "wider than the screen");
         assert_eq!(self.run("return document.documentElement.scrollWidth - innerWidth", &[]), json!(0));

@@ -3,6 +3,7 @@
 use crate::driver::Screen;
 use crate::page::Page;
 use crate::world::World;
+use parley::seed::PASSWORD;
 
 pub(crate) fn everything_fits_a_phone(world: &World) {
     let page = Page::open(world, Screen::Phone);
@@ -10,9 +11,7 @@ pub(crate) fn everything_fits_a_phone(world: &World) {
     page.see("@signin-form");
     page.fits();
     page.picture("phone-sign-in");
-    page.fill("@signin-form [name=username]", "mira");
-    page.fill("@signin-form [name=password]", "parley-demo");
-    page.click("@signin-form @submit");
+    page.sign_in("mira", PASSWORD);
     page.see("@message");
     page.gone("@channel-list");
     page.fits();
@@ -48,7 +47,6 @@ pub(crate) fn everything_fits_a_phone(world: &World) {
     page.fits();
     page.picture("phone-settings");
     page.click("@settings @close");
-    page.click("@menu-toggle");
     page.click(".sidebar @theme-toggle");
     page.picture("phone-dark-drawer");
     page.clean(&["/v1/session"]);

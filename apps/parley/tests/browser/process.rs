@@ -47,7 +47,7 @@ impl Drop for Process {
 fn listen(output: impl Read + Send + 'static, before: &'static str, port: Sender<u16>, said: Arc<Mutex<String>>) {
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if let Some(number) = number_after(&line, before) {
+            if let Some(number) = number_after(&line, before).filter(|number| *number > 0) {
                 let _ = port.send(number);
             }
             let mut said = said.lock().unwrap();

@@ -1,7 +1,7 @@
 //! The real binary on a database of its own, a driver for browsers, and people who use the API.
 
 use crate::driver::{Driver, Screen};
-use crate::http;
+use crate::http::{self, Answer};
 use crate::process::Process;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -53,7 +53,20 @@ impl World {
         let new = json!({"username": username, "password": PASSWORD});
         let answer = http::request(self.port, "POST", "/v1/accounts", "", Some(&new));
         assert_eq!(answer.status, 201, "{}", answer.body);
-        Person { port: self.port, cookie: answer.cookie.expect("a session") }
+        self.person(answer)
+    }
+
+    /// Somebody of the made-up workspace, who uses the API.
+    pub(crate) fn sign_in(&self, username: &str) -> Person {
+        let known = json!({"username": username, "password": parley::seed::PASSWORD});
+        let answer = http::request(self.port, "POST", "/v1/session", "", Some(&known));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        self.person(answer)
+    }
+
+    fn person(&self, answer: Answer) -> Person {
+        let id = answer.body["id"].as_str().unwrap().to_owned();
+        Person { port: self.port, cookie: answer.cookie.expect("a session"), id }
     }
 }
 
@@ -63,7 +76,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 /// The binary with the made-up workspace, and with passwords that are cheap to check.
 fn server(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parley"));
-    command.current_dir(folder);
+    command.arg("serve").current_dir(folder);
     command.env("SARSEN_DATABASE__URL", format!("sqlite:{}", folder.join("parley.db").display()));
     command.env("SARSEN_HTTP__LISTEN", "127.0.0.1:0");
     command.env("SARSEN_LOG__OPERATIONS", "false");
@@ -75,14 +88,31 @@ fn server(folder: &Path) -> Command {
 pub(crate) struct Person {
     port: u16,
     cookie: String,
+    id: String,
 }
 
 impl Person {
-    /// Sends a request that has to succeed.
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
-        let answer = http::request(self.port, "POST", path, &format!("cookie: {}\r\n", self.cookie), Some(body));
-        assert!(answer.status < 300, "POST {path}: {} {}", answer.status, answer.body);
+    fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let answer = http::request(self.port, method, path, &format!("cookie: {}\r\n", self.cookie), body);
+        assert!(answer.status < 300, "{method} {path}: {} {}", answer.status, answer.body);
         answer.body
+    }
+
+    /// Sends something, which has to succeed.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        self.request("POST", path, Some(body))
+    }
+
+    /// The id of a channel that this person has joined.
+    pub(crate) fn joined(&self, name: &str) -> String {
+        let list = self.request("GET", "/v1/channels", None);
+        let found = list["items"].as_array().unwrap().iter().find(|channel| channel["name"] == name).unwrap();
+        found["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The id of the conversation with another.
+    pub(crate) fn direct(&self, other: &Person) -> String {
+        self.post("/v1/direct", &json!({"user_ids": [other.id]}))["id"].as_str().unwrap().to_owned()
     }
 
     /// Makes a public channel; gives its id.
