@@ -45,10 +45,12 @@ struct Server {
 }
 
 async fn start(change: impl FnOnce(&mut HttpSection)) -> Server {
-    let mut section = HttpSection::default();
-    section.header_timeout = Span(Duration::from_millis(80));
-    section.body_pause = Span(Duration::from_millis(60));
-    section.drain_timeout = Span(Duration::from_millis(500));
+    let mut section = HttpSection {
+        header_timeout: Span(Duration::from_millis(80)),
+        body_pause: Span(Duration::from_millis(60)),
+        drain_timeout: Span(Duration::from_millis(500)),
+        ..HttpSection::default()
+    };
     change(&mut section);
     let (recorder, lifecycle) = (Recorder::new(256), Lifecycle::default());
     lifecycle.set_ready();
