@@ -4,11 +4,14 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "a broken expectation ends the story, and the output of child processes is read by threads of their own"
 )]
 
 #[path = "browser/account.rs"]
 mod account;
+#[path = "browser/channels.rs"]
+mod channels;
 #[path = "browser/company.rs"]
 mod company;
 #[path = "browser/docs.rs"]
@@ -48,7 +51,9 @@ macro_rules! stories {
 
 stories! {
     account::a_newcomer_signs_up_out_and_in;
+    account::settings_change_the_account;
     account::the_theme_is_chosen_and_kept;
+    channels::channels_and_conversations_begin_and_end;
     company::two_people_see_each_other;
     docs::the_reference_lists_and_tries_operations;
     history::seven_hundred_messages_scroll_back_in_order;

@@ -46,6 +46,40 @@ pub(crate) fn a_newcomer_signs_up_out_and_in(world: &World) {
     page.clean(&["/v1/session", "/v1/accounts"]);
 }
 
+pub(crate) fn settings_change_the_account(world: &World) {
+    world.sign_up("tidy");
+    let page = Page::open(world, Screen::Desktop);
+    page.sign_in("tidy", PASSWORD);
+    page.click("@settings-open");
+    page.fill("@profile-form [name=display_name]", "Tilda Tidy");
+    page.click("@profile-form @submit");
+    page.read(".me-name", "Tilda Tidy");
+
+    page.click("@tab-tokens");
+    page.fill("#settings-panel [name=name]", "deploy bot");
+    page.click("#settings-panel @submit");
+    page.see("@new-token .mono");
+    page.read("#settings-panel .line", "deploy bot");
+    page.picture("settings-tokens");
+    page.click("#settings-panel .line .button");
+    page.click("@confirm");
+    page.read("#settings-panel", "No tokens yet.");
+
+    page.click("@tab-sessions");
+    page.read("#settings-panel .line", "this one");
+    page.picture("settings-sessions");
+
+    page.click("@tab-password");
+    page.fill("@password-form [name=current]", "not my password");
+    page.fill("@password-form [name=new]", "a new pair of words");
+    page.click("@password-form @submit");
+    page.see("@password-form @note-current.field-error");
+    page.fill("@password-form [name=current]", PASSWORD);
+    page.click("@password-form @submit");
+    page.read(".toast", "Password changed.");
+    page.clean(&["/v1/session", "/v1/me/password"]);
+}
+
 pub(crate) fn the_theme_is_chosen_and_kept(world: &World) {
     let page = Page::open(world, Screen::Desktop);
     page.sign_in("mira", parley::seed::PASSWORD);
