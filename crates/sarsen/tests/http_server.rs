@@ -168,6 +168,20 @@ async fn large_bodies_are_refused_before_and_while_they_come() {
 }
 
 #[tokio::test]
+async fn a_request_with_two_lengths_is_the_last_of_its_connection() {
+    let server = start(|_| {}).await;
+    let hidden = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
+    for lengths in
+        ["content-length: 5\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 5"]
+    {
+        let both = format!("POST /echo HTTP/1.1\r\nhost: x\r\n{lengths}\r\n\r\n0\r\n\r\n{hidden}");
+        let answer = server.exchange(both.as_bytes()).await;
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+    }
+    server.is_well().await;
+}
+
+#[tokio::test]
 async fn broken_requests_are_the_clients_fault() {
     let server = start(|_| {}).await;
     let huge = format!("GET /hello HTTP/1.1\r\nhost: x\r\nx-huge: {}\r\n\r\n", "y".repeat(100_000));

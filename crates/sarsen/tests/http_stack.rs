@@ -358,6 +358,7 @@ async fn wrong_json_names_the_field() {
         (r#"{"items": [{"name": "a", "count": -1}]}"#, "items[0].count"),
         (r#"{"items": [], "items": []}"#, "items"),
         (r#"[1, 2]"#, ""),
+        (r#" [[{"name": "a", "count": 1}]]"#, ""),
         ("null", ""),
     ];
     for (body, field) in cases {
@@ -365,6 +366,12 @@ async fn wrong_json_names_the_field() {
         if !field.is_empty() {
             assert_eq!(problem["errors"][0]["field"], field, "{body}: {problem}");
         }
+    }
+    for body in
+        [&b"{\"items\": [{\"name\": \"\xff\", \"count\": 1}]}"[..], br#"{"items": [{"name": "\ud800", "count": 1}]}"#]
+    {
+        let problem = is_problem(&setup.post("application/json", body).await, 400);
+        assert_eq!(problem["errors"][0]["field"], "items[0].name", "{problem}");
     }
     let answer = setup.post("application/json; charset=utf-8", r#"{"items": [{"name": "a", "count": 1}]}"#).await;
     assert_eq!((answer.status, answer.json()["items"][0]["name"].clone()), (StatusCode::CREATED, json!("a")));
@@ -404,6 +411,7 @@ async fn wrong_parameters_name_the_field() {
         ("/v1/orders?limit=many", "limit"),
         ("/v1/orders?limit=-1", "limit"),
         ("/v1/orders?limit=1&limit=2", "limit"),
+        ("/v1/orders?limit=1&word=a%c3%28", "word"),
         ("/v1/shelves/x/00000000-0000-0000-0000-000000000007", "shelf"),
         ("/v1/shelves/1/nobody", "id"),
         ("/v1/shelves/99999999999/00000000-0000-0000-0000-000000000007", "shelf"),
