@@ -24,13 +24,18 @@ pub(crate) async fn is_finished_by_the_next(database: Database) {
     let started = clock::monotonic();
     let undisturbed = calm.import(&calm_file, CHANNEL).await;
     let took = clock::monotonic() - started;
+    let nothing = calm.folder().join("nothing-2031-04-05.txt");
+    std::fs::write(&nothing, "").unwrap();
+    calm.import(&nothing, CHANNEL).await;
+    // What the program needs to come up and to stop again; what is left is the import.
+    let around = (clock::monotonic() - started).saturating_sub(took);
 
     let (mut random, mut killed) = (Random::new(7), 0);
     let file = stormy_file.display().to_string();
     for _ in 0..KILLS {
         let mut command = stormy.command(&["import", "irc", &file, "--channel", CHANNEL, "--json"]);
         let mut child = command.spawn().unwrap();
-        clock::pause(random.within(took / 3)).await;
+        clock::pause(around * 2 / 3 + random.within(took.saturating_sub(around) / 5)).await;
         killed += usize::from(child.try_wait().unwrap().is_none());
         child.start_kill().ok();
         child.wait().await.unwrap();
