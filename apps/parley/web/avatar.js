@@ -1,13 +1,13 @@
-// Generated avatars: initials on a colour that follows from the id.
+// Generated avatars: initials on a colour that follows from the username, which never changes.
 
 import { make } from "./dom.js";
 
 const HUES = [12, 38, 75, 130, 160, 185, 215, 245, 275, 305, 335, 355];
 
-/** The hue of an id: always the same one. */
-export function hueOf(id) {
-  let sum = 7;
-  for (const letter of String(id)) sum = (sum * 31 + letter.codePointAt(0)) >>> 0;
+/** The hue of a name: always the same one. */
+export function hueOf(name) {
+  let sum = 1270;
+  for (const letter of String(name)) sum = (sum * 31 + letter.codePointAt(0)) >>> 0;
   sum = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d) >>> 0;
   return HUES[(sum >>> 7) % HUES.length];
 }
@@ -20,7 +20,7 @@ export function initials(name) {
 
 /** The avatar of a person; `size` is "small", "medium" or "large". */
 export function avatar(person, size = "medium") {
-  return make("span", { class: `avatar avatar-${size}`, "aria-hidden": "true", style: { "--hue": hueOf(person.id) } }, initials(person.display_name || person.username || "?"));
+  return make("span", { class: `avatar avatar-${size}`, "aria-hidden": "true", style: { "--hue": hueOf(person.username || person.id) } }, initials(person.display_name || person.username || "?"));
 }
 
 /** The avatar of a conversation with several people: how many others there are. */

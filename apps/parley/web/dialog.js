@@ -112,6 +112,22 @@ export function field({ label, name, hint, multiline = false, ...attributes }) {
   return make("div", { class: "field" }, make("label", { for: id }, label), input, note);
 }
 
+/** The server says "is taken" of a field; beside it stands "Name is taken.". */
+function sentence(message, input) {
+  if (!/^[a-z]/.test(message)) return message;
+  const label = input.parentNode.querySelector("label").textContent;
+  return `${label} ${message}${/[.!?]$/.test(message) ? "" : "."}`;
+}
+
+/** Takes the error of a field away, because it is being mended. */
+function forgive({ target }) {
+  const note = target.parentNode.querySelector(".field-note");
+  if (!note?.classList.contains("field-error")) return;
+  target.removeAttribute("aria-invalid");
+  note.classList.remove("field-error");
+  fill(note, note.dataset.hint);
+}
+
 /** Puts errors beside the fields of a form; returns whether every one found its place. */
 export function showErrors(form, errors, general) {
   let placed = 0;
@@ -122,7 +138,7 @@ export function showErrors(form, errors, general) {
     input.toggleAttribute("aria-invalid", Boolean(message));
     if (message) input.setAttribute("aria-invalid", "true");
     note.classList.toggle("field-error", Boolean(message));
-    fill(note, message || note.dataset.hint);
+    fill(note, message ? sentence(message, input) : note.dataset.hint);
     if (message && (placed += 1) === 1) input.focus();
   }
   const banner = form.querySelector(".form-error");
@@ -136,6 +152,7 @@ export const formError = () => make("p", { class: "form-error", role: "alert", h
 /** Runs a form: no second submit while busy, and problems beside their fields. */
 export function submitForm(form, run) {
   form.noValidate = true;
+  form.addEventListener("input", forgive);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = form.querySelector("[type=submit]");

@@ -78,6 +78,7 @@ export function createHistory(channel) {
       const now = anchor.isConnected ? anchor : rows.nodeOf(anchor.dataset.id);
       if (now?.isConnected) scroller.scrollTop += now.getBoundingClientRect().top - before;
     }
+    if (!stick && !rows.isEditing()) stick = atBottom();
     showJump();
     roving();
     requestAnimationFrame(more);
@@ -140,7 +141,7 @@ export function createHistory(channel) {
 
   function onScroll() {
     const wasAtBottom = stick;
-    stick = end >= timeline.list.length && scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < BOTTOM_PX;
+    stick = atBottom();
     if (stick && !wasAtBottom) waiting = 0;
     if (stick) read();
     showJump();
@@ -165,6 +166,8 @@ export function createHistory(channel) {
       draw();
     }
   }
+
+  const atBottom = () => end >= timeline.list.length && scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < BOTTOM_PX;
 
   function toBottom() {
     scroller.scrollTop = scroller.scrollHeight;

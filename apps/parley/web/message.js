@@ -68,7 +68,7 @@ function reactions(message, actions) {
 function summary(message, actions, place) {
   if (place === "thread" || !message.reply_count) return null;
   return make("button", { type: "button", class: "thread-summary", tabindex: "-1", "data-test": "thread-summary", onclick: () => actions.thread(message) },
-    icon("reply"), make("strong", {}, message.reply_count === 1 ? "1 reply" : `${message.reply_count} replies`), message.last_reply_at ? make("span", {}, "last ", agoElement(message.last_reply_at)) : null);
+    icon("reply"), make("strong", {}, message.reply_count === 1 ? "1 reply" : `${message.reply_count} replies`), message.last_reply_at ? make("span", {}, "last reply ", agoElement(message.last_reply_at)) : null);
 }
 
 function toolbar(message, actions, place) {

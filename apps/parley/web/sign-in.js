@@ -73,10 +73,10 @@ const brand = () => make("span", { class: "brand" }, make("span", { class: "bran
 
 /** The picture beside the form: a made-up conversation, for the eye only. */
 function scene() {
-  const says = (id, name, text, extra) => make("div", { class: "scene-message" }, avatar({ id, display_name: name }), make("div", {}, make("strong", {}, name), make("p", {}, text), extra));
+  const says = (username, name, text, extra) => make("div", { class: "scene-message" }, avatar({ username, display_name: name }), make("div", {}, make("strong", {}, name), make("p", {}, text), extra));
   return make("div", { class: "sign-scene", "aria-hidden": "true" }, make("div", { class: "scene-inner" },
     make("p", { class: "scene-title" }, "Conversations that stay calm, and stay findable."),
-    says("a1", "Mira Lindqvist", "The new onboarding is live. First numbers look good!", make("div", { class: "reactions" }, make("span", { class: "reaction" }, "🎉 7"), make("span", { class: "reaction" }, "🚀 3"))),
-    says("q7", "Tomás Ferreira", "Lovely. I'll write up what we learned in a thread.", null),
-    says("zz3", "June Okafor", "Pinned it for Monday. Thank you both 🙏", null)));
+    says("mira", "Mira Lindqvist", "The new onboarding is live. First numbers look good!", make("div", { class: "reactions" }, make("span", { class: "reaction" }, "🎉 7"), make("span", { class: "reaction" }, "🚀 3"))),
+    says("tomas", "Tomás Ferreira", "Lovely. I'll write up what we learned in a thread.", null),
+    says("jun", "June Okafor", "Pinned it for Monday. Thank you both 🙏", null)));
 }

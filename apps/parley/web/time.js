@@ -1,6 +1,6 @@
 // Says times the way people do: clock times, days, and "5 min ago".
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const dated = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });

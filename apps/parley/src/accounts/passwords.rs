@@ -1,8 +1,7 @@
 //! Password hashes: argon2id, a few at a time, and as slow for a stranger as for a user.
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use sarsen::telemetry::{self, WaitKind};
 use sarsen::{Error, Result};
 use std::ops::RangeInclusive;
@@ -15,6 +14,10 @@ const PASSWORD_LENGTH: RangeInclusive<usize> = 8..=256;
 /// Most hashes computed at once: with 19 MiB each, passwords never take more than 57 MiB.
 const MAX_AT_ONCE: usize = 3;
 
+/// Most that wait for a place: about two seconds of work. More are turned away at once, so that a flood of sign-ins
+/// leaves room for everybody else's requests.
+const MAX_WAITING: usize = 256;
+
 /// Makes and checks password hashes.
 #[derive(Debug)]
 pub(super) struct Passwords {
@@ -22,6 +25,7 @@ pub(super) struct Passwords {
     /// What a password is checked against where there is no user, so that it takes the same time.
     stand_in: String,
     places: Arc<Semaphore>,
+    queue: Semaphore,
 }
 
 impl Passwords {
@@ -33,7 +37,8 @@ impl Passwords {
         })?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let places = Arc::new(Semaphore::new(MAX_AT_ONCE));
-        let mut passwords = Self { argon2, stand_in: String::new(), places };
+        let queue = Semaphore::new(MAX_WAITING);
+        let mut passwords = Self { argon2, stand_in: String::new(), places, queue };
         passwords.stand_in = passwords.hash("nobody has this password".to_owned()).await?;
         Ok(passwords)
     }
@@ -44,20 +49,31 @@ impl Passwords {
         self.blocking(move || {
             let mut salt = [0; 16];
             getrandom::fill(&mut salt).map_err(|error| Error::internal(format!("no random salt: {error}")))?;
-            let hash = argon2.hash_password_with_salt(password.as_bytes(), &salt);
-            hash.map(|hash| hash.to_string()).map_err(|error| Error::internal(format!("argon2: {error}")))
+            let salt = Salt::new(&salt).map_err(failed)?;
+            let hash = PasswordHash {
+                algorithm: Algorithm::Argon2id.ident(),
+                version: Some(Version::V0x13.into()),
+                params: ParamsString::try_from(argon2.params()).map_err(failed)?,
+                salt: Some(salt),
+                hash: Some(output(&argon2, &password, &salt)?),
+            };
+            Ok(hash.to_string())
         })
         .await
     }
 
     /// Whether `hash` is of `password`; no hash is never right, and takes as long to say.
     pub(super) async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
-        let (argon2, has_hash) = (self.argon2.clone(), hash.is_some());
+        let has_hash = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.stand_in.clone());
         self.blocking(move || {
             let hash = PasswordHash::new(&hash)
                 .map_err(|error| Error::internal(format!("a stored password hash cannot be read: {error}")))?;
-            Ok(argon2.verify_password(password.as_bytes(), &hash).is_ok() && has_hash)
+            let params = Params::try_from(&hash).map_err(failed)?;
+            let (Some(salt), Some(expected)) = (hash.salt, hash.hash) else { return Ok(false) };
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+            // Comparing outputs takes the same time wherever they differ.
+            Ok(output(&argon2, &password, &salt)? == expected && has_hash)
         })
         .await
     }
@@ -73,9 +89,29 @@ impl Passwords {
     }
 
     async fn place(&self) -> Result<OwnedSemaphorePermit> {
+        let busy = |_| Error::unavailable("too many people are signing in at once: try again in a few seconds");
+        let _waiting = self.queue.try_acquire().map_err(busy)?;
         let free = telemetry::wait(WaitKind::Queue, "argon2", Arc::clone(&self.places).acquire_owned());
         telemetry::within_deadline(free).await?.map_err(|error| Error::internal(format!("argon2: {error}")))
     }
+}
+
+/// More than 32 MiB: what is that large glibc maps for itself and gives back to the system when it is freed. A smaller
+/// buffer would stay with the process, one for each thread that ever hashed. Pages that are not used cost nothing.
+const GIVEN_BACK: usize = 33 << 20;
+
+/// The raw hash of `password`.
+fn output(argon2: &Argon2<'_>, password: &str, salt: &Salt) -> Result<Output> {
+    let blocks = argon2.params().block_count();
+    let mut memory = Vec::with_capacity(blocks.max(GIVEN_BACK / Block::SIZE));
+    memory.resize(blocks, Block::default());
+    let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
+    argon2.hash_password_into_with_memory(password.as_bytes(), salt, &mut out, &mut memory).map_err(failed)?;
+    Output::new(&out).map_err(failed)
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::internal(format!("argon2: {error}"))
 }
 
 /// A new password: 8 to 256 characters of any kind.

@@ -18,7 +18,7 @@ pub struct ImportedMessage {
     pub id: Uuid,
     /// The user who wrote it.
     pub author: Uuid,
-    /// 1 to [`MAX_TEXT`] characters without NUL.
+    /// Up to [`MAX_TEXT`] characters without NUL; empty where somebody said nothing.
     pub text: String,
     /// When it was written.
     pub posted_at: Timestamp,

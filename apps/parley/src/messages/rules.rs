@@ -16,6 +16,11 @@ pub(super) fn check_text(text: &str) -> Result<()> {
     check_lines("text", text, MAX_TEXT)
 }
 
+/// A text from elsewhere: it may be empty, for some have said nothing, and it is kept.
+pub(super) fn check_imported(text: &str) -> Result<()> {
+    check_lines("text", text, MAX_TEXT)
+}
+
 /// An emoji: 1 to 32 characters without spaces.
 pub(super) fn check_emoji(emoji: &str) -> Result<()> {
     check_present("emoji", emoji)?;

@@ -100,17 +100,29 @@ impl App {
 
     /// Listens, starts, and serves until the process is asked to stop.
     pub async fn serve(self) -> Result<()> {
-        self.serve_and(|_| {}).await
+        self.serve_with(async |_| Ok(()), |_, ()| {}).await
     }
 
-    /// Like [`App::serve`]; `serving` hears the address once requests are answered.
-    pub async fn serve_and(self, serving: impl FnOnce(SocketAddr)) -> Result<()> {
+    /// Like [`App::serve`]: `prepare` works on the modules before the first request is answered, and `serving` hears the
+    /// address and what it gave once requests are answered.
+    pub async fn serve_with<T>(
+        self,
+        prepare: impl AsyncFnOnce(&Running) -> Result<T>,
+        serving: impl FnOnce(SocketAddr, T),
+    ) -> Result<()> {
         self.check()?;
         let listener = listen(&self.config.http.listen).await?;
         let address = listener.local_addr()?;
         let running = self.start().await?;
+        let prepared = match running.command("prepare", prepare(&running)).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                running.stop().await;
+                return Err(error);
+            }
+        };
         tracing::info!(%address, "serving");
-        serving(address);
+        serving(address, prepared);
         running.serve(listener).await
     }
 
@@ -174,7 +186,10 @@ impl Running {
         self.lifecycle.stop();
         let limit = self.config.http.drain_timeout.0;
         for module in self.modules.iter().rev() {
-            let work = async { Ok(module.hooks.drain().await) };
+            let work = async {
+                module.hooks.drain().await;
+                Ok(())
+            };
             in_time(&self.recorder, "drain", module.name, limit, work).await;
         }
         stop_all(&self.recorder, &self.modules, limit).await;
@@ -262,7 +277,10 @@ async fn start_all(recorder: &Recorder, modules: &[Live]) -> Result<()> {
 
 async fn stop_all(recorder: &Recorder, modules: &[Live], limit: Duration) {
     for module in modules.iter().rev() {
-        let work = async { Ok(module.hooks.stop().await) };
+        let work = async {
+            module.hooks.stop().await;
+            Ok(())
+        };
         in_time(recorder, "stop", module.name, limit, work).await;
     }
 }

@@ -1,9 +1,9 @@
 //! Static files with their content in their address, so that browsers may keep them for ever.
 
+use super::extract::Path;
 use super::file::{File, Keep, hex};
 use super::reference;
 use crate::error::{Error, Result};
-use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{Router, get};
 use http::{HeaderMap, Method, StatusCode};

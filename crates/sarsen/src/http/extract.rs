@@ -11,7 +11,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 
 /// A body of JSON: read as `T` from a request, or written into an answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +41,44 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             return Err(Refusal::MediaType.error("the body must be application/json").hint("set the content-type"));
         }
         let bytes = body::read(request.into_body()).await?;
+        if bytes.trim_ascii_start().starts_with(b"[") && is_struct::<T>() {
+            return Err(Error::invalid("the body is a list, and must be an object"));
+        }
         serde_json::from_slice(&bytes).map(Json).or_else(|_| explain_json(&bytes))
+    }
+}
+
+/// Whether `T` reads itself as a struct: serde would take one from a list of its values too.
+fn is_struct<T: DeserializeOwned>() -> bool {
+    T::deserialize(Shape).is_err_and(|shape| shape.to_string() == Shape::STRUCT)
+}
+
+/// Gives nothing to read, and says what was asked for.
+struct Shape;
+
+impl Shape {
+    const STRUCT: &'static str = "struct";
+}
+
+impl<'de> Deserializer<'de> for Shape {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(Self::Error::custom("anything else"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Self::Error> {
+        Err(Self::Error::custom(Self::STRUCT))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 
@@ -60,10 +97,17 @@ fn explain_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<Json<T>> {
         return Err(Refusal::Malformed.error("the body is not JSON: there is more after its end"));
     };
     let (path, error) = (error.path().to_string(), error.into_inner());
+    let message = error.to_string();
     if error.is_data() {
-        return Err(wrong_field(Error::invalid("the body does not have the right form"), &path, &error.to_string()));
+        return Err(wrong_field(Error::invalid("the body does not have the right form"), &path, &message));
     }
-    Err(Refusal::Malformed.error(format!("the body is not JSON: {error}")))
+    let malformed = Refusal::Malformed.error(format!("the body is not JSON: {message}"));
+    Err(if is_place(&path) { wrong_field(malformed, &path, &message) } else { malformed })
+}
+
+/// Whether the path of an error leads into a field.
+fn is_place(path: &str) -> bool {
+    !matches!(path, "." | "?" | "")
 }
 
 /// Adds the field, by its path or by the name in "missing field `name`".
@@ -72,8 +116,7 @@ fn wrong_field(error: Error, path: &str, message: &str) -> Error {
     let named = |start: &str| message.strip_prefix(start).and_then(|rest| rest.split('`').next());
     let inner = named("missing field `").or_else(|| named("unknown field `")).or_else(|| named("duplicate field `"));
     let field = match (path, inner) {
-        ("." | "?" | "", Some(inner)) => inner.to_owned(),
-        ("." | "?" | "", None) => String::new(),
+        (path, inner) if !is_place(path) => inner.unwrap_or_default().to_owned(),
         (path, Some(inner)) if last_part(path) != inner => format!("{path}.{inner}"),
         (path, _) => path.to_owned(),
     };
@@ -114,8 +157,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let query = parts.uri.query().unwrap_or_default();
-        if !decodes_to_utf8(query) {
-            return Err(Refusal::Malformed.error("the query is not UTF-8"));
+        if let Some(pair) = query.split('&').find(|pair| !decodes_to_utf8(pair)) {
+            let name = pair.split('=').next().filter(|name| decodes_to_utf8(name)).unwrap_or_default();
+            return Err(Refusal::Malformed.error("the query is not UTF-8").field(name.to_owned(), "is not UTF-8"));
         }
         let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
         serde_path_to_error::deserialize(reader).map(Query).map_err(|error| {

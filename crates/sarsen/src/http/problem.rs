@@ -29,8 +29,8 @@ pub struct Problem {
     /// Names this request in the logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
-    /// The fields that are wrong.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The fields that are wrong; absent when it is none in particular.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]

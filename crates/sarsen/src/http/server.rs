@@ -5,7 +5,9 @@ use crate::clock;
 use crate::config::HttpSection;
 use crate::error::Result;
 use crate::lifecycle::{self, Lifecycle};
+use axum::response::Response;
 use http::Request;
+use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::server::conn::auto::Builder;
@@ -20,7 +22,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::connection::{Activity, Order, Socket};
+use super::connection::{Activity, Busy, Order, Socket};
 
 /// How long accepting rests after an error such as "too many open files".
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -114,7 +116,7 @@ impl Server {
         let (stack, of_service) = (self.stack.clone(), activity.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let (stack, busy) = (stack.clone(), Activity::begin(&of_service));
-            async move { Ok::<_, Infallible>(stack.call_held(request, busy).await) }
+            async move { Ok::<_, Infallible>(answer(&stack, request, busy).await) }
         });
         let connection = self.builder.serve_connection_with_upgrades(Socket::new(stream, activity.clone()), service);
         let mut connection = pin!(connection);
@@ -179,6 +181,18 @@ impl Server {
             clock::pause(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// Answers; a request whose end somebody before us may have seen elsewhere is the last of its connection.
+///
+/// One with a transfer encoding may have had a length too, which hyper leaves out (RFC 9112, section 6.1).
+async fn answer(stack: &Stack, request: Request<Incoming>, busy: Busy) -> Response {
+    let last = request.headers().contains_key(TRANSFER_ENCODING);
+    let mut response = stack.call_held(request, busy).await;
+    if last {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 fn is_of_one_connection(kind: ErrorKind) -> bool {

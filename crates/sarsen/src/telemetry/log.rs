@@ -1,6 +1,6 @@
 //! Log lines: one a closed Operation, as JSON or for people.
 
-use super::{Operation, Outcome, Record, Recorder};
+use super::{Operation, OperationKind, Outcome, Record, Recorder};
 use crate::clock;
 use crate::config::{LogFormat, LogSection};
 use crate::error::{Error, Result};
@@ -60,25 +60,25 @@ fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
+/// What is not worth a word is left out: no queries, no waits, an ordinary end. Commands are for `debug`: starting a
+/// module is one.
 fn write_line(operation: &Operation) {
     let record = operation.record();
     let database: Duration = record.queries.iter().map(|query| query.execution).sum();
-    let status = match record.outcome {
-        Outcome::Status(status) => status,
-        _ => 0,
-    };
-    let failed = status >= 500 || record.outcome == Outcome::Failed;
+    let status = if let Outcome::Status(status) = record.outcome { Some(status) } else { None };
+    let failed = status.is_some_and(|status| status >= 500) || record.outcome == Outcome::Failed;
+    let queried = record.query_count > 0;
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
                 target: "sarsen::operation",
                 kind = operation.kind().as_str(),
-                module = record.module,
+                module = (!record.module.is_empty()).then_some(record.module),
                 status,
                 outcome = outcome(&record),
                 ms = milliseconds(record.duration),
-                queries = record.query_count,
-                database_ms = milliseconds(database),
+                queries = queried.then_some(record.query_count),
+                database_ms = queried.then(|| milliseconds(database)),
                 waits = waits(&record),
                 actor = record.actor.map(tracing::field::display),
                 error = record.error.as_deref(),
@@ -88,24 +88,29 @@ fn write_line(operation: &Operation) {
             )
         };
     }
-    if failed { line!(error) } else { line!(info) }
+    match operation.kind() {
+        _ if failed => line!(error),
+        OperationKind::Command => line!(debug),
+        _ => line!(info),
+    }
 }
 
-fn outcome(record: &Record) -> &'static str {
+fn outcome(record: &Record) -> Option<&'static str> {
     match record.outcome {
-        Outcome::Open => "open",
-        Outcome::Done | Outcome::Status(..500) => "done",
-        Outcome::Failed | Outcome::Status(_) => "failed",
-        Outcome::Cancelled => "cancelled",
+        Outcome::Done | Outcome::Status(..500) => None,
+        Outcome::Open => Some("open"),
+        Outcome::Failed | Outcome::Status(_) => Some("failed"),
+        Outcome::Cancelled => Some("cancelled"),
     }
 }
 
 /// Milliseconds by kind: `database=0.412 lock=1.1`.
-fn waits(record: &Record) -> String {
+fn waits(record: &Record) -> Option<String> {
     let mut kinds: BTreeMap<&str, Duration> = BTreeMap::new();
     for wait in &record.waits {
         *kinds.entry(wait.kind.as_str()).or_default() += wait.total;
     }
     let shown = kinds.iter().map(|(kind, total)| format!("{kind}={}", milliseconds(*total)));
-    shown.collect::<Vec<_>>().join(" ")
+    let shown = shown.collect::<Vec<_>>().join(" ");
+    (!shown.is_empty()).then_some(shown)
 }

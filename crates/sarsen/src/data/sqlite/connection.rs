@@ -11,8 +11,8 @@ use rusqlite::types::{ToSql, ToSqlOutput, Value as Owned, ValueRef as Borrowed};
 use rusqlite::{ErrorCode, OpenFlags, ffi};
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Virtual-machine steps between two looks at the deadline: some tens of microseconds.
@@ -20,13 +20,34 @@ const STEPS: i32 = 2000;
 
 static BASE: LazyLock<Instant> = LazyLock::new(clock::monotonic);
 
-/// When the statement at hand must end, in nanoseconds since `BASE`; 0 is never, 1 is now.
-type Limit = Arc<AtomicU64>;
+/// When the statement at hand must end.
+#[derive(Debug, Default)]
+struct Limit {
+    /// In nanoseconds since `BASE`; 0 is never.
+    at: AtomicU64,
+    /// Set when nobody waits for the statement any more; of offloaded statements only.
+    gone: Mutex<Option<Gone>>,
+}
+
+/// Whether the one who waited for an offloaded statement has gone.
+pub(super) type Gone = Arc<AtomicBool>;
+
+impl Limit {
+    fn is_over(&self) -> bool {
+        let at = self.at.load(Ordering::Relaxed);
+        let late = at != 0 && u64::try_from((clock::monotonic() - *BASE).as_nanos()).is_ok_and(|now| now >= at);
+        late || self.gone().as_ref().is_some_and(|gone| gone.load(Ordering::Relaxed))
+    }
+
+    fn gone(&self) -> MutexGuard<'_, Option<Gone>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Connection {
     inner: rusqlite::Connection,
-    limit: Limit,
+    limit: Arc<Limit>,
 }
 
 impl Connection {
@@ -45,9 +66,9 @@ impl Connection {
         let inner = opened.map_err(failed)?;
         inner.execute_batch(&settings(section, reader)).map_err(failed)?;
         inner.set_prepared_statement_cache_capacity(section.statement_cache);
-        let limit = Limit::default();
+        let limit = Arc::new(Limit::default());
         let watched = limit.clone();
-        inner.progress_handler(STEPS, Some(move || is_over(watched.load(Ordering::Relaxed)))).map_err(failed)?;
+        inner.progress_handler(STEPS, Some(move || watched.is_over())).map_err(failed)?;
         Ok(Self { inner, limit })
     }
 
@@ -81,15 +102,16 @@ impl Connection {
         Ok(if call.text.class == Class::Write { self.inner.changes() } else { count })
     }
 
-    pub(super) fn timed(&self, call: &Call, rows: &mut dyn Rows) -> (Result<u64>, Duration) {
+    /// Runs a statement on a thread for blocking work, until the [`Waiting`] that gave `gone` is dropped.
+    pub(super) fn timed(&self, call: &Call, rows: &mut dyn Rows, gone: &Gone) -> (Result<u64>, Duration) {
         let started = clock::monotonic();
+        if gone.load(Ordering::Relaxed) {
+            return (Err(Error::new(Kind::Timeout, "nobody waits for the statement any more")), Duration::ZERO);
+        }
+        *self.limit.gone() = Some(gone.clone());
         let ran = self.execute(call, rows);
+        *self.limit.gone() = None;
         (ran, clock::monotonic() - started)
-    }
-
-    /// Interrupts what runs on this connection when it is dropped.
-    pub(super) fn cancel_on_drop(&self) -> CancelOnDrop {
-        CancelOnDrop(Some(self.limit.clone()))
     }
 }
 
@@ -111,41 +133,35 @@ fn settings(section: &DatabaseSection, reader: bool) -> String {
     )
 }
 
-fn is_over(limit: u64) -> bool {
-    limit != 0 && u64::try_from((clock::monotonic() - *BASE).as_nanos()).is_ok_and(|now| now >= limit)
-}
-
 struct Limited<'a>(&'a Limit);
 
 impl<'a> Limited<'a> {
     fn start(limit: &'a Limit, deadline: Instant) -> Self {
         let nanos = deadline.saturating_duration_since(*BASE).as_nanos();
-        limit.store(u64::try_from(nanos).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+        limit.at.store(u64::try_from(nanos).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
         Self(limit)
     }
 }
 
 impl Drop for Limited<'_> {
     fn drop(&mut self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.0.at.store(0, Ordering::Relaxed);
     }
 }
 
-/// See [`Connection::cancel_on_drop`].
-pub(super) struct CancelOnDrop(Option<Limit>);
+/// Waits for an offloaded statement; dropped, it stops the statement, also one that has not begun.
+#[derive(Default)]
+pub(super) struct Waiting(Gone);
 
-impl CancelOnDrop {
-    pub(super) fn disarm(mut self) {
-        self.0 = None;
+impl Waiting {
+    pub(super) fn gone(&self) -> Gone {
+        self.0.clone()
     }
 }
 
-impl Drop for CancelOnDrop {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some(limit) = &self.0 {
-            // Only a statement that is at work has a limit; 1 lies in the past.
-            let _ = limit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |at| (at != 0).then_some(1));
-        }
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::config::DatabaseSection;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle;
 use crate::telemetry::{self, Operation, WaitKind};
-use connection::Connection;
+use connection::{Connection, Gone, Waiting};
 use futures_util::future::BoxFuture;
 use std::any::Any;
 use std::collections::VecDeque;
@@ -171,13 +171,14 @@ impl Shared {
             let changed = run_here(reader.connection(), &call, rows.as_mut(), waited + pool_wait, pool_wait)?;
             return Ok((rows, changed));
         }
-        let cancel = reader.connection().cancel_on_drop();
+        let waiting = Waiting::default();
+        let gone = waiting.gone();
         let work = move || {
-            let ran = reader.connection().timed(&call, rows.as_mut());
+            let ran = reader.connection().timed(&call, rows.as_mut(), &gone);
             (ran, rows, call)
         };
         let ((ran, took), rows, call) = offload(work).await?;
-        cancel.disarm();
+        drop(waiting);
         book(&call, &ran, took, pool_wait);
         Ok((rows, ran?))
     }
@@ -326,7 +327,7 @@ impl Driver for Sqlite {
             };
             let work = move || {
                 let mut rows = Batches { sender, batch: Keep::default() };
-                let (ran, took) = reader.connection().timed(&call, &mut rows);
+                let (ran, took) = reader.connection().timed(&call, &mut rows, &Gone::default());
                 book(&call, &ran, took, Duration::ZERO);
                 rows.finish(ran.err());
             };

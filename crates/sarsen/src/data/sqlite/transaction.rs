@@ -1,6 +1,6 @@
 //! Transactions on the one writer, and the group of writes that shares a commit.
 
-use super::connection::Connection;
+use super::connection::{Connection, Waiting};
 use super::{Done, Pending, Shared, book, offload, run_here};
 use crate::clock;
 use crate::config::Durability;
@@ -54,13 +54,14 @@ impl SqliteTransaction {
             self.open = Some(open);
             return Ok((rows, ran?));
         }
-        let cancel = open.1.cancel_on_drop();
+        let waiting = Waiting::default();
+        let gone = waiting.gone();
         let work = move || {
-            let ran = open.1.timed(&call, rows.as_mut());
+            let ran = open.1.timed(&call, rows.as_mut(), &gone);
             (open, ran, rows, call)
         };
         let (open, (ran, took), rows, call) = offload(work).await?;
-        cancel.disarm();
+        drop(waiting);
         book(&call, &ran, took, Duration::ZERO);
         self.open = Some(open);
         Ok((rows, ran?))

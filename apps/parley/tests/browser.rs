@@ -1,0 +1,63 @@
+//! The web client in a real browser against the real binary: what people do, story by story.
+//!
+//! It needs Chromium and its driver: `cargo xtask services --only browser -- cargo test -p parley --test browser`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a broken expectation ends the story, and the output of child processes is read by threads of their own"
+)]
+
+#[path = "browser/account.rs"]
+mod account;
+#[path = "browser/channels.rs"]
+mod channels;
+#[path = "browser/company.rs"]
+mod company;
+#[path = "browser/docs.rs"]
+mod docs;
+#[path = "browser/driver.rs"]
+mod driver;
+#[path = "browser/history.rs"]
+mod history;
+#[path = "browser/http.rs"]
+mod http;
+#[path = "browser/messages.rs"]
+mod messages;
+#[path = "browser/page.rs"]
+mod page;
+#[path = "browser/phone.rs"]
+mod phone;
+#[path = "browser/pictures.rs"]
+mod pictures;
+#[path = "browser/process.rs"]
+mod process;
+#[path = "browser/world.rs"]
+mod world;
+
+use world::World;
+
+/// Makes a test of each story, with a workspace of its own.
+macro_rules! stories {
+    ($($module:ident::$name:ident;)*) => {
+        $(#[test]
+        fn $name() {
+            if let Some(world) = World::start() {
+                $module::$name(&world);
+            }
+        })*
+    };
+}
+
+stories! {
+    account::a_newcomer_signs_up_out_and_in;
+    account::settings_change_the_account;
+    account::the_theme_is_chosen_and_kept;
+    channels::channels_and_conversations_begin_and_end;
+    company::two_people_see_each_other;
+    docs::the_reference_lists_and_tries_operations;
+    history::seven_hundred_messages_scroll_back_in_order;
+    messages::a_message_is_posted_edited_answered_and_found;
+    phone::everything_fits_a_phone;
+    pictures::the_made_up_workspace_is_worth_a_picture;
+}

@@ -1,0 +1,35 @@
+//! `kill -9` at any moment: what was acknowledged is there after the restart, and the database is sound.
+//!
+//! The processes are real, and so is the signal. Each test prints what it counted.
+
+#![expect(clippy::unwrap_used, reason = "a test says what it expects")]
+
+#[path = "crash/importing.rs"]
+mod importing;
+#[path = "crash/posting.rs"]
+mod posting;
+#[expect(dead_code, reason = "each suite uses its part of it")]
+#[path = "program/mod.rs"]
+mod program;
+
+use program::place::Database;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_import_is_finished_by_the_next_embedded() {
+    importing::is_finished_by_the_next(Database::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_import_is_finished_by_the_next_server() {
+    importing::is_finished_by_the_next(Database::Server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledged_messages_outlive_a_kill_embedded() {
+    posting::outlives_a_kill(Database::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledged_messages_outlive_a_kill_server() {
+    posting::outlives_a_kill(Database::Server).await;
+}
