@@ -2,6 +2,19 @@
 
 use sarsen::{Error, Result};
 
+/// One line, for the document of the API.
+pub(crate) const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+
+/// One line that is more than white space.
+pub(crate) const FULL_LINE: &str =
+    r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+
+/// Lines without NUL.
+pub(crate) const LINES: &str = r"^[^\u0000]*$";
+
+/// Lines that are more than white space.
+pub(crate) const FULL_LINES: &str = r"^[^\u0000]*[^\s\u0000\u0085][^\u0000]*$";
+
 /// One line, such as a name: no control characters, and at most `most` characters.
 pub(crate) fn check_line(field: &str, line: &str, most: usize) -> Result<()> {
     if line.chars().any(char::is_control) {

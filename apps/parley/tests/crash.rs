@@ -2,13 +2,12 @@
 //!
 //! The processes are real, and so is the signal. Each test prints what it counted.
 
-#![expect(clippy::unwrap_used, reason = "a test says what it expects")]
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a test says what it counts and what it expects")]
 
 #[path = "crash/importing.rs"]
 mod importing;
 #[path = "crash/posting.rs"]
 mod posting;
-#[expect(dead_code, reason = "each suite uses its part of it")]
 #[path = "program/mod.rs"]
 mod program;
 

@@ -3,9 +3,10 @@
 use super::Module;
 use super::api::{AccountsApi, User};
 use super::tokens::{NewToken, Token};
+use crate::text::{FULL_LINE, LINE, LINES};
 use axum::extract::State;
 use sarsen::Result;
-use sarsen::data::Page;
+use sarsen::data::{Page, PageRequest};
 use sarsen::http::routing::{delete_with, get_with, post_with};
 use sarsen::http::{Actor, Created, Json, NoContent, Path, Query, Routes, Session, SessionInfo};
 use schemars::JsonSchema;
@@ -14,9 +15,6 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 const TAG: &str = "accounts";
-
-/// The people that a search gives when it does not say how many.
-const DEFAULT_FOUND: u32 = 50;
 
 type This = State<Arc<Module>>;
 
@@ -51,10 +49,13 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
 #[derive(Deserialize, JsonSchema)]
 struct SignUp {
     /// 2 to 32 letters, digits, `.`, `_` and `-`; starts with a letter or a digit.
+    #[schemars(length(min = 2, max = 32), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"))]
     username: String,
     /// 8 to 256 characters.
+    #[schemars(length(min = 8, max = 256))]
     password: String,
     /// The username when it is left out.
+    #[schemars(length(max = 64), regex(pattern = LINE))]
     display_name: Option<String>,
 }
 
@@ -71,7 +72,9 @@ struct SignedIn {
 
 #[derive(Deserialize, JsonSchema)]
 struct Profile {
+    #[schemars(length(max = 64), regex(pattern = LINE))]
     display_name: Option<String>,
+    #[schemars(length(max = 500), regex(pattern = LINES))]
     about: Option<String>,
 }
 
@@ -79,12 +82,14 @@ struct Profile {
 struct NewPassword {
     current: String,
     /// 8 to 256 characters.
+    #[schemars(length(min = 8, max = 256))]
     new: String,
 }
 
 #[derive(Deserialize, JsonSchema)]
 struct TokenName {
     /// What the token is for.
+    #[schemars(length(min = 1, max = 64), regex(pattern = FULL_LINE))]
     name: String,
 }
 
@@ -102,8 +107,10 @@ struct IdPath {
 struct UserSearch {
     /// A part of a username or of a display name.
     #[serde(default)]
+    #[schemars(length(max = 64), regex(pattern = LINE))]
     query: String,
-    /// Up to 100.
+    /// 1 to 100; 50 when it is left out.
+    #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
 }
 
@@ -171,7 +178,7 @@ async fn delete_token(State(module): This, actor: Actor, Path(path): Path<IdPath
 }
 
 async fn search(State(module): This, _: Actor, Query(wanted): Query<UserSearch>) -> Result<Json<Page<User>>> {
-    let limit = wanted.limit.unwrap_or(DEFAULT_FOUND);
+    let limit = PageRequest { cursor: None, limit: wanted.limit }.limit()?;
     Ok(whole(module.search(wanted.query, limit).await?))
 }
 

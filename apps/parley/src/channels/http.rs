@@ -4,6 +4,7 @@ use super::Module;
 use super::api::ChannelKind;
 use super::view::Channel;
 use crate::accounts::api::User;
+use crate::text::LINE;
 use axum::extract::State;
 use sarsen::Result;
 use sarsen::data::{Page, PageRequest};
@@ -58,23 +59,43 @@ struct Listing {
     /// Where the last page ended.
     cursor: Option<String>,
     /// 1 to 100; 50 when it is left out.
+    #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
+}
+
+/// The form of a channel's name.
+const NAME: &str = r"^[a-z0-9._-]+$";
+
+/// The kinds of channel that are made by name.
+#[derive(JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it only stands in the document of the API")]
+enum OpenKind {
+    /// Everybody finds it, reads it and may join.
+    Public,
+    /// Only members know of it.
+    Private,
 }
 
 #[derive(Deserialize, JsonSchema)]
 struct NewChannel {
     /// 1 to 64 lowercase letters, digits, `-`, `_` and `.`.
+    #[schemars(length(min = 1, max = 64), regex(pattern = NAME))]
     name: String,
     /// Up to 250 characters.
     #[serde(default)]
+    #[schemars(length(max = 250), regex(pattern = LINE))]
     topic: String,
     /// `public` or `private`.
+    #[schemars(with = "OpenKind")]
     kind: ChannelKind,
 }
 
 #[derive(Deserialize, JsonSchema)]
 struct Changes {
+    #[schemars(length(min = 1, max = 64), regex(pattern = NAME))]
     name: Option<String>,
+    #[schemars(length(max = 250), regex(pattern = LINE))]
     topic: Option<String>,
 }
 
@@ -86,6 +107,7 @@ struct Member {
 #[derive(Deserialize, JsonSchema)]
 struct People {
     /// One to eight others.
+    #[schemars(length(min = 1))]
     user_ids: Vec<Uuid>,
 }
 

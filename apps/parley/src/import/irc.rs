@@ -36,7 +36,7 @@ pub(super) struct Said {
     pub(super) id: Uuid,
     pub(super) nick: String,
     pub(super) text: String,
-    /// The time of the line; lines of the same time are a millisecond apart, in their order.
+    /// The time of the line, or a millisecond after the line before it, so that the order of the lines is kept.
     pub(super) at: Timestamp,
 }
 
@@ -48,7 +48,8 @@ pub(super) struct Log<R> {
     day: Option<i64>,
     last: i64,
     stamp: i64,
-    within_stamp: u32,
+    /// When the message before was, as it is kept.
+    last_at: Option<Timestamp>,
     /// How often the same nick said the same thing at the same time.
     repeats: HashMap<[u8; 32], u32>,
     /// How far the input is read, in bytes.
@@ -72,7 +73,7 @@ impl<R: BufRead> Log<R> {
             day: date,
             last: i64::MIN,
             stamp: i64::MIN,
-            within_stamp: 0,
+            last_at: None,
             repeats: HashMap::new(),
             position: 0,
         }
@@ -139,13 +140,13 @@ impl<R: BufRead> Log<R> {
 
     fn said(&mut self, parts: &Parts<'_>, stamp: i64) -> Said {
         if self.stamp != stamp {
-            (self.stamp, self.within_stamp) = (stamp, 0);
+            self.stamp = stamp;
             self.repeats.clear();
         }
         let text = parts.text.trim().replace('\0', "\u{fffd}");
         let base = Timestamp::from_micros(stamp.saturating_mul(1_000_000));
-        let at = base + Duration::from_millis(u64::from(self.within_stamp.min(59_999)));
-        self.within_stamp += 1;
+        let at = self.last_at.map_or(base, |last| base.max(last + Duration::from_millis(1)));
+        self.last_at = Some(at);
         let id = self.id(base, parts.nick, &text);
         Said { id, nick: parts.nick.to_owned(), text, at }
     }

@@ -4,6 +4,7 @@ use super::Module;
 use super::posting::Draft;
 use super::reading::{Changes, History};
 use super::view::Message;
+use crate::text::{FULL_LINE, FULL_LINES};
 use axum::extract::State;
 use sarsen::Result;
 use sarsen::data::{Page, PageRequest};
@@ -58,22 +59,26 @@ struct IdPath {
 struct ReactionPath {
     id: Uuid,
     /// 1 to 32 characters without spaces.
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[^\s\u0000-\u001f\u007f-\u009f]+$"))]
     emoji: String,
 }
 
 #[derive(Deserialize, JsonSchema)]
 struct NewMessage {
     /// 1 to 8000 characters.
+    #[schemars(length(min = 1, max = 8_000), regex(pattern = FULL_LINES))]
     text: String,
     /// The first message of the thread to reply to.
     thread_id: Option<Uuid>,
-    /// Up to 64 characters; the same one gives the same message, so a lost answer is safe to repeat.
+    /// 1 to 64 characters; the same one gives the same message, so a lost answer is safe to repeat.
+    #[schemars(length(min = 1, max = 64), regex(pattern = FULL_LINE))]
     nonce: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 struct Edited {
     /// 1 to 8000 characters.
+    #[schemars(length(min = 1, max = 8_000), regex(pattern = FULL_LINES))]
     text: String,
 }
 
@@ -83,18 +88,21 @@ struct Since {
     #[serde(default)]
     since: i64,
     /// 1 to 100; 50 when it is left out.
+    #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 struct SearchQuery {
     /// Words that must all occur.
+    #[schemars(length(min = 1, max = 200), regex(pattern = FULL_LINE))]
     q: String,
     /// Only in this channel.
     channel: Option<Uuid>,
     /// Where the last page ended.
     cursor: Option<String>,
     /// 1 to 100; 50 when it is left out.
+    #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
 }
 

@@ -7,7 +7,7 @@ use super::write::{self, NewMessage};
 use super::{Module, check_may_post, rules};
 use crate::accounts::api::User;
 use sarsen::data::Tx;
-use sarsen::{Error, Result};
+use sarsen::{Error, Result, Timestamp};
 use uuid::Uuid;
 
 /// What somebody wants to post.
@@ -30,7 +30,7 @@ impl Module {
         let nonce = draft.nonce.clone();
         match self.insert(author, channel, draft, &mentions).await? {
             Some(stored) => {
-                self.note_posted(&stored).await;
+                self.note_posted(stored.channel_id, stored.posted_at).await;
                 self.fresh(stored, mentions).await
             }
             None => self.posted_before(author, nonce).await,
@@ -65,9 +65,9 @@ impl Module {
     }
 
     /// Tells channels of a post. The message stands without it, so a failure is only written down.
-    pub(super) async fn note_posted(&self, stored: &Stored) {
-        if let Err(error) = self.channels.posted(stored.channel_id, stored.posted_at).await {
-            tracing::warn!(%error, channel = %stored.channel_id, "the time of a channel's last message was not noted");
+    pub(super) async fn note_posted(&self, channel: Uuid, at: Timestamp) {
+        if let Err(error) = self.channels.posted(channel, at).await {
+            tracing::warn!(%error, %channel, "the time of a channel's last message was not noted");
         }
     }
 

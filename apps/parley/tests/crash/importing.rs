@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fmt::Write;
 
 /// Lines of the log: several batches of the importer.
-const LINES: usize = 4_000;
+const LINES: usize = 10_000;
 /// How often it is killed.
 const KILLS: usize = 8;
 const CHANNEL: &str = "crashes";
@@ -17,7 +17,9 @@ pub(crate) async fn is_finished_by_the_next(database: Database) {
     let (Some(calm), Some(stormy)) = (Place::new(database).await, Place::new(database).await) else { return };
     let log = log();
     let [calm_file, stormy_file] = [&calm, &stormy].map(|place| place.folder().join("made-up-2031-04-05.txt"));
-    [&calm_file, &stormy_file].map(|file| std::fs::write(file, &log).unwrap());
+    for file in [&calm_file, &stormy_file] {
+        std::fs::write(file, &log).unwrap();
+    }
 
     let started = clock::monotonic();
     let undisturbed = calm.import(&calm_file, CHANNEL).await;
@@ -28,7 +30,7 @@ pub(crate) async fn is_finished_by_the_next(database: Database) {
     for _ in 0..KILLS {
         let mut command = stormy.command(&["import", "irc", &file, "--channel", CHANNEL, "--json"]);
         let mut child = command.spawn().unwrap();
-        clock::pause(random.within(took)).await;
+        clock::pause(random.within(took / 3)).await;
         killed += usize::from(child.try_wait().unwrap().is_none());
         child.start_kill().ok();
         child.wait().await.unwrap();
@@ -59,7 +61,9 @@ async fn imported(place: &Place) -> (Value, Vec<Value>) {
     let shown = messages.iter().map(|message| {
         serde_json::json!([message["id"], message["author"]["username"], message["text"], message["posted_at"]])
     });
-    (serde_json::json!([channel["member_count"], channel["last_message_at"]]), shown.collect())
+    // It is known to the second.
+    let last = channel["last_message_at"].as_str().unwrap().get(..19);
+    (serde_json::json!([channel["member_count"], last]), shown.collect())
 }
 
 /// A made-up log: people come, talk and repeat themselves.
@@ -70,7 +74,7 @@ fn log() -> String {
         ["the", "lamp", "is", "green", "again", "ok", "why", "naïve", "→", "🙂", "http://example.test/?a=1&b=<2>"];
     let mut log = String::new();
     for line in 0..LINES {
-        let (hour, minute) = (line / 60 / 8 % 24, line / 8 % 60);
+        let (hour, minute) = (line / 600, line / 10 % 60);
         if random.below(20) == 0 {
             writeln!(log, "=== {} [~x@host.test] has joined #made-up", random.pick(&nicks)).unwrap();
             continue;

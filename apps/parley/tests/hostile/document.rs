@@ -60,7 +60,7 @@ fn parameters(operation: &Value, place: &str) -> Vec<Parameter> {
 }
 
 /// The schema of an answer: that of its status, or the default; an error when neither is documented.
-pub(crate) fn response_schema<'a>(operation: &'a Operation, status: u16) -> Result<Option<&'a Value>, String> {
+pub(crate) fn response_schema(operation: &Operation, status: u16) -> Result<Option<&Value>, String> {
     let documented = operation.responses.get(status.to_string()).or_else(|| operation.responses.get("default"));
     let documented = documented.ok_or_else(|| format!("the status {status} is not documented"))?;
     let content = documented["content"].as_object().and_then(|content| content.values().next());

@@ -2,7 +2,7 @@
 
 use crate::document::{Operation, Parameter};
 use crate::schema::Schemas;
-use crate::stage::Ids;
+use crate::stage::{Ids, unique_name};
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -103,7 +103,7 @@ impl Surface<'_> {
             "channel" => json!(channel),
             "emoji" => json!("👍"),
             "username" if pattern == "/v1/session" => json!(username),
-            "username" | "name" | "nonce" => json!(self.ids.unique()),
+            "username" | "name" | "nonce" => json!(unique_name()),
             "kind" => json!("public"),
             "scope" => json!("all"),
             "password" | "current" | "new" => json!("correct horse"),

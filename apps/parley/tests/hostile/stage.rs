@@ -34,11 +34,9 @@ pub(crate) struct Ids {
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-impl Ids {
-    /// A name that nothing has.
-    pub(crate) fn unique(&self) -> String {
-        format!("name{}", NUMBER.fetch_add(1, Ordering::Relaxed))
-    }
+/// A name that nothing has.
+pub(crate) fn unique_name() -> String {
+    format!("name{}", NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// An answer, with what the application itself noted about it.
@@ -164,12 +162,11 @@ impl Stage {
 
     /// Two people, what they made, and what they know.
     async fn populate(&self) -> Ids {
-        let mut ids = Ids::default();
-        ids.username = ids.unique();
+        let mut ids = Ids { username: unique_name(), ..Ids::default() };
         (_, ids.cookie) = self.signed_up(&ids.username).await;
-        (ids.other, ids.other_cookie) = self.signed_up(&ids.unique()).await;
+        (ids.other, ids.other_cookie) = self.signed_up(&unique_name()).await;
         for _ in 0..2 {
-            let channel = json!({"name": ids.unique(), "kind": "public"});
+            let channel = json!({"name": unique_name(), "kind": "public"});
             ids.channel = text(&self.made("/v1/channels", &ids.cookie, channel).await["id"]);
         }
         let post = format!("/v1/channels/{}/messages", ids.channel);
