@@ -164,11 +164,7 @@ impl Inner {
     fn open<B>(&self, request: &Request<B>, route: &RouteName) -> Operation {
         let parent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
         let trace = parent.and_then(Trace::from_traceparent).unwrap_or_default();
-        let operation = Operation::open_in(OperationKind::Request, route.name.clone(), trace, &self.recorder);
-        if !route.module.is_empty() {
-            operation.record().module = route.module;
-        }
-        operation
+        Operation::open_in(OperationKind::Request, route.name.clone(), route.module, trace, &self.recorder)
     }
 
     /// What is decided before the handler runs; nothing here waits.
