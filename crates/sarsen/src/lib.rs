@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod data;
 pub mod error;
+pub mod http;
 pub mod lifecycle;
 pub mod module;
 pub mod telemetry;

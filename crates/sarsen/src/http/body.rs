@@ -1,0 +1,243 @@
+//! The bodies of requests, with their limits, and of answers that end later than their handler.
+
+use super::problem::Refusal;
+use super::stack::Closing;
+use crate::clock;
+use crate::config::HttpSection;
+use crate::error::Error;
+use crate::telemetry::{self, Operation, Outcome, Wait, WaitKind};
+use axum::BoxError;
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::{Future, Pending};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+/// A timer that costs nothing until something is really waited for.
+#[derive(Default)]
+pub(super) struct Alarm(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Alarm {
+    /// Whether the time has come; `start` makes the timer at the first question.
+    pub(super) fn poll<F>(&mut self, context: &mut Context<'_>, start: impl FnOnce() -> F) -> Poll<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.get_or_insert_with(|| Box::pin(start())).as_mut().poll(context)
+    }
+
+    /// Forgets the timer: what was waited for has come.
+    pub(super) fn stop(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Alarm(set)" } else { "Alarm" })
+    }
+}
+
+pin_project! {
+    /// A future that must be done at `deadline`; the timer is made only when the future has to wait.
+    pub(super) struct Within<F> {
+        #[pin]
+        future: F,
+        deadline: Instant,
+        alarm: Alarm,
+    }
+}
+
+impl<F> Within<F> {
+    pub(super) fn new(deadline: Instant, future: F) -> Self {
+        Self { future, deadline, alarm: Alarm::default() }
+    }
+}
+
+impl<F: Future> Future for Within<F> {
+    /// Nothing when the deadline came first.
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        let deadline = *this.deadline;
+        this.alarm.poll(context, || clock::pause(deadline.saturating_duration_since(clock::monotonic()))).map(|()| None)
+    }
+}
+
+/// Limits of the body of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyLimits {
+    size: u64,
+    pause: Duration,
+}
+
+impl BodyLimits {
+    pub(super) fn new(section: &HttpSection) -> Self {
+        Self { size: section.max_body.0, pause: section.body_pause.0 }
+    }
+
+    /// Puts the limits around `body`; refuses at once what says itself that it is too large.
+    pub(super) fn admit<B>(self, body: B, deadline: Instant) -> Result<Body, Error>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if body.is_end_stream() {
+            return Ok(Body::empty());
+        }
+        if body.size_hint().lower() > self.size {
+            return Err(self.too_large());
+        }
+        let inner = Limited::new(body, usize::try_from(self.size).unwrap_or(usize::MAX));
+        Ok(Body::new(Incoming { inner, pause: self.pause, deadline, alarm: Alarm::default() }))
+    }
+
+    fn too_large(self) -> Error {
+        too_large(&format!("the body is larger than {:?}", crate::config::Size(self.size)))
+    }
+}
+
+fn too_large(message: &str) -> Error {
+    Refusal::TooLarge.error(message.to_owned()).hint("send less, or raise [http] max_body")
+}
+
+/// The body of a request: never too large, never silent for too long; waiting for the client is booked.
+struct Incoming<B> {
+    inner: Limited<B>,
+    pause: Duration,
+    deadline: Instant,
+    alarm: Alarm,
+}
+
+impl<B> http_body::Body for Incoming<B>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(context) {
+            this.alarm.stop();
+            return Poll::Ready(frame);
+        }
+        let (pause, deadline) = (this.pause, this.deadline);
+        let patience = || {
+            // A client that dribbles until the deadline is slow; the application is not: so this ends first.
+            let left = deadline.saturating_duration_since(clock::monotonic()).saturating_sub(MARGIN);
+            telemetry::wait(WaitKind::BodyIn, "request body", clock::pause(pause.min(left)))
+        };
+        ready!(this.alarm.poll(context, patience));
+        Poll::Ready(Some(Err(Refusal::Slow.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// How long before the deadline of a request its body must have come.
+const MARGIN: Duration = Duration::from_millis(5);
+
+/// Reads the whole body; errors say which limit was broken.
+pub(super) async fn read(body: Body) -> Result<Bytes, Error> {
+    match body.collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) => Err(explain(&error)),
+    }
+}
+
+fn explain(error: &axum::Error) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return too_large("the body is too large");
+        }
+        if error.is::<Refusal>() {
+            return Refusal::Slow.error("the body came too slowly");
+        }
+        cause = error.source();
+    }
+    Refusal::Malformed.error("the body ended before it was complete")
+}
+
+/// The body of an answer that goes on after its handler: the Operation closes at its end, or as cancelled when it is dropped.
+pub(super) struct Outgoing<H> {
+    inner: Body,
+    closing: Option<Closing>,
+    status: u16,
+    client: Option<Wait<Pending<()>>>,
+    _held: H,
+}
+
+impl<H> Outgoing<H> {
+    pub(super) fn new(inner: Body, closing: Closing, status: u16, held: H) -> Self {
+        Self { inner, closing: Some(closing), status, client: None, _held: held }
+    }
+
+    fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        // The client has taken the last part: that wait is over.
+        self.client = None;
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        if matches!(frame, Some(Ok(_))) {
+            let mut client = telemetry::wait(WaitKind::BodyOut, "response body", std::future::pending());
+            let _ = Pin::new(&mut client).poll(context);
+            self.client = Some(client);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn end(&mut self, frame: Option<&Result<Frame<Bytes>, axum::Error>>) {
+        let outcome = match frame {
+            None => Outcome::Status(self.status),
+            Some(Err(_)) => Outcome::Failed,
+            Some(Ok(_)) if self.inner.is_end_stream() => Outcome::Status(self.status),
+            Some(Ok(_)) => return,
+        };
+        if let Some(closing) = self.closing.take() {
+            if let Some(Err(error)) = frame {
+                closing.operation().set_error(format!("the body of the answer failed: {error}"));
+            }
+            closing.close(outcome);
+        }
+    }
+}
+
+impl<H: Unpin> http_body::Body for Outgoing<H> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        let operation: Option<Operation> = this.closing.as_ref().map(|closing| closing.operation().clone());
+        let frame = match operation {
+            Some(operation) => ready!(operation.enter(|| this.poll_inner(context))),
+            None => ready!(Pin::new(&mut this.inner).poll_frame(context)),
+        };
+        this.end(frame.as_ref());
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

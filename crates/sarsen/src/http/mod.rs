@@ -1,0 +1,37 @@
+//! HTTP: the way of a request, from the listener through the [`Stack`] to ordinary axum handlers and back.
+//!
+//! Routes are built with [`Routes`] and [`routing`], so the OpenAPI document follows from the handlers' types. Handlers
+//! take [`Json`], [`Query`] and [`Path`], and return [`Result`](crate::Result); errors become problem documents.
+
+mod assets;
+mod auth;
+mod body;
+mod connection;
+mod cookie;
+mod describe;
+mod docs;
+mod extract;
+mod file;
+mod headers;
+mod health;
+mod openapi;
+mod origin;
+mod problem;
+mod reference;
+mod routes;
+mod server;
+mod session;
+mod stack;
+
+pub use aide::axum::ApiRouter as Routes;
+pub use aide::axum::routing;
+pub use assets::{Asset, Assets};
+pub use auth::{Actor, Authenticate, MaybeActor, Session};
+pub use extract::{Created, Json, NoContent, Path, Query};
+pub use health::Health;
+pub use openapi::About;
+pub use problem::{Problem, ProblemField};
+pub use routes::ModuleRoutes;
+pub use server::serve;
+pub use session::{MODULE, SessionInfo, Sessions, migrations};
+pub use stack::{Stack, StackParts};

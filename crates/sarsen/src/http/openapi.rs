@@ -1,0 +1,203 @@
+//! The OpenAPI 3.1 document, made from the types of the handlers.
+
+use super::problem::Problem;
+use aide::generate::GenContext;
+use aide::openapi::{
+    ApiKeyLocation, Components, Info, MediaType, OpenApi, Operation, Parameter, ParameterData,
+    ParameterSchemaOrContent, PathItem, PathStyle, ReferenceOr, Response, SchemaObject, SecurityRequirement,
+    SecurityScheme,
+};
+use http::Method;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+/// Marks an operation whose handler asks who is there; taken away before anybody sees it.
+const AUTH: &str = "x-sarsen-auth";
+/// Keeps the schemas of path parameters that have no names of their own, until the pattern gives them.
+const PATH: &str = "x-sarsen-path";
+
+/// What the document says of the application.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Its name.
+    pub title: String,
+    /// Its version.
+    pub version: String,
+}
+
+impl Default for About {
+    fn default() -> Self {
+        Self { title: "sarsen".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+}
+
+/// Makes this thread ready to gather a module's documentation, in the JSON Schema of OpenAPI 3.1.
+pub(super) fn prepare() {
+    aide::generate::reset_context();
+    aide::generate::in_context(|context| {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.meta_schema = None;
+            settings.definitions_path = "/components/schemas".into();
+        });
+        context.schema = SchemaGenerator::new(settings);
+    });
+}
+
+/// Completes the document of one module, and lists its routes: method, pattern, and whether it asks who is there.
+pub(super) fn finish(api: &mut OpenApi, module: &'static str) -> Vec<(Method, String, bool)> {
+    let mut routes = Vec::new();
+    let Some(paths) = api.paths.as_mut() else { return routes };
+    for (pattern, item) in &mut paths.paths {
+        let Some(item) = item.as_item_mut() else { continue };
+        for (method, operation) in operations(item) {
+            let auth = operation.extensions.shift_remove(AUTH).is_some();
+            complete(operation, pattern, module);
+            routes.push((method, pattern.clone(), auth));
+        }
+    }
+    routes
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let all = [
+        (Method::GET, item.get.as_mut()),
+        (Method::PUT, item.put.as_mut()),
+        (Method::POST, item.post.as_mut()),
+        (Method::DELETE, item.delete.as_mut()),
+        (Method::OPTIONS, item.options.as_mut()),
+        (Method::HEAD, item.head.as_mut()),
+        (Method::PATCH, item.patch.as_mut()),
+        (Method::TRACE, item.trace.as_mut()),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation?)))
+}
+
+fn complete(operation: &mut Operation, pattern: &str, module: &str) {
+    if operation.tags.is_empty() && !module.is_empty() {
+        operation.tags.push(module.to_owned());
+    }
+    let schemas: Vec<Schema> = match operation.extensions.shift_remove(PATH) {
+        Some(serde_json::Value::Array(schemas)) => {
+            schemas.into_iter().filter_map(|schema| schema.try_into().ok()).collect()
+        }
+        _ => Vec::new(),
+    };
+    let names = path_names(pattern);
+    for (index, name) in names.iter().enumerate() {
+        if !operation.parameters.iter().any(|parameter| is_path(parameter, name)) {
+            let schema = schemas.get(index).cloned().unwrap_or_else(|| schemars::json_schema!({ "type": "string" }));
+            operation.parameters.push(ReferenceOr::Item(path_parameter(name, schema)));
+        }
+    }
+}
+
+fn is_path(parameter: &ReferenceOr<Parameter>, name: &str) -> bool {
+    matches!(parameter.as_item(), Some(Parameter::Path { parameter_data, .. }) if parameter_data.name == name)
+}
+
+fn path_names(pattern: &str) -> Vec<&str> {
+    let names = pattern.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+    names.map(|(name, _)| name.trim_start_matches('*')).collect()
+}
+
+fn path_parameter(name: &str, json_schema: Schema) -> Parameter {
+    let schema = SchemaObject { json_schema, example: None, external_docs: None };
+    Parameter::Path {
+        parameter_data: ParameterData {
+            name: name.to_owned(),
+            description: None,
+            required: true,
+            deprecated: None,
+            format: ParameterSchemaOrContent::Schema(schema),
+            example: None,
+            examples: Default::default(),
+            explode: None,
+            extensions: Default::default(),
+        },
+        style: PathStyle::Simple,
+    }
+}
+
+/// Joins the documents of the modules.
+pub(super) fn join<'a>(about: &About, cookie: &str, modules: impl Iterator<Item = &'a OpenApi>) -> OpenApi {
+    let mut all = OpenApi {
+        info: Info { title: about.title.clone(), version: about.version.clone(), ..Info::default() },
+        components: Some(Components { security_schemes: schemes(cookie), ..Components::default() }),
+        ..OpenApi::default()
+    };
+    for module in modules {
+        let paths = all.paths.get_or_insert_default();
+        for (pattern, item) in module.paths.iter().flat_map(|paths| &paths.paths) {
+            match paths.paths.get_mut(pattern).and_then(ReferenceOr::as_item_mut) {
+                Some(there) => there.merge_with(item.as_item().cloned().unwrap_or_default()),
+                None => {
+                    paths.paths.insert(pattern.clone(), item.clone());
+                }
+            }
+        }
+        if let (Some(components), Some(of_module)) = (all.components.as_mut(), &module.components) {
+            components.schemas.extend(of_module.schemas.clone());
+        }
+    }
+    all
+}
+
+fn schemes<C: FromIterator<(String, ReferenceOr<SecurityScheme>)>>(cookie: &str) -> C {
+    let session = SecurityScheme::ApiKey {
+        location: ApiKeyLocation::Cookie,
+        name: cookie.to_owned(),
+        description: Some("The cookie of a browser that has signed in".to_owned()),
+        extensions: Default::default(),
+    };
+    let bearer = SecurityScheme::Http {
+        scheme: "bearer".to_owned(),
+        bearer_format: None,
+        description: Some("A token, for programs".to_owned()),
+        extensions: Default::default(),
+    };
+    [("session".to_owned(), ReferenceOr::Item(session)), ("bearer".to_owned(), ReferenceOr::Item(bearer))]
+        .into_iter()
+        .collect()
+}
+
+/// Notes that the handler asks who is there, and whether somebody must be.
+pub(super) fn describe_auth(operation: &mut Operation, required: bool) {
+    operation.extensions.insert(AUTH.to_owned(), true.into());
+    if required {
+        let one = |name: &str| SecurityRequirement::from_iter([(name.to_owned(), Vec::new())]);
+        operation.security = vec![one("session"), one("bearer")];
+    }
+}
+
+/// Keeps the schemas of path parameters without names: of one value, or of the parts of a tuple.
+pub(super) fn describe_path(operation: &mut Operation, schema: &Schema) {
+    let parts = schema.get("prefixItems").and_then(serde_json::Value::as_array).cloned();
+    let parts = parts.unwrap_or_else(|| vec![schema.clone().to_value()]);
+    operation.extensions.insert(PATH.to_owned(), serde_json::Value::Array(parts));
+}
+
+/// The answer with a value of `T` as its JSON.
+pub(super) fn json_response<T: JsonSchema>(context: &mut GenContext, description: &str) -> Response {
+    response::<T>(context, "application/json", description)
+}
+
+/// The answer that every route may give when something is wrong.
+pub(super) fn problem_response(context: &mut GenContext) -> Response {
+    response::<Problem>(context, "application/problem+json", "What is wrong, as a problem document (RFC 9457)")
+}
+
+fn response<T: JsonSchema>(context: &mut GenContext, content_type: &str, description: &str) -> Response {
+    let media = media::<T>(context);
+    Response {
+        description: description.to_owned(),
+        content: [(content_type.to_owned(), media)].into_iter().collect(),
+        ..Response::default()
+    }
+}
+
+/// The schema of `T`, as a media type has it.
+pub(super) fn media<T: JsonSchema>(context: &mut GenContext) -> MediaType {
+    let json_schema = context.schema.subschema_for::<T>();
+    let schema = Some(SchemaObject { json_schema, example: None, external_docs: None });
+    MediaType { schema, ..MediaType::default() }
+}

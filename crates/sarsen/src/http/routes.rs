@@ -1,0 +1,165 @@
+//! The routes of the modules, and the table that names a request before anything else happens to it.
+
+use super::openapi;
+use crate::error::{Error, Result};
+use crate::telemetry::Operation;
+use aide::axum::ApiRouter;
+use aide::openapi::OpenApi;
+use axum::extract::{MatchedPath, Request};
+use axum::routing::Router;
+use http::Method;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// What one module serves: its documented routes, and plain ones beside them.
+///
+/// Build the routes inside the closure: what the documentation gathers meanwhile belongs to the thread at hand.
+#[must_use]
+pub struct ModuleRoutes {
+    pub(super) module: &'static str,
+    pub(super) api: OpenApi,
+    pub(super) router: Router,
+    listed: Vec<Listed>,
+}
+
+struct Listed {
+    method: Method,
+    pattern: String,
+    auth: bool,
+}
+
+impl ModuleRoutes {
+    /// The documented routes of `module`.
+    pub fn new(module: &'static str, routes: impl FnOnce() -> ApiRouter) -> Self {
+        openapi::prepare();
+        let mut api = OpenApi::default();
+        let router = routes().finish_api(&mut api);
+        let listed = openapi::finish(&mut api, module);
+        let listed = listed.into_iter().map(|(method, pattern, auth)| Listed { method, pattern, auth }).collect();
+        Self { module, api, router, listed }
+    }
+
+    /// Adds a router that documents nothing; its requests are named after the pattern that axum matched.
+    pub fn plain(mut self, router: Router) -> Self {
+        let module = self.module;
+        if router.has_routes() {
+            let name = move |request: Request| async move {
+                name_by_match(&request, module);
+                request
+            };
+            self.router = self.router.merge(router.route_layer(axum::middleware::map_request(name)));
+        }
+        self
+    }
+
+    /// Adds routes of a plain router that are known beforehand, which saves finding their name in a layer.
+    pub(super) fn listed(mut self, router: Router, routes: impl IntoIterator<Item = (Method, String)>) -> Self {
+        self.router = self.router.merge(router);
+        self.listed.extend(routes.into_iter().map(|(method, pattern)| Listed { method, pattern, auth: false }));
+        self
+    }
+
+    /// Method and pattern of each route that is known by name.
+    pub fn patterns(&self) -> impl Iterator<Item = (&Method, &str)> {
+        self.listed.iter().map(|listed| (&listed.method, listed.pattern.as_str()))
+    }
+}
+
+impl fmt::Debug for ModuleRoutes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModuleRoutes").field("module", &self.module).field("routes", &self.listed.len()).finish()
+    }
+}
+
+fn name_by_match(request: &Request, module: &'static str) {
+    let Some(matched) = request.extensions().get::<MatchedPath>() else { return };
+    let name = format!("{} {}", known(request.method()), matched.as_str());
+    Operation::with_current(|operation| operation.set_name(name.into(), module));
+}
+
+/// What is known about a request by its method and path.
+#[derive(Clone, Debug)]
+pub(super) struct RouteName {
+    pub(super) name: Arc<str>,
+    pub(super) module: &'static str,
+    /// Whether the handler asks who is there.
+    pub(super) auth: bool,
+}
+
+/// Finds the name of a request; it never holds a raw path, so the number of names is bounded.
+pub(super) struct RouteTable {
+    paths: matchit::Router<Vec<(Method, RouteName)>>,
+    unknown: Vec<(Method, RouteName)>,
+    other: RouteName,
+}
+
+impl RouteTable {
+    /// The table over all modules; two that claim the same route are an error that names both.
+    pub(super) fn new(modules: &[ModuleRoutes]) -> Result<Self> {
+        let mut patterns: BTreeMap<&str, Vec<(Method, RouteName)>> = BTreeMap::new();
+        for (module, listed) in
+            modules.iter().flat_map(|module| module.listed.iter().map(move |listed| (module, listed)))
+        {
+            let routes = patterns.entry(&listed.pattern).or_default();
+            if let Some((method, taken)) = routes.iter().find(|(method, _)| *method == listed.method) {
+                let text =
+                    format!("{method} {} is served by `{}` and by `{}`", listed.pattern, taken.module, module.module);
+                return Err(Error::invalid(text).hint("give one of them another path"));
+            }
+            let name = format!("{} {}", listed.method, listed.pattern).into();
+            routes.push((listed.method.clone(), RouteName { name, module: module.module, auth: listed.auth }));
+        }
+        let mut paths = matchit::Router::new();
+        for (pattern, routes) in patterns {
+            let conflict = |error| Error::invalid(format!("the route {pattern} cannot be added: {error}"));
+            paths.insert(pattern, routes).map_err(conflict)?;
+        }
+        let unknown = KNOWN.iter().map(|method| (method.clone(), no_route(method.as_str()))).collect();
+        Ok(Self { paths, unknown, other: no_route("OTHER") })
+    }
+
+    pub(super) fn find(&self, method: &Method, path: &str) -> &RouteName {
+        let named = |routes: &'_ Vec<(Method, RouteName)>, method: &Method| {
+            routes.iter().position(|(known, _)| known == method)
+        };
+        if let Ok(matched) = self.paths.at(path) {
+            let routes = matched.value;
+            let found = named(routes, method).or_else(|| {
+                // GET answers HEAD, as in axum.
+                if method == Method::HEAD { named(routes, &Method::GET) } else { None }
+            });
+            if let Some(index) = found {
+                return &routes[index].1;
+            }
+        }
+        named(&self.unknown, method).map_or(&self.other, |index| &self.unknown[index].1)
+    }
+}
+
+impl fmt::Debug for RouteTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RouteTable")
+    }
+}
+
+const KNOWN: [Method; 9] = [
+    Method::GET,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::HEAD,
+    Method::OPTIONS,
+    Method::TRACE,
+    Method::CONNECT,
+];
+
+fn known(method: &Method) -> &str {
+    if KNOWN.contains(method) { method.as_str() } else { "OTHER" }
+}
+
+/// What no table knows may be a plain route, so it gets to know who is there.
+fn no_route(method: &str) -> RouteName {
+    RouteName { name: format!("{method} (no route)").into(), module: "", auth: true }
+}

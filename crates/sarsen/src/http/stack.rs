@@ -1,0 +1,296 @@
+//! The way of a request, in one function: what surrounds the routes, in order, and why in this order.
+
+use super::assets::Assets;
+use super::auth::{Auth, Authenticate, Identities};
+use super::body::{BodyLimits, Outgoing, Within};
+use super::health::Health;
+use super::openapi::About;
+use super::problem::{self, Refusal};
+use super::routes::{ModuleRoutes, RouteName, RouteTable};
+use super::session::Sessions;
+use super::{docs, headers, openapi, origin};
+use crate::config::{Environment, HttpSection};
+use crate::error::{Error, Kind, Result};
+use crate::telemetry::{Operation, OperationKind, Outcome, Recorder, Trace};
+use aide::axum::ApiRouter as Routes;
+use aide::openapi::OpenApi;
+use axum::BoxError;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use axum::routing::Router;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderName, Request};
+use http_body::Body as _;
+use std::any::Any;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tower::Service;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// What a [`Stack`] is made of.
+pub struct StackParts {
+    /// The limits.
+    pub section: HttpSection,
+    /// Development shows the causes of faults.
+    pub environment: Environment,
+    /// Where closed Operations go.
+    pub recorder: Recorder,
+    /// What readiness depends on.
+    pub health: Health,
+    /// What the document of the API says of the application.
+    pub about: About,
+    /// What the modules serve.
+    pub modules: Vec<ModuleRoutes>,
+    /// The sessions of browsers, if there are any.
+    pub sessions: Option<Sessions>,
+    /// Who knows bearer tokens; asked in order.
+    pub authenticate: Vec<Authenticate>,
+    /// The web client, if there is one.
+    pub assets: Option<Assets>,
+}
+
+impl fmt::Debug for StackParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StackParts").field("modules", &self.modules).finish_non_exhaustive()
+    }
+}
+
+impl StackParts {
+    /// An application that serves nothing yet.
+    pub fn new(section: &HttpSection, recorder: &Recorder, health: Health) -> Self {
+        Self {
+            section: section.clone(),
+            environment: Environment::Production,
+            recorder: recorder.clone(),
+            health,
+            about: About::default(),
+            modules: Vec::new(),
+            sessions: None,
+            authenticate: Vec::new(),
+            assets: None,
+        }
+    }
+}
+
+/// The whole service of an application: [`Stack::call`] takes a request all the way. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Stack(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    routes: RouteTable,
+    router: Router,
+    health: Health,
+    recorder: Recorder,
+    identities: Identities,
+    at_work: AtomicUsize,
+    max_in_flight: usize,
+    timeout: Duration,
+    body: BodyLimits,
+    development: bool,
+    https: bool,
+}
+
+impl Stack {
+    /// Puts the parts together; two modules that serve the same route are an error.
+    pub fn new(parts: StackParts) -> Result<Self> {
+        let StackParts { section, environment, recorder, health, about, mut modules, .. } = parts;
+        let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter().map(|module| &module.api));
+        modules.push(own_routes(&document, parts.assets)?);
+        let routes = RouteTable::new(&modules)?;
+        let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
+        Ok(Self(Arc::new(Inner {
+            routes,
+            router,
+            health,
+            recorder,
+            identities: Identities { sessions: parts.sessions, tokens: parts.authenticate.into() },
+            at_work: AtomicUsize::new(0),
+            max_in_flight: section.max_in_flight,
+            timeout: section.request_timeout.0,
+            body: BodyLimits::new(&section),
+            development: environment == Environment::Development,
+            https: section.public_url.starts_with("https://"),
+        })))
+    }
+
+    /// Answers one request.
+    pub async fn call<B>(&self, request: Request<B>) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        self.call_held(request, ()).await
+    }
+
+    /// Like [`Stack::call`]; `held` is dropped when the answer is complete, its body included.
+    pub(super) async fn call_held<B, H>(&self, request: Request<B>, held: H) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+        H: Send + Unpin + 'static,
+    {
+        let inner = &*self.0;
+        // 1. The name comes from the route table, so every Operation has one, whatever happens next.
+        let route = inner.routes.find(request.method(), request.uri().path());
+        // 2. The Operation is outermost: it sees everything, and is cancelled when the client hangs up.
+        let operation = inner.open(&request, route);
+        let closing = Closing(operation);
+        let operation = &closing.0;
+        let response = operation.scope(inner.answer(request, route, operation)).await;
+        Inner::close(response, closing, held)
+    }
+}
+
+impl Inner {
+    fn open<B>(&self, request: &Request<B>, route: &RouteName) -> Operation {
+        let parent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
+        let trace = parent.and_then(Trace::from_traceparent).unwrap_or_default();
+        let operation = Operation::open_in(OperationKind::Request, route.name.clone(), trace, &self.recorder);
+        if !route.module.is_empty() {
+            operation.record().module = route.module;
+        }
+        operation
+    }
+
+    async fn answer<B>(&self, request: Request<B>, route: &RouteName, operation: &Operation) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let mut response = self.within_limits(request, route, operation).await;
+        // 9. Framework answers without a body get a document, and every answer its headers.
+        if response.status().is_client_error() {
+            response = problem::fill(response);
+        } else if self.development && response.status().is_server_error() {
+            response = problem::reveal(response);
+        }
+        headers::secure(response.headers_mut(), self.https);
+        headers::name(response.headers_mut(), operation.trace());
+        response
+    }
+
+    async fn within_limits<B>(&self, request: Request<B>, route: &RouteName, operation: &Operation) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if Health::knows(request.uri().path()) {
+            return self.health.answer(request.method(), request.uri().path()).await;
+        }
+        // 3. Shed before any work: a refusal must cost nearly nothing.
+        let Some(_place) = self.enter() else {
+            return Refusal::Busy.error("too many requests are at work").into_response();
+        };
+        // 4. The deadline is inside the place, so what runs too long gives its place back.
+        let deadline = operation.started() + self.timeout;
+        operation.set_deadline(deadline);
+        // 5. A panic is caught inside the deadline's future, for a future that panicked may not be polled again.
+        let work = AssertUnwindSafe(self.handle(request, route, operation)).catch_unwind();
+        match Within::new(deadline, work).await {
+            Some(Ok(response)) => response,
+            Some(Err(panic)) => panicked(&*panic).into_response(),
+            None => Error::new(Kind::Timeout, "the request took too long").into_response(),
+        }
+    }
+
+    async fn handle<B>(&self, request: Request<B>, route: &RouteName, operation: &Operation) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (mut parts, body) = request.into_parts();
+        // 6. Limits of the body before anybody can read it; then who may send it.
+        let deadline = operation.started() + self.timeout;
+        let body = match self.body.admit(body, deadline) {
+            Ok(body) => body,
+            Err(error) => return error.into_response(),
+        };
+        if let Err(error) = origin::check(&parts.method, &parts.uri, &parts.headers) {
+            return error.into_response();
+        }
+        // 7. Who is there is found out when the handler asks; a route that never asks pays nothing.
+        let auth = route.auth.then(|| Auth::new(&self.identities));
+        if let Some(auth) = &auth {
+            parts.extensions.insert(auth.clone());
+        }
+        // 8. The routes.
+        let mut response = match self.router.clone().call(Request::from_parts(parts, body)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        if let Some(auth) = auth {
+            auth.answer(response.headers_mut());
+        }
+        response
+    }
+
+    fn enter(&self) -> Option<Place<'_>> {
+        let place = Place(&self.at_work);
+        (self.at_work.fetch_add(1, Ordering::Relaxed) < self.max_in_flight).then_some(place)
+    }
+
+    /// 10. Closes the Operation, now or when the body has gone out.
+    fn close<H: Send + Unpin + 'static>(response: Response, closing: Closing, held: H) -> Response {
+        let status = response.status().as_u16();
+        if response.body().size_hint().exact().is_some() {
+            closing.close(Outcome::Status(status));
+            return response;
+        }
+        response.map(|body| Body::new(Outgoing::new(body, closing, status, held)))
+    }
+}
+
+fn cookie_name(sessions: &Option<Sessions>) -> &'static str {
+    sessions.as_ref().map_or("session", |sessions| sessions.jar().name())
+}
+
+/// The routes of the framework itself: the document of the API, the page that shows it, and the web client.
+fn own_routes(document: &OpenApi, assets: Option<Assets>) -> Result<ModuleRoutes> {
+    let (router, listed) = docs::routes(document)?;
+    let own = ModuleRoutes::new("", Routes::new).listed(router, listed);
+    Ok(match assets.map(Assets::routes) {
+        Some((router, listed)) => own.listed(router, listed),
+        None => own,
+    })
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::internal(format!("panic: {}", message.unwrap_or("without a message")))
+}
+
+/// A place among the requests at work.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The duty to close an Operation: dropped before, it is cancelled.
+#[derive(Debug)]
+pub(super) struct Closing(Operation);
+
+impl Closing {
+    pub(super) fn operation(&self) -> &Operation {
+        &self.0
+    }
+
+    pub(super) fn close(self, outcome: Outcome) {
+        self.0.close(outcome);
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        // Does nothing after a close.
+        self.0.close(Outcome::Cancelled);
+    }
+}
