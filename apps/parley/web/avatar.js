@@ -8,7 +8,8 @@ const HUES = [12, 38, 75, 130, 160, 185, 215, 245, 275, 305, 335, 355];
 export function hueOf(id) {
   let sum = 7;
   for (const letter of String(id)) sum = (sum * 31 + letter.codePointAt(0)) >>> 0;
-  return HUES[sum % HUES.length];
+  sum = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d) >>> 0;
+  return HUES[(sum >>> 7) % HUES.length];
 }
 
 export function initials(name) {

@@ -27,8 +27,9 @@ export function createChannelView(channelId, { setHead }) {
     const now = state.channels.get(channelId);
     if (!channel || !now || now === channel) return;
     const joinedNow = now.joined !== channel.joined;
+    const headNow = ["name", "topic", "kind", "member_count"].some((key) => now[key] !== channel[key]) || channelName(now) !== channelName(channel);
     channel = now;
-    head();
+    if (headNow) head();
     if (joinedNow) foot();
   });
 

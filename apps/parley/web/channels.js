@@ -83,8 +83,9 @@ export function knownPeople(text) {
   const rank = (person) => {
     const name = person.username.toLowerCase();
     if (name.startsWith(wanted)) return 0;
-    if (person.display_name.toLowerCase().startsWith(wanted)) return 1;
-    return name.includes(wanted) || person.display_name.toLowerCase().includes(wanted) ? 2 : 3;
+    const shown = (person.display_name || "").toLowerCase();
+    if (shown.startsWith(wanted)) return 1;
+    return name.includes(wanted) || shown.includes(wanted) ? 2 : 3;
   };
   return [...state.users.values()].filter((person) => rank(person) < 3).sort((a, b) => rank(a) - rank(b) || a.username.localeCompare(b.username));
 }

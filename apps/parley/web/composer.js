@@ -26,7 +26,7 @@ export function createComposer({ key, placeholder, test, sendTest, onSend, onUp 
 
   box.addEventListener("input", changed);
   box.addEventListener("click", suggest);
-  box.addEventListener("blur", () => setTimeout(hide, 150));
+  box.addEventListener("blur", () => setTimeout(() => document.activeElement !== box && hide(), 150));
   box.addEventListener("keydown", (event) => {
     if (!popup.hidden) {
       if (event.key === "Escape") {

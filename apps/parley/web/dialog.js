@@ -77,6 +77,7 @@ function place(node, anchor) {
 
 /** Says something for a moment at the bottom of the page. */
 export function toast(text, kind = "plain") {
+  for (const old of document.querySelectorAll(".toast")) old.remove();
   const host = document.querySelector("dialog[open]:last-of-type") || document.getElementById("toasts");
   const node = make("div", { class: `toast toast-${kind}`, role: kind === "error" ? "alert" : null }, kind === "error" ? icon("alert") : icon("check"), make("span", {}, text));
   if (host.id === "toasts") host.append(node);

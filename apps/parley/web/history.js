@@ -37,14 +37,20 @@ export function createHistory(channel) {
     on("timeline", (id) => id === channel.id && changed()),
     on("fresh", ({ channelId, messages }) => channelId === channel.id && count(messages)),
   ];
-  const observer = new ResizeObserver(() => stick && toBottom());
+  let place = null;
+  let width = 0;
+  const observer = new ResizeObserver(() => {
+    if (stick) toBottom();
+    else if (width && width !== scroller.clientWidth && place?.row.isConnected) scroller.scrollTop += place.row.getBoundingClientRect().top - scroller.getBoundingClientRect().top - place.top;
+    width = scroller.clientWidth;
+  });
   observer.observe(scroller);
   observer.observe(list);
   scroller.addEventListener("scroll", onScroll, { passive: true });
 
   /** Follows the timeline: older messages shift the window, newer ones extend it when the end is in view. */
   function changed() {
-    const older = known && timeline.list.length > known && firstShown ? timeline.list.indexOf(firstShown) - start : 0;
+    const older = firstShown ? timeline.list.findIndex((message) => message.id === firstShown.id) - start : 0;
     if (older > 0) {
       start += older;
       end += older;
@@ -119,10 +125,10 @@ export function createHistory(channel) {
     const name = channelName(now);
     const direct = now.kind === "direct";
     const quiet = !timeline.list.length && !timeline.pending.length;
-    return once(`intro ${name} ${now.topic} ${quiet}`, () => emptyState({
+    return once(`intro ${name} ${now.topic} ${now.joined} ${quiet}`, () => emptyState({
       picture: direct ? "person" : now.kind === "private" ? "lock" : "hash",
       title: direct ? name : `Welcome to #${name}`,
-      text: quiet ? "Nothing here yet. Say hello and get things going." : direct ? "This is the beginning of your conversation." : now.topic ? `This is where it began. ${now.topic}` : "This is the very beginning of the channel.",
+      text: quiet ? (now.joined ? "Nothing here yet. Say hello and get things going." : "Nothing here yet. Join and be the first.") : direct ? "This is the beginning of your conversation." : now.topic ? `This is where it began. ${now.topic}` : "This is the very beginning of the channel.",
     }));
   }
 
@@ -139,6 +145,8 @@ export function createHistory(channel) {
     if (stick) read();
     showJump();
     more();
+    const row = stick ? null : visibleRow();
+    if (width === scroller.clientWidth) place = row && { row, top: row.getBoundingClientRect().top - scroller.getBoundingClientRect().top };
   }
 
   /** Brings further rows in when an end of the window comes near. */

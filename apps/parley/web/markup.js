@@ -53,7 +53,7 @@ function token(match, context) {
 
 function anchor(text, context) {
   let address = text.replace(/[.,;:!?'"\]*_]+$/, "");
-  if (address.endsWith(")") && !address.includes("(")) address = address.slice(0, -1);
+  while (address.endsWith(")") && address.split(")").length > address.split("(").length) address = address.slice(0, -1);
   let url;
   try {
     url = new URL(address);

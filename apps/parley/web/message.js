@@ -6,7 +6,7 @@ import { emojiName, favourites } from "./emoji.js";
 import { icon } from "./icons.js";
 import { onlyEmoji, render } from "./markup.js";
 import { state } from "./store.js";
-import { agoElement, clockTime, fullTime } from "./time.js";
+import { agoElement, clockTime, fullTime, shortTime } from "./time.js";
 
 /** Draws a message. `actions` are the verbs of rows.js; `place` is "history" or "thread". */
 export function messageRow(message, { grouped, editing, actions, place }) {
@@ -27,7 +27,7 @@ export function messageRow(message, { grouped, editing, actions, place }) {
 const mentionsMe = (message) => !message.deleted && message.mentions.some((person) => person.id === state.me?.id);
 
 function time(message, style) {
-  return make("time", { class: style, datetime: message.posted_at, title: fullTime(message.posted_at) }, clockTime(message.posted_at));
+  return make("time", { class: style, datetime: message.posted_at, title: fullTime(message.posted_at) }, style === "message-aside" ? shortTime(message.posted_at) : clockTime(message.posted_at));
 }
 
 function head(message, actions) {
@@ -68,7 +68,7 @@ function reactions(message, actions) {
 function summary(message, actions, place) {
   if (place === "thread" || !message.reply_count) return null;
   return make("button", { type: "button", class: "thread-summary", tabindex: "-1", "data-test": "thread-summary", onclick: () => actions.thread(message) },
-    icon("reply"), make("strong", {}, message.reply_count === 1 ? "1 reply" : `${message.reply_count} replies`), make("span", {}, "last ", message.last_reply_at ? agoElement(message.last_reply_at) : ""));
+    icon("reply"), make("strong", {}, message.reply_count === 1 ? "1 reply" : `${message.reply_count} replies`), message.last_reply_at ? make("span", {}, "last ", agoElement(message.last_reply_at)) : null);
 }
 
 function toolbar(message, actions, place) {

@@ -2,6 +2,7 @@
 
 import { get, query } from "./api.js";
 import { loadChannels } from "./channels.js";
+import { remembered } from "./dom.js";
 import { emit, state } from "./store.js";
 import { apply, timelineOf } from "./timeline.js";
 
@@ -93,8 +94,8 @@ const mentionKey = () => `parley.mentions.${state.me.id}`;
 export async function countMentions() {
   const { items } = await get(query("/v1/me/mentions", { limit: 20 }));
   if (!state.me) return;
-  let since = localStorage.getItem(mentionKey());
-  if (since === null) localStorage.setItem(mentionKey(), (since = items[0]?.posted_at || ""));
+  let since = remembered.get(mentionKey(), null);
+  if (since === null) remembered.set(mentionKey(), (since = items[0]?.posted_at || ""));
   const count = items.filter((message) => message.posted_at > since && message.author.id !== state.me.id).length;
   if (count !== state.mentionCount) {
     state.mentionCount = count;
@@ -103,7 +104,7 @@ export async function countMentions() {
 }
 
 export function markMentionsSeen(time) {
-  localStorage.setItem(mentionKey(), time || new Date().toISOString());
+  remembered.set(mentionKey(), time || new Date().toISOString());
   state.mentionCount = 0;
   emit("channels");
 }

@@ -79,6 +79,6 @@ export function createThread(channel, rootId, { replyId = null, canPost }) {
   });
 
   openThread(channel.id, rootId);
-  if (canPost) requestAnimationFrame(() => composer.focus());
+  if (canPost && matchMedia("(hover: hover)").matches) requestAnimationFrame(() => composer.focus());
   return { node, rootId, close, destroy: () => { stop(); stopFresh(); } };
 }

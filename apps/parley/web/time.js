@@ -7,6 +7,8 @@ const dated = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long"
 const brief = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
 export const clockTime = (time) => clock.format(new Date(time));
+/** The clock time without "AM" or "PM", where there is little room. */
+export const shortTime = (time) => clock.formatToParts(new Date(time)).filter((part) => part.type !== "dayPeriod").map((part) => part.value).join("").trim();
 export const fullTime = (time) => full.format(new Date(time));
 
 /** One value per local calendar day, for grouping. */

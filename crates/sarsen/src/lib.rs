@@ -2,6 +2,7 @@
 //!
 //! Start at [`App`] and [`Module`]; the parts are used through handles: [`Db`], and the [`http`] extractors.
 
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod data;
@@ -11,11 +12,12 @@ pub mod lifecycle;
 pub mod module;
 pub mod telemetry;
 
+pub use app::App;
 pub use clock::{Clock, Timestamp};
 pub use config::Config;
 pub use data::{Db, Queryable, Tx};
 pub use error::{Error, Result};
-pub use module::{CallError, CallFailure, Deps, NoApi};
+pub use module::{CallError, CallFailure, Declare, Deps, Init, Module, NoApi};
 pub use sarsen_macros::{Deps, FromRow, api};
 
 // The macros write `::sarsen::…`, here too.

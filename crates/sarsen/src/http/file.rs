@@ -83,7 +83,7 @@ impl File {
     fn has_tag(&self, tags: &HeaderValue) -> bool {
         let mine = |tag: &str| {
             let tag = tag.trim().trim_start_matches("W/").as_bytes();
-            tag == b"*" || tag == self.plain.tag || self.gzip.as_ref().is_some_and(|gzip| tag == gzip.tag)
+            tag == b"*" || self.plain.tag == tag || self.gzip.as_ref().is_some_and(|gzip| gzip.tag == tag)
         };
         tags.to_str().is_ok_and(|tags| tags.split(',').any(mine))
     }

@@ -1,0 +1,90 @@
+//! What other modules may know of accounts: users, and how to find or make them.
+
+use crate::Failure;
+use sarsen::{Error, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Most ids that one call of [`AccountsApi::users`] takes: a page of 100 messages with 20 mentions each, and some.
+pub const MAX_USERS: usize = 2_500;
+
+/// Most names that one call of [`AccountsApi::by_usernames`] or [`AccountsApi::import_people`] takes.
+pub const MAX_NAMES: usize = 500;
+
+/// Somebody who can write messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, sarsen::FromRow)]
+pub struct User {
+    /// Who it is, whatever the names become.
+    pub id: Uuid,
+    /// The name to sign in with and to mention.
+    pub username: String,
+    /// The name to show.
+    pub display_name: String,
+    /// What the user says of themselves.
+    pub about: String,
+    /// When the account was made.
+    pub created_at: Timestamp,
+}
+
+/// Why accounts did not do it.
+#[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
+pub enum AccountsError {
+    /// No user has this id.
+    #[error("there is no user {0}")]
+    NoSuchUser(Uuid),
+    /// Somebody has this username already.
+    #[error("the username `{0}` is taken")]
+    UsernameTaken(String),
+    /// Anything else.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+impl From<Error> for AccountsError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<AccountsError> for Error {
+    fn from(error: AccountsError) -> Self {
+        match error {
+            AccountsError::NoSuchUser(_) => Error::not_found(error.to_string()),
+            AccountsError::UsernameTaken(_) => Error::conflict(error.to_string()).field("username", "is taken"),
+            AccountsError::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+/// Users, and how to find or make them.
+#[sarsen::api(name = "accounts", handle = Accounts)]
+pub trait AccountsApi {
+    /// One user.
+    #[idempotent]
+    async fn user(&self, id: Uuid) -> Result<User, AccountsError>;
+
+    /// Many users in one call, in no order, without those that do not exist; at most [`MAX_USERS`].
+    #[idempotent]
+    async fn users(&self, ids: Vec<Uuid>) -> Result<Vec<User>, AccountsError>;
+
+    /// The people with these usernames, in any case of letters; names that nobody has are left out.
+    #[idempotent]
+    async fn by_usernames(&self, usernames: Vec<String>) -> Result<Vec<User>, AccountsError>;
+
+    /// People whose username or display name contains `query`, best first; at most 100.
+    #[idempotent]
+    async fn search(&self, query: String, limit: u32) -> Result<Vec<User>, AccountsError>;
+
+    /// Finds or makes the imported user of every nick, in the order of the nicks; imported users cannot sign in.
+    #[idempotent]
+    async fn import_people(&self, nicks: Vec<String>) -> Result<Vec<User>, AccountsError>;
+
+    /// Makes the account of a person.
+    async fn register(
+        &self,
+        username: String,
+        password: String,
+        display_name: Option<String>,
+    ) -> Result<User, AccountsError>;
+}

@@ -1,0 +1,185 @@
+//! The HTTP side of accounts.
+
+use super::Module;
+use super::api::{AccountsApi, User};
+use super::tokens::{NewToken, Token};
+use axum::extract::State;
+use sarsen::Result;
+use sarsen::data::Page;
+use sarsen::http::routing::{delete_with, get_with, post_with};
+use sarsen::http::{Actor, Created, Json, NoContent, Path, Query, Routes, Session, SessionInfo};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use uuid::Uuid;
+
+const TAG: &str = "accounts";
+
+/// The people that a search gives when it does not say how many.
+const DEFAULT_FOUND: u32 = 50;
+
+type This = State<Arc<Module>>;
+
+pub(super) fn routes(module: Arc<Module>) -> Routes {
+    Routes::new()
+        .api_route("/v1/accounts", post_with(sign_up, |op| op.summary("Sign up, and sign in").tag(TAG)))
+        .api_route(
+            "/v1/session",
+            post_with(sign_in, |op| op.summary("Sign in").tag(TAG))
+                .get_with(session, |op| op.summary("Who is signed in").tag(TAG))
+                .delete_with(sign_out, |op| op.summary("Sign out").tag(TAG)),
+        )
+        .api_route(
+            "/v1/me",
+            get_with(me, |op| op.summary("The own account").tag(TAG))
+                .patch_with(update_me, |op| op.summary("Change how one is shown").tag(TAG)),
+        )
+        .api_route("/v1/me/password", post_with(change_password, |op| op.summary("Change the password").tag(TAG)))
+        .api_route("/v1/me/sessions", get_with(sessions, |op| op.summary("Where one is signed in").tag(TAG)))
+        .api_route("/v1/me/sessions/{id}", delete_with(revoke_session, |op| op.summary("End a session").tag(TAG)))
+        .api_route(
+            "/v1/me/tokens",
+            get_with(tokens, |op| op.summary("The own tokens").tag(TAG))
+                .post_with(make_token, |op| op.summary("Make a token for a program").tag(TAG)),
+        )
+        .api_route("/v1/me/tokens/{id}", delete_with(delete_token, |op| op.summary("Delete a token").tag(TAG)))
+        .api_route("/v1/users", get_with(search, |op| op.summary("Find people by name").tag(TAG)))
+        .api_route("/v1/users/{id}", get_with(user, |op| op.summary("One user").tag(TAG)))
+        .with_state(module)
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct SignUp {
+    /// 2 to 32 letters, digits, `.`, `_` and `-`; starts with a letter or a digit.
+    username: String,
+    /// 8 to 256 characters.
+    password: String,
+    /// The username when it is left out.
+    display_name: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct SignIn {
+    username: String,
+    password: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct SignedIn {
+    user: User,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Profile {
+    display_name: Option<String>,
+    about: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct NewPassword {
+    current: String,
+    /// 8 to 256 characters.
+    new: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct TokenName {
+    /// What the token is for.
+    name: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct SessionPath {
+    id: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct IdPath {
+    id: Uuid,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct UserSearch {
+    /// A part of a username or of a display name.
+    #[serde(default)]
+    query: String,
+    /// Up to 100.
+    limit: Option<u32>,
+}
+
+async fn sign_up(State(module): This, session: Session, Json(new): Json<SignUp>) -> Result<Created<User>> {
+    let user = module.register(new.username, new.password, new.display_name).await?;
+    session.sign_in(user.id).await?;
+    Ok(Created(user))
+}
+
+async fn sign_in(State(module): This, session: Session, Json(given): Json<SignIn>) -> Result<Json<User>> {
+    let user = module.sign_in(&given.username, given.password).await?;
+    session.sign_in(user.id).await?;
+    Ok(Json(user))
+}
+
+async fn session(State(module): This, actor: Actor) -> Result<Json<SignedIn>> {
+    let user = module.user(actor.id).await?;
+    Ok(Json(SignedIn { user }))
+}
+
+async fn sign_out(session: Session) -> Result<NoContent> {
+    session.sign_out().await?;
+    Ok(NoContent)
+}
+
+async fn me(State(module): This, actor: Actor) -> Result<Json<User>> {
+    Ok(Json(module.user(actor.id).await?))
+}
+
+async fn update_me(State(module): This, actor: Actor, Json(new): Json<Profile>) -> Result<Json<User>> {
+    Ok(Json(module.update_profile(actor.id, new.display_name, new.about).await?))
+}
+
+async fn change_password(
+    State(module): This,
+    actor: Actor,
+    session: Session,
+    Json(wanted): Json<NewPassword>,
+) -> Result<NoContent> {
+    module.change_password(actor.id, wanted.current, wanted.new).await?;
+    session.revoke_others(actor.id).await?;
+    Ok(NoContent)
+}
+
+async fn sessions(actor: Actor, session: Session) -> Result<Json<Page<SessionInfo>>> {
+    Ok(whole(session.list(actor.id).await?))
+}
+
+async fn revoke_session(actor: Actor, session: Session, Path(path): Path<SessionPath>) -> Result<NoContent> {
+    session.revoke(actor.id, &path.id).await?;
+    Ok(NoContent)
+}
+
+async fn tokens(State(module): This, actor: Actor) -> Result<Json<Page<Token>>> {
+    Ok(whole(module.tokens(actor.id).await?))
+}
+
+async fn make_token(State(module): This, actor: Actor, Json(new): Json<TokenName>) -> Result<Created<NewToken>> {
+    Ok(Created(module.make_token(actor.id, new.name).await?))
+}
+
+async fn delete_token(State(module): This, actor: Actor, Path(path): Path<IdPath>) -> Result<NoContent> {
+    module.delete_token(actor.id, path.id).await?;
+    Ok(NoContent)
+}
+
+async fn search(State(module): This, _: Actor, Query(wanted): Query<UserSearch>) -> Result<Json<Page<User>>> {
+    let limit = wanted.limit.unwrap_or(DEFAULT_FOUND);
+    Ok(whole(module.search(wanted.query, limit).await?))
+}
+
+async fn user(State(module): This, _: Actor, Path(path): Path<IdPath>) -> Result<Json<User>> {
+    Ok(Json(module.user(path.id).await?))
+}
+
+/// A list that is always given as a whole.
+fn whole<T>(items: Vec<T>) -> Json<Page<T>> {
+    Json(Page { items, next: None })
+}

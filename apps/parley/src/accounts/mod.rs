@@ -1,0 +1,201 @@
+//! Accounts: who people are, how they sign in, and the tokens of their programs.
+
+pub mod api;
+mod attempts;
+mod http;
+mod names;
+mod passwords;
+mod store;
+mod tokens;
+
+use api::{Accounts, AccountsApi, AccountsError, MAX_NAMES, MAX_USERS, User};
+use attempts::Attempts;
+use passwords::Passwords;
+use sarsen::{Clock, Declare, Error, Init, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::{Credentials, NewUser, Store};
+use uuid::Uuid;
+
+/// Most users that one search gives.
+const MAX_FOUND: u32 = 100;
+
+/// The module.
+#[derive(Debug)]
+pub struct Module {
+    store: Store,
+    clock: Clock,
+    passwords: Passwords,
+    attempts: Attempts,
+}
+
+/// Section `[modules.accounts.config]`. The defaults are what OWASP recommends for argon2id; tests may take less.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Memory that hashing a password takes.
+    pub password_memory_kib: u32,
+    /// How often it goes through that memory.
+    pub password_iterations: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { password_memory_kib: 19 * 1024, password_iterations: 2 }
+    }
+}
+
+impl sarsen::Module for Module {
+    const NAME: &'static str = "accounts";
+    type Api = Accounts;
+    type Deps = ();
+    type Config = Config;
+
+    fn declare(d: &mut Declare<Self>) {
+        d.tables(["users", "tokens"])
+            .migrations(sarsen::migrations!["migrations/0001_create.sql"])
+            .routes(http::routes)
+            .authenticate(authenticate);
+    }
+
+    async fn init(i: Init<Self>) -> Result<Self> {
+        let passwords = Passwords::new(i.config.password_memory_kib, i.config.password_iterations).await?;
+        Ok(Module { store: Store::new(i.db), clock: i.clock, passwords, attempts: Attempts::default() })
+    }
+}
+
+async fn authenticate(module: Arc<Module>, token: String) -> Result<Option<Uuid>> {
+    module.authenticate(&token).await
+}
+
+impl Module {
+    /// The user who has this name and password.
+    async fn sign_in(&self, username: &str, password: String) -> Result<User> {
+        let handle = names::handle(username);
+        if let Some(handle) = &handle {
+            self.attempts.admit(handle, self.clock.now())?;
+        }
+        let found = match &handle {
+            Some(handle) => self.store.credentials(handle).await?,
+            None => None,
+        };
+        let id = self.verified(found, password).await?.ok_or_else(wrong_password)?;
+        if let Some(handle) = &handle {
+            self.attempts.forget(handle);
+        }
+        Ok(AccountsApi::user(self, id).await?)
+    }
+
+    /// Sets a new password for somebody who knows the current one.
+    async fn change_password(&self, user: Uuid, current: String, new: String) -> Result<()> {
+        passwords::check_new("new", &new)?;
+        let key = user.to_string();
+        self.attempts.admit(&key, self.clock.now())?;
+        let found = self.store.credentials_of(user).await?;
+        if self.verified(found, current).await?.is_none() {
+            return Err(Error::invalid_field("current", "is not your password"));
+        }
+        self.attempts.forget(&key);
+        self.store.set_password(user, self.passwords.hash(new).await?).await
+    }
+
+    async fn verified(&self, found: Option<Credentials>, password: String) -> Result<Option<Uuid>> {
+        let (id, hash) = found.map_or((None, None), |found| (Some(found.id), found.password));
+        Ok(if self.passwords.verify(password, hash).await? { id } else { None })
+    }
+
+    /// Changes what is given of how a user is shown.
+    async fn update_profile(&self, id: Uuid, display_name: Option<String>, about: Option<String>) -> Result<User> {
+        let mut user = AccountsApi::user(self, id).await?;
+        if let Some(wanted) = display_name {
+            user.display_name = names::display_name(Some(&wanted), &user.username)?;
+        }
+        if let Some(about) = about {
+            names::check_about(&about)?;
+            user.about = about;
+        }
+        self.store.update_profile(&user, &names::searched(&user.username, &user.display_name)).await?;
+        Ok(user)
+    }
+
+    fn new_user(&self, username: String, display_name: String) -> User {
+        User { id: self.clock.id(), username, display_name, about: String::new(), created_at: self.clock.now() }
+    }
+
+    fn imported(&self, nick: &str) -> Result<NewUser> {
+        names::check_nick(nick)?;
+        let user = self.new_user(nick.to_owned(), nick.to_owned());
+        let (handle, searched) = (nick.to_owned(), names::searched(nick, nick));
+        Ok(NewUser { user, handle, searched, password: None, imported: true })
+    }
+}
+
+/// One answer for a wrong name and a wrong password, so that nobody learns which names exist by trying.
+fn wrong_password() -> Error {
+    Error::unauthenticated("the username or the password is wrong")
+}
+
+fn check_count(field: &str, count: usize, most: usize) -> Result<()> {
+    if count > most {
+        return Err(Error::invalid_field(field, format!("has {count} entries; at most {most} go in one call")));
+    }
+    Ok(())
+}
+
+impl AccountsApi for Module {
+    async fn user(&self, id: Uuid) -> Result<User, AccountsError> {
+        self.store.user(id).await?.ok_or(AccountsError::NoSuchUser(id))
+    }
+
+    async fn users(&self, ids: Vec<Uuid>) -> Result<Vec<User>, AccountsError> {
+        check_count("ids", ids.len(), MAX_USERS)?;
+        Ok(if ids.is_empty() { Vec::new() } else { self.store.users(ids).await? })
+    }
+
+    async fn by_usernames(&self, usernames: Vec<String>) -> Result<Vec<User>, AccountsError> {
+        check_count("usernames", usernames.len(), MAX_NAMES)?;
+        let handles: Vec<String> = usernames.iter().filter_map(|username| names::handle(username)).collect();
+        Ok(if handles.is_empty() { Vec::new() } else { self.store.by_handles(handles, false).await? })
+    }
+
+    async fn search(&self, query: String, limit: u32) -> Result<Vec<User>, AccountsError> {
+        crate::text::check_line("query", &query, names::MAX_NAME)?;
+        Ok(self.store.search(&query.trim().to_lowercase(), limit.clamp(1, MAX_FOUND)).await?)
+    }
+
+    async fn import_people(&self, nicks: Vec<String>) -> Result<Vec<User>, AccountsError> {
+        check_count("nicks", nicks.len(), MAX_NAMES)?;
+        let new = nicks.iter().map(|nick| self.imported(nick)).collect::<Result<Vec<NewUser>>>()?;
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.store.insert(new).await?;
+        let found = self.store.by_handles(nicks.clone(), true).await?;
+        let by_nick: HashMap<String, User> = found.into_iter().map(|user| (user.username.clone(), user)).collect();
+        Ok(nicks.iter().filter_map(|nick| by_nick.get(nick).cloned()).collect())
+    }
+
+    async fn register(
+        &self,
+        username: String,
+        password: String,
+        display_name: Option<String>,
+    ) -> Result<User, AccountsError> {
+        names::check_username(&username)?;
+        passwords::check_new("password", &password)?;
+        let display_name = names::display_name(display_name.as_deref(), &username)?;
+        let password = Some(self.passwords.hash(password).await?);
+        let user = self.new_user(username, display_name);
+        let (handle, searched) =
+            (user.username.to_ascii_lowercase(), names::searched(&user.username, &user.display_name));
+        match self
+            .store
+            .insert(vec![NewUser { user: user.clone(), handle, searched, password, imported: false }])
+            .await?
+        {
+            0 => Err(AccountsError::UsernameTaken(user.username)),
+            _ => Ok(user),
+        }
+    }
+}

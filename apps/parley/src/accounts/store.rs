@@ -1,0 +1,140 @@
+//! The rows of accounts: users and tokens.
+
+use super::api::User;
+use sarsen::{Db, Result, Timestamp};
+use uuid::Uuid;
+
+macro_rules! users {
+    ($rest:literal) => {
+        concat!("SELECT id, username, display_name, about, created_at FROM users ", $rest)
+    };
+}
+
+/// What signing in needs.
+#[derive(Debug, sarsen::FromRow)]
+pub(super) struct Credentials {
+    pub(super) id: Uuid,
+    pub(super) password: Option<String>,
+}
+
+/// A token without its hash, which is all that is ever read.
+#[derive(Debug, sarsen::FromRow)]
+pub(super) struct StoredToken {
+    pub(super) id: Uuid,
+    pub(super) name: String,
+    pub(super) created_at: Timestamp,
+    pub(super) used_at: Option<Timestamp>,
+}
+
+/// Whom a token stands for, and when it was last used.
+#[derive(Debug, sarsen::FromRow)]
+pub(super) struct Bearer {
+    pub(super) id: Uuid,
+    pub(super) user_id: Uuid,
+    pub(super) used_at: Option<Timestamp>,
+}
+
+/// A user to insert.
+#[derive(Debug)]
+pub(super) struct NewUser {
+    pub(super) user: User,
+    pub(super) handle: String,
+    pub(super) searched: String,
+    pub(super) password: Option<String>,
+    pub(super) imported: bool,
+}
+
+/// The rows of accounts.
+#[derive(Debug)]
+pub(super) struct Store {
+    db: Db,
+}
+
+impl Store {
+    pub(super) fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    pub(super) async fn user(&self, id: Uuid) -> Result<Option<User>> {
+        self.db.query(users!("WHERE id = ?")).bind(id).optional().await
+    }
+
+    pub(super) async fn users(&self, ids: Vec<Uuid>) -> Result<Vec<User>> {
+        self.db.query(users!("WHERE id IN (?)")).bind_list(ids).all().await
+    }
+
+    pub(super) async fn by_handles(&self, handles: Vec<String>, imported: bool) -> Result<Vec<User>> {
+        let sql = users!("WHERE handle IN (?) AND imported = ?");
+        self.db.query(sql).bind_list(handles).bind(imported).all().await
+    }
+
+    pub(super) async fn credentials(&self, handle: &str) -> Result<Option<Credentials>> {
+        let sql = "SELECT id, password FROM users WHERE handle = ? AND imported = FALSE";
+        self.db.query(sql).bind(handle).optional().await
+    }
+
+    pub(super) async fn credentials_of(&self, id: Uuid) -> Result<Option<Credentials>> {
+        self.db.query("SELECT id, password FROM users WHERE id = ?").bind(id).optional().await
+    }
+
+    /// People whose names contain `part`, which is lowered; those whose username starts with it come first.
+    ///
+    /// It reads every user: the tables of a team have thousands of them, not millions.
+    pub(super) async fn search(&self, part: &str, limit: u32) -> Result<Vec<User>> {
+        let escaped = part.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        let sql = users!(
+            "WHERE imported = FALSE AND searched LIKE ? ESCAPE '!' \
+             ORDER BY CASE WHEN handle LIKE ? ESCAPE '!' THEN 0 ELSE 1 END, handle LIMIT ?"
+        );
+        let query = self.db.query(sql).bind(format!("%{escaped}%")).bind(format!("{escaped}%"));
+        query.bind(i64::from(limit)).all().await
+    }
+
+    /// Inserts users and leaves out those whose handle exists; says how many are new.
+    pub(super) async fn insert(&self, users: Vec<NewUser>) -> Result<u64> {
+        let groups = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?)"; users.len()].join(", ");
+        let sql = format!(
+            "INSERT INTO users (id, handle, username, display_name, about, searched, password, imported, created_at) \
+             VALUES {groups} ON CONFLICT (handle, imported) DO NOTHING"
+        );
+        let query = users.into_iter().fold(self.db.query(sql), |query, new| {
+            let NewUser { user, handle, searched, password, imported } = new;
+            let query = query.bind(user.id).bind(handle).bind(user.username).bind(user.display_name).bind(user.about);
+            query.bind(searched).bind(password).bind(imported).bind(user.created_at)
+        });
+        query.execute().await
+    }
+
+    pub(super) async fn update_profile(&self, user: &User, searched: &str) -> Result<()> {
+        let sql = "UPDATE users SET display_name = ?, about = ?, searched = ? WHERE id = ?";
+        let query = self.db.query(sql).bind(user.display_name.as_str()).bind(user.about.as_str());
+        query.bind(searched).bind(user.id).execute().await.map(drop)
+    }
+
+    pub(super) async fn set_password(&self, user: Uuid, hash: String) -> Result<()> {
+        self.db.query("UPDATE users SET password = ? WHERE id = ?").bind(hash).bind(user).execute().await.map(drop)
+    }
+
+    pub(super) async fn tokens(&self, user: Uuid) -> Result<Vec<StoredToken>> {
+        let sql = "SELECT id, name, created_at, used_at FROM tokens WHERE user_id = ? ORDER BY id";
+        self.db.query(sql).bind(user).all().await
+    }
+
+    pub(super) async fn insert_token(&self, user: Uuid, token: &StoredToken, hash: Vec<u8>) -> Result<()> {
+        let sql = "INSERT INTO tokens (id, user_id, name, hash, created_at) VALUES (?, ?, ?, ?, ?)";
+        let query = self.db.query(sql).bind(token.id).bind(user).bind(token.name.as_str()).bind(hash);
+        query.bind(token.created_at).execute().await.map(drop)
+    }
+
+    pub(super) async fn delete_token(&self, user: Uuid, id: Uuid) -> Result<u64> {
+        self.db.query("DELETE FROM tokens WHERE id = ? AND user_id = ?").bind(id).bind(user).execute().await
+    }
+
+    pub(super) async fn bearer(&self, hash: Vec<u8>) -> Result<Option<Bearer>> {
+        self.db.query("SELECT id, user_id, used_at FROM tokens WHERE hash = ?").bind(hash).optional().await
+    }
+
+    pub(super) async fn touch_token(&self, id: Uuid, at: Timestamp) -> Result<()> {
+        self.db.query("UPDATE tokens SET used_at = ? WHERE id = ?").bind(at).bind(id).execute().await.map(drop)
+    }
+}

@@ -1,0 +1,152 @@
+//! The HTTP side of channels.
+
+use super::Module;
+use super::api::ChannelKind;
+use super::view::Channel;
+use crate::accounts::api::User;
+use axum::extract::State;
+use sarsen::Result;
+use sarsen::data::{Page, PageRequest};
+use sarsen::http::routing::{get_with, post_with};
+use sarsen::http::{Actor, Created, Json, NoContent, Path, Query, Routes};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::sync::Arc;
+use uuid::Uuid;
+
+const TAG: &str = "channels";
+
+type This = State<Arc<Module>>;
+
+pub(super) fn routes(module: Arc<Module>) -> Routes {
+    Routes::new()
+        .api_route(
+            "/v1/channels",
+            get_with(list, |op| op.summary("The channels one has joined, or all one may read").tag(TAG))
+                .post_with(create, |op| op.summary("Make a channel").tag(TAG)),
+        )
+        .api_route(
+            "/v1/channels/{id}",
+            get_with(channel, |op| op.summary("One channel").tag(TAG))
+                .patch_with(update, |op| op.summary("Change name or topic").tag(TAG)),
+        )
+        .api_route("/v1/channels/{id}/join", post_with(join, |op| op.summary("Join a public channel").tag(TAG)))
+        .api_route("/v1/channels/{id}/leave", post_with(leave, |op| op.summary("Leave a channel").tag(TAG)))
+        .api_route(
+            "/v1/channels/{id}/members",
+            get_with(members, |op| op.summary("The members of a channel").tag(TAG))
+                .post_with(add_member, |op| op.summary("Add somebody to a channel").tag(TAG)),
+        )
+        .api_route("/v1/direct", post_with(direct, |op| op.summary("Find or make a direct conversation").tag(TAG)))
+        .with_state(module)
+}
+
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Scope {
+    /// Those that one has joined, private and direct ones too.
+    #[default]
+    Joined,
+    /// Those, and every public one.
+    All,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Listing {
+    #[serde(default)]
+    scope: Scope,
+    /// Where the last page ended.
+    cursor: Option<String>,
+    /// 1 to 100; 50 when it is left out.
+    limit: Option<u32>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct NewChannel {
+    /// 1 to 64 lowercase letters, digits, `-`, `_` and `.`.
+    name: String,
+    /// Up to 250 characters.
+    #[serde(default)]
+    topic: String,
+    /// `public` or `private`.
+    kind: ChannelKind,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Changes {
+    name: Option<String>,
+    topic: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Member {
+    user_id: Uuid,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct People {
+    /// One to eight others.
+    user_ids: Vec<Uuid>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ChannelPath {
+    id: Uuid,
+}
+
+async fn list(State(module): This, actor: Actor, Query(wanted): Query<Listing>) -> Result<Json<Page<Channel>>> {
+    let page = PageRequest { cursor: wanted.cursor, limit: wanted.limit };
+    Ok(Json(match wanted.scope {
+        Scope::Joined => module.joined(actor.id, &page).await?,
+        Scope::All => module.readable(actor.id, &page).await?,
+    }))
+}
+
+async fn create(State(module): This, actor: Actor, Json(new): Json<NewChannel>) -> Result<Created<Channel>> {
+    Ok(Created(module.create(actor.id, new.name, new.topic, new.kind).await?))
+}
+
+async fn channel(State(module): This, actor: Actor, Path(path): Path<ChannelPath>) -> Result<Json<Channel>> {
+    Ok(Json(module.channel(actor.id, path.id).await?))
+}
+
+async fn update(
+    State(module): This,
+    actor: Actor,
+    Path(path): Path<ChannelPath>,
+    Json(changes): Json<Changes>,
+) -> Result<Json<Channel>> {
+    Ok(Json(module.update(actor.id, path.id, changes.name, changes.topic).await?))
+}
+
+async fn join(State(module): This, actor: Actor, Path(path): Path<ChannelPath>) -> Result<Json<Channel>> {
+    Ok(Json(module.join(actor.id, path.id).await?))
+}
+
+async fn leave(State(module): This, actor: Actor, Path(path): Path<ChannelPath>) -> Result<NoContent> {
+    module.leave(actor.id, path.id).await?;
+    Ok(NoContent)
+}
+
+async fn members(
+    State(module): This,
+    actor: Actor,
+    Path(path): Path<ChannelPath>,
+    Query(page): Query<PageRequest>,
+) -> Result<Json<Page<User>>> {
+    Ok(Json(module.members(actor.id, path.id, &page).await?))
+}
+
+async fn add_member(
+    State(module): This,
+    actor: Actor,
+    Path(path): Path<ChannelPath>,
+    Json(member): Json<Member>,
+) -> Result<NoContent> {
+    module.add_member(actor.id, path.id, member.user_id).await?;
+    Ok(NoContent)
+}
+
+async fn direct(State(module): This, actor: Actor, Json(people): Json<People>) -> Result<Json<Channel>> {
+    Ok(Json(module.direct(actor.id, people.user_ids).await?))
+}

@@ -1,0 +1,31 @@
+//! Parley: team messaging, built on Sarsen as three modules: accounts, channels and messages.
+
+pub mod accounts;
+pub mod channels;
+mod failure;
+pub mod messages;
+mod text;
+
+pub use failure::Failure;
+
+use sarsen::App;
+
+/// The handles of the mounted modules, for commands that use them beside the server: import and seed.
+#[derive(Clone, Debug)]
+pub struct Handles {
+    /// Who people are.
+    pub accounts: accounts::api::Accounts,
+    /// Where they talk, and who may read what.
+    pub channels: channels::api::Channels,
+    /// What they say.
+    pub messages: messages::api::Messages,
+}
+
+/// Mounts every module; what a module needs is what it is given.
+pub fn mount(app: &mut App) -> Handles {
+    let accounts = app.mount::<accounts::Module>(());
+    let channels = app.mount::<channels::Module>(channels::Deps { accounts: accounts.clone() });
+    let deps = messages::Deps { accounts: accounts.clone(), channels: channels.clone() };
+    let messages = app.mount::<messages::Module>(deps);
+    Handles { accounts, channels, messages }
+}

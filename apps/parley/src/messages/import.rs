@@ -1,0 +1,55 @@
+//! Takes messages in from elsewhere, by batches.
+
+use super::api::{ImportedMessage, MAX_BATCH, MessagesApi, MessagesError};
+use super::store::Stored;
+use super::write::{self, NewMessage};
+use super::{Module, rules};
+use sarsen::{Error, Result};
+use uuid::Uuid;
+
+impl MessagesApi for Module {
+    async fn import_batch(&self, channel: Uuid, messages: Vec<ImportedMessage>) -> Result<u64, MessagesError> {
+        check(&messages)?;
+        if messages.is_empty() {
+            return Ok(0);
+        }
+        let inserted = self.import(channel, messages).await?;
+        if let Some(last) = inserted.iter().max_by_key(|message| message.posted_at) {
+            self.note_posted(last).await;
+        }
+        Ok(inserted.len() as u64)
+    }
+}
+
+impl Module {
+    /// The transaction of a batch; it takes no revision when nothing is new.
+    async fn import(&self, channel: Uuid, messages: Vec<ImportedMessage>) -> Result<Vec<Stored>> {
+        let tx = self.store.db.begin().await?;
+        let count = i64::try_from(messages.len()).unwrap_or(i64::MAX);
+        let before = write::next_revision(&tx, channel, count).await? - count;
+        let new =
+            messages.into_iter().zip(before + 1..).map(|(message, revision)| imported(channel, message, revision));
+        let inserted = write::insert_many(&tx, new.collect()).await?;
+        match inserted.is_empty() {
+            true => tx.rollback().await?,
+            false => tx.commit().await?,
+        }
+        Ok(inserted)
+    }
+}
+
+fn imported(channel: Uuid, message: ImportedMessage, revision: i64) -> NewMessage {
+    let ImportedMessage { id, author, text, posted_at } = message;
+    NewMessage { id, channel, author, text, posted_at, thread: None, nonce: None, revision }
+}
+
+fn check(messages: &[ImportedMessage]) -> Result<()> {
+    if messages.len() > MAX_BATCH {
+        let message = format!("has {} entries; at most {MAX_BATCH} go in one call", messages.len());
+        return Err(Error::invalid_field("messages", message));
+    }
+    let checked = |(place, message): (usize, &ImportedMessage)| {
+        rules::check_text(&message.text).map_err(|error| error.context(format!("messages[{place}]")))
+    };
+    messages.iter().enumerate().try_for_each(checked)
+}

@@ -1,0 +1,134 @@
+//! Posts, edits and deletes messages.
+
+use super::mentions::{MAX_MENTIONS, candidates};
+use super::store::Stored;
+use super::view::Message;
+use super::write::{self, NewMessage};
+use super::{Module, check_may_post, rules};
+use crate::accounts::api::User;
+use sarsen::data::Tx;
+use sarsen::{Error, Result};
+use uuid::Uuid;
+
+/// What somebody wants to post.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) text: String,
+    /// The first message of the thread to reply to.
+    pub(super) thread: Option<Uuid>,
+    /// Makes the same post safe to repeat.
+    pub(super) nonce: Option<String>,
+}
+
+impl Module {
+    /// Posts a message; a nonce that its author has used before gives the message that it was used for.
+    pub(super) async fn post(&self, author: Uuid, channel: Uuid, draft: Draft) -> Result<Message> {
+        rules::check_text(&draft.text)?;
+        draft.nonce.as_deref().map_or(Ok(()), rules::check_nonce)?;
+        check_may_post(&self.channels.visible(author, channel).await?)?;
+        let mentions = self.mentioned(&draft.text).await?;
+        let nonce = draft.nonce.clone();
+        match self.insert(author, channel, draft, &mentions).await? {
+            Some(stored) => {
+                self.note_posted(&stored).await;
+                self.fresh(stored, mentions).await
+            }
+            None => self.posted_before(author, nonce).await,
+        }
+    }
+
+    /// The transaction of a post; nothing when the nonce was used before.
+    async fn insert(&self, author: Uuid, channel: Uuid, draft: Draft, mentions: &[User]) -> Result<Option<Stored>> {
+        let tx = self.store.db.begin().await?;
+        // Two revisions for a reply: one for itself, and one for the message it replies to.
+        let count = if draft.thread.is_some() { 2 } else { 1 };
+        let revision = write::next_revision(&tx, channel, count).await?;
+        let Draft { text, thread, nonce } = draft;
+        // Taken after the lock, so that the times of a channel's messages rise as their revisions do.
+        let (id, posted_at) = (self.clock.id(), self.clock.now());
+        let new = NewMessage { id, channel, author, text, posted_at, thread, nonce, revision: revision - count + 1 };
+        let Some(stored) = write::insert(&tx, new).await? else {
+            tx.rollback().await?;
+            return Ok(None);
+        };
+        count_reply(&tx, &stored, revision).await?;
+        write::mention(&tx, &stored, &ids(mentions)).await?;
+        tx.commit().await?;
+        Ok(Some(stored))
+    }
+
+    async fn posted_before(&self, author: Uuid, nonce: Option<String>) -> Result<Message> {
+        let missing = || Error::internal("a message was neither inserted nor there");
+        let nonce = nonce.ok_or_else(missing)?;
+        let stored = self.store.by_nonce(author, &nonce).await?.ok_or_else(missing)?;
+        self.view(author, stored).await
+    }
+
+    /// Tells channels of a post. The message stands without it, so a failure is only written down.
+    pub(super) async fn note_posted(&self, stored: &Stored) {
+        if let Err(error) = self.channels.posted(stored.channel_id, stored.posted_at).await {
+            tracing::warn!(%error, channel = %stored.channel_id, "the time of a channel's last message was not noted");
+        }
+    }
+
+    /// The people that a text mentions; looked up before the transaction, which is to be short.
+    async fn mentioned(&self, text: &str) -> Result<Vec<User>> {
+        let candidates = candidates(text);
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut users = self.accounts.by_usernames(candidates).await?;
+        users.sort_unstable_by_key(|user| user.id);
+        users.truncate(MAX_MENTIONS);
+        Ok(users)
+    }
+
+    /// Gives one's own message another text.
+    pub(super) async fn edit(&self, user: Uuid, id: Uuid, text: String) -> Result<Message> {
+        rules::check_text(&text)?;
+        let message = self.own(user, id, "edit").await?;
+        let mentions = self.mentioned(&text).await?;
+        let tx = self.store.db.begin().await?;
+        let revision = write::next_revision(&tx, message.channel_id, 1).await?;
+        let edited = write::set_text(&tx, id, text, self.clock.now(), revision).await?.ok_or_else(deleted)?;
+        write::mention_again(&tx, &edited, &ids(&mentions)).await?;
+        tx.commit().await?;
+        self.view(user, edited).await
+    }
+
+    /// Deletes one's own message: what stays says that there was one, so that a thread keeps its head.
+    pub(super) async fn delete(&self, user: Uuid, id: Uuid) -> Result<()> {
+        let message = self.own(user, id, "delete").await?;
+        let tx = self.store.db.begin().await?;
+        let revision = write::next_revision(&tx, message.channel_id, 1).await?;
+        match write::bury(&tx, &message, revision).await? {
+            true => tx.commit().await,
+            false => tx.rollback().await,
+        }
+    }
+
+    async fn own(&self, user: Uuid, id: Uuid, what: &str) -> Result<Stored> {
+        let (message, _) = self.readable(user, id).await?;
+        if message.author_id != user {
+            return Err(Error::forbidden(format!("only its author can {what} a message")));
+        }
+        Ok(message)
+    }
+}
+
+async fn count_reply(tx: &Tx, reply: &Stored, revision: i64) -> Result<()> {
+    let Some(root) = reply.thread_id else { return Ok(()) };
+    if write::count_reply(tx, root, reply.channel_id, reply.posted_at, revision).await? {
+        return Ok(());
+    }
+    Err(Error::invalid_field("thread_id", "names no message of this channel that can have replies"))
+}
+
+fn ids(users: &[User]) -> Vec<Uuid> {
+    users.iter().map(|user| user.id).collect()
+}
+
+/// What is answered about a message that was deleted.
+pub(super) fn deleted() -> Error {
+    Error::conflict("the message was deleted")
+}

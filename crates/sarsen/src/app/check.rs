@@ -1,0 +1,124 @@
+//! Everything that can be known to be wrong before the start, all at once, each with what to do.
+
+use super::App;
+use super::secret;
+use crate::config::Environment;
+use crate::data::Owners;
+use crate::error::{Error, Result};
+use crate::http;
+use crate::module::ModuleInfo;
+use std::collections::HashSet;
+
+/// What a process can do.
+const ROLES: [&str; 3] = ["web", "worker", "scheduler"];
+
+impl App {
+    /// Fails with everything that is wrong with how the application is put together and configured.
+    ///
+    /// The start does this first. A test of it costs nothing: `app.check().expect("is put together right")`.
+    pub fn check(&self) -> Result<()> {
+        let problems = self.problems();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let lines = problems.iter().map(|problem| match problem.hint_text() {
+            Some(hint) => format!("\n- {}\n  {hint}", problem.message()),
+            None => format!("\n- {}", problem.message()),
+        });
+        Err(Error::invalid(format!("{} cannot start:{}", self.name(), lines.collect::<String>())))
+    }
+
+    /// What is wrong, one error each.
+    pub(crate) fn problems(&self) -> Vec<Error> {
+        let parts = [self.names(), self.tables(), self.dependencies(), self.sections(), self.process(), self.secret()];
+        parts.into_iter().flatten().collect()
+    }
+
+    fn names(&self) -> Vec<Error> {
+        let mut seen = HashSet::from([http::MODULE]);
+        let mut problems = Vec::new();
+        for module in self.modules() {
+            if !seen.insert(module.name) {
+                let text = format!("two modules are named `{}`", module.name);
+                problems.push(Error::invalid(text).hint("give one of them another `NAME`; `sarsen` is the framework's"));
+            }
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            if module.name.is_empty() || !module.name.chars().all(plain) {
+                let text = format!("`{}` is not a name for a module", module.name);
+                problems.push(Error::invalid(text).hint("use lower-case letters, digits and `_`"));
+            }
+        }
+        problems
+    }
+
+    fn tables(&self) -> Vec<Error> {
+        let mut owners = Owners::new();
+        let claims = self.modules().flat_map(|module| module.tables.iter().map(move |table| (module.name, *table)));
+        claims.filter_map(|(module, table)| owners.own(module, table).err()).collect()
+    }
+
+    /// A handle comes from `mount`, or it is a fake with its implementation; from another application it is neither.
+    fn dependencies(&self) -> Vec<Error> {
+        let mounted = |api: &str| self.modules().any(|module| module.api.name == api);
+        let missing = |module: &ModuleInfo| {
+            let missing = module.dependencies.iter().filter(|on| !on.bound && !mounted(on.api));
+            missing.map(|on| (module.name, on.api)).collect::<Vec<_>>()
+        };
+        let missing = self.modules().flat_map(missing);
+        missing
+            .map(|(module, api)| {
+                Error::invalid(format!("module `{module}` calls `{api}`, which is not mounted in this application"))
+                    .hint(format!("mount the module that serves `{api}` on the same App, and pass on the handle that `mount` gives"))
+            })
+            .collect()
+    }
+
+    fn sections(&self) -> Vec<Error> {
+        let config = self.config();
+        let known: Vec<&str> = self.modules().map(|module| module.name).collect();
+        let strangers = config.modules.keys().filter(|name| !known.contains(&name.as_str()));
+        let strangers = strangers.map(|name| {
+            Error::invalid(format!("[modules.{name}]: no module has this name")).hint(nearest(name, &known))
+        });
+        let wrong = self.modules.iter().filter_map(|module| (module.check_config)(config).err());
+        strangers.chain(wrong).collect()
+    }
+
+    fn process(&self) -> Vec<Error> {
+        let config = self.config();
+        let unknown = config.process.roles.iter().filter(|role| !ROLES.contains(&role.as_str()));
+        let mut problems: Vec<Error> = unknown
+            .map(|role| Error::invalid(format!("process.roles: there is no role `{role}`")).hint(nearest(role, &ROLES)))
+            .collect();
+        if !config.process.roles.iter().any(|role| role == "web") {
+            let text = "process.roles leaves this process without work: of the roles only `web` does something yet";
+            problems.push(Error::invalid(text).hint("add \"web\""));
+        }
+        if !config.http.listen.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+            let text = format!("http.listen = \"{}\" is no address and port", config.http.listen);
+            problems
+                .push(Error::invalid(text).hint("write 127.0.0.1:3000, or 0.0.0.0:3000 to listen on every address"));
+        }
+        problems
+    }
+
+    fn secret(&self) -> Vec<Error> {
+        let app = &self.config().app;
+        let length = app.secret.expose().chars().count();
+        let what = match (length, app.environment) {
+            (0, Environment::Production) => "app.secret is not set, and production does not make one".to_owned(),
+            (1..secret::LEAST, _) => format!("app.secret has {length} characters, and needs {}", secret::LEAST),
+            _ => return Vec::new(),
+        };
+        vec![Error::invalid(what).hint("set SARSEN_APP__SECRET to what `openssl rand -hex 32` prints, and keep it")]
+    }
+}
+
+/// "did you mean …?", or the list of what is known.
+fn nearest(name: &str, known: &[&str]) -> String {
+    let best = known.iter().map(|known| (strsim::osa_distance(name, known), *known)).min();
+    match best {
+        Some((distance, known)) if distance <= 1 + name.len() / 3 => format!("did you mean `{known}`?"),
+        _ => format!("known: {}", known.join(", ")),
+    }
+}

@@ -1,0 +1,319 @@
+//! Up in the order of mounting, down in reverse, and what is up meanwhile.
+
+use super::App;
+use super::secret;
+use crate::clock::{self, Clock};
+use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
+use crate::data::Db;
+use crate::error::{Error, Kind, Result};
+use crate::http::{self, About, Health, Sessions, Stack, StackParts};
+use crate::lifecycle::{self, Lifecycle};
+use crate::module::{Live, Surroundings, panic_words};
+use crate::telemetry::{self, Operation, OperationKind, Outcome, Recorder};
+use ::http::Method;
+use futures_util::FutureExt;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// How long one module may take to be made.
+const INIT_LIMIT: Duration = Duration::from_secs(30);
+
+/// One route of a running application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// `GET`, `POST` and so on.
+    pub method: String,
+    /// `/v1/channels/{id}`.
+    pub pattern: String,
+    /// The module that serves it.
+    pub module: &'static str,
+}
+
+/// An application whose modules are up. It ends with [`Running::stop`].
+#[derive(Debug)]
+pub struct Running {
+    config: Arc<Config>,
+    db: Db,
+    clock: Clock,
+    recorder: Recorder,
+    lifecycle: Lifecycle,
+    stack: Stack,
+    routes: Vec<Route>,
+    modules: Vec<Live>,
+}
+
+impl App {
+    /// Connects, migrates and starts every module, without listening: for tests and for commands.
+    ///
+    /// When a module does not come up, those that are up are stopped again.
+    pub async fn start(self) -> Result<Running> {
+        self.check()?;
+        let secret = secret::of_app(&self.config.app)?;
+        let db = self.connect().await?;
+        db.set_cursor_key(secret::key(&secret, "cursor"));
+        if self.config.app.environment != Environment::Production {
+            db.set_owners(self.owners()?);
+        }
+        let started = self.start_on(&db, &secret).await;
+        if started.is_err() {
+            db.close().await;
+        }
+        started
+    }
+
+    async fn start_on(self, db: &Db, secret: &Secret) -> Result<Running> {
+        let (recorder, lifecycle) = (Recorder::new(self.config.log.queue), Lifecycle::default());
+        command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
+        let config = Arc::new(self.config);
+        let (db, clock) = (db.clone(), self.clock);
+        let around = Surroundings {
+            config: config.clone(),
+            db: db.clone(),
+            clock: clock.clone(),
+            lifecycle: lifecycle.clone(),
+        };
+        let mut modules = Vec::new();
+        let built = async {
+            for mounted in self.modules {
+                let name = mounted.info.name;
+                modules.push(within_limit(&recorder, name, (mounted.init)(around.clone())).await?);
+            }
+            start_all(&recorder, &modules).await?;
+            let parts = StackParts {
+                environment: config.app.environment,
+                about: About { title: self.name.to_owned(), version: self.version.to_owned() },
+                sessions: Some(Sessions::new(&db, secret, &config.http)),
+                assets: self.assets,
+                ..StackParts::new(&config.http, &recorder, health(&lifecycle, &db, &modules))
+            };
+            stack(parts, &mut modules)
+        };
+        let (stack, routes) = match built.await {
+            Ok(built) => built,
+            Err(error) => {
+                stop_all(&recorder, &modules, config.http.drain_timeout.0).await;
+                return Err(error);
+            }
+        };
+        lifecycle.set_ready();
+        Ok(Running { config, db, clock, recorder, lifecycle, stack, routes, modules })
+    }
+
+    /// Listens, starts, and serves until the process is asked to stop.
+    pub async fn serve(self) -> Result<()> {
+        self.serve_and(|_| {}).await
+    }
+
+    /// Like [`App::serve`]; `serving` hears the address once requests are answered.
+    pub async fn serve_and(self, serving: impl FnOnce(SocketAddr)) -> Result<()> {
+        self.check()?;
+        let listener = listen(&self.config.http.listen).await?;
+        let address = listener.local_addr()?;
+        let running = self.start().await?;
+        tracing::info!(%address, "serving");
+        serving(address);
+        running.serve(listener).await
+    }
+
+    /// Every route with its module. The modules are made for it, on an empty embedded database that is thrown away.
+    pub async fn routes(mut self) -> Result<Vec<Route>> {
+        let folder = std::env::temp_dir().join(format!("{}-routes-{}", self.name, std::process::id()));
+        let embedded = DatabaseSection::default().url;
+        self.config.database.url = Url::new(format!("{}:{}", embedded.scheme(), folder.join("app.db").display()));
+        self.config.app.environment = Environment::Test;
+        let routes = match self.start().await {
+            Ok(running) => {
+                let routes = running.routes().to_vec();
+                running.stop().await;
+                Ok(routes)
+            }
+            Err(error) => Err(error),
+        };
+        let _ = std::fs::remove_dir_all(&folder);
+        routes
+    }
+}
+
+impl Running {
+    /// What it was configured with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The database, in nobody's name.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// The clock of the application.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Where closed Operations wait to be read.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// The way of a request, for calling it without a listener.
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// The routes of all modules.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// Does `work` as an Operation of its own, named `name`: what a command of the CLI is.
+    pub async fn command<T>(&self, name: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        command(&self.recorder, name, "", work).await
+    }
+
+    /// Stops what is up: nothing new is taken, every module finishes, then every module lets go, each in reverse order.
+    pub async fn stop(self) {
+        self.lifecycle.stop();
+        let limit = self.config.http.drain_timeout.0;
+        for module in self.modules.iter().rev() {
+            let work = async { Ok(module.hooks.drain().await) };
+            in_time(&self.recorder, "drain", module.name, limit, work).await;
+        }
+        stop_all(&self.recorder, &self.modules, limit).await;
+        self.db.close().await;
+    }
+
+    async fn serve(self, listener: TcpListener) -> Result<()> {
+        let (recorder, lifecycle, lines) = (self.recorder.clone(), self.lifecycle.clone(), self.config.log.operations);
+        let writer = telemetry::write_operations(recorder.clone(), lifecycle.clone(), lines);
+        let writer = lifecycle::spawn_background(writer);
+        let asked = lifecycle.clone();
+        lifecycle::spawn_background(async move {
+            let signal = lifecycle::signal().await;
+            tracing::info!(signal, "stopping");
+            asked.stop();
+        });
+        let served = http::serve(listener, self.stack.clone(), &self.config.http, &lifecycle).await;
+        if lifecycle.drain(self.config.http.drain_timeout.0).await.is_err() {
+            tracing::warn!(tasks = lifecycle::running(), "tasks were still at work and are left behind");
+        }
+        self.stop().await;
+        let _ = writer.await;
+        // What the modules did on their way down.
+        telemetry::write_operations(recorder, lifecycle, lines).await;
+        served
+    }
+}
+
+async fn listen(address: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::unavailable(format!("http.listen = \"{address}\" cannot be listened on: {error}"))
+            .hint("stop what listens there, or choose another port; port 0 takes a free one")
+    })
+}
+
+/// Does `work` as an Operation of kind Command; a panic becomes an error.
+async fn command<T>(
+    recorder: &Recorder,
+    name: &str,
+    module: &'static str,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let operation = Operation::open(OperationKind::Command, name, recorder);
+    operation.record().module = module;
+    let result = match operation.scope(AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(result) => result,
+        Err(panic) => Err(Error::internal(format!("panic: {}", panic_words(&*panic)))),
+    };
+    match &result {
+        Ok(_) => operation.close(Outcome::Done),
+        Err(error) => {
+            operation.set_error(error.report());
+            operation.close(Outcome::Failed);
+        }
+    }
+    result
+}
+
+/// Makes one module.
+async fn within_limit<T>(
+    recorder: &Recorder,
+    module: &'static str,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let deadline = clock::monotonic() + INIT_LIMIT;
+    let bounded = async {
+        Operation::with_current(|operation| operation.set_deadline(deadline));
+        clock::until(deadline, work).await.unwrap_or_else(|_| {
+            Err(Error::new(Kind::Timeout, format!("it took longer than {INIT_LIMIT:?}"))
+                .hint("connect to other services with a limit, and move long work to `start` or to a task"))
+        })
+    };
+    let made = command(recorder, &format!("init {module}"), module, bounded).await;
+    made.map_err(|error| error.context(format!("module `{module}` did not start")))
+}
+
+async fn start_all(recorder: &Recorder, modules: &[Live]) -> Result<()> {
+    for module in modules {
+        let name = format!("start {}", module.name);
+        let started = command(recorder, &name, module.name, module.hooks.start()).await;
+        started.map_err(|error| error.context(format!("module `{}` did not start", module.name)))?;
+    }
+    Ok(())
+}
+
+async fn stop_all(recorder: &Recorder, modules: &[Live], limit: Duration) {
+    for module in modules.iter().rev() {
+        let work = async { Ok(module.hooks.stop().await) };
+        in_time(recorder, "stop", module.name, limit, work).await;
+    }
+}
+
+/// On the way down a module that hangs or breaks does not keep the others from ending well.
+async fn in_time(
+    recorder: &Recorder,
+    what: &str,
+    module: &'static str,
+    limit: Duration,
+    work: impl Future<Output = Result<()>>,
+) {
+    let name = format!("{what} {module}");
+    let bounded = async { clock::until(clock::monotonic() + limit, work).await? };
+    if let Err(error) = command(recorder, &name, module, bounded).await {
+        tracing::warn!(module, "{name}: {}", error.report());
+    }
+}
+
+fn health(lifecycle: &Lifecycle, db: &Db, modules: &[Live]) -> Health {
+    let db = db.clone();
+    let health = Health::new(lifecycle.clone()).check("database", move || {
+        let db = db.clone();
+        async move { db.ping().await }
+    });
+    modules.iter().fold(health, |health, module| {
+        let hooks = module.hooks.clone();
+        health.check(module.name, move || {
+            let hooks = hooks.clone();
+            async move { hooks.health().await }
+        })
+    })
+}
+
+/// Takes the routes out of the modules; what else the way of a request needs is in `parts` already.
+fn stack(mut parts: StackParts, modules: &mut [Live]) -> Result<(Stack, Vec<Route>)> {
+    let mut listed = Vec::new();
+    for module in modules {
+        let Some(routes) = module.routes.take() else { continue };
+        let route = |(method, pattern): (&Method, &str)| Route {
+            method: method.to_string(),
+            pattern: pattern.to_owned(),
+            module: module.name,
+        };
+        listed.extend(routes.patterns().map(route));
+        parts.modules.push(routes);
+        parts.authenticate.extend(module.authenticate.clone());
+    }
+    Ok((Stack::new(parts)?, listed))
+}

@@ -1,0 +1,151 @@
+//! A module of an application without its type: first mounted, then live.
+
+use super::api::{Api, ApiDesc, BoxFuture, ServedBy};
+use super::declare::Declare;
+use super::deps::{Dependency, Deps};
+use super::{Init, Module};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::data::{Db, ModuleMigrations};
+use crate::error::{Error, Result};
+use crate::http::{Authenticate, ModuleRoutes};
+use crate::lifecycle::Lifecycle;
+use std::fmt;
+use std::sync::Arc;
+
+/// What an application knows about a module that is mounted.
+#[derive(Clone, Debug)]
+pub struct ModuleInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// What others may call; without methods when nobody may.
+    pub api: &'static ApiDesc,
+    /// What it calls.
+    pub dependencies: Vec<Dependency>,
+    /// Its tables.
+    pub tables: Vec<&'static str>,
+    /// How many migration files it has.
+    pub migrations: usize,
+    /// Whether it serves HTTP.
+    pub serves_http: bool,
+}
+
+/// What a module starts with.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) config: Arc<Config>,
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) lifecycle: Lifecycle,
+}
+
+type Starter = Box<dyn FnOnce(Surroundings) -> BoxFuture<'static, Result<Live>> + Send>;
+
+/// A module that can be started.
+pub(crate) struct Mounted {
+    pub(crate) info: ModuleInfo,
+    pub(crate) migrations: ModuleMigrations,
+    pub(crate) check_config: fn(&Config) -> Result<()>,
+    pub(crate) init: Starter,
+}
+
+impl Mounted {
+    /// The module and the handle on it, which answers once the module has started.
+    pub(crate) fn new<M: Module>(deps: M::Deps) -> (Self, M::Api) {
+        let handle = M::Api::unbound();
+        let declared = Declare::<M>::of_module();
+        let info = ModuleInfo {
+            name: M::NAME,
+            api: &M::Api::DESC,
+            dependencies: deps.dependencies(),
+            tables: declared.tables.clone(),
+            migrations: declared.migrations.len(),
+            serves_http: declared.routes.is_some() || declared.plain_routes.is_some(),
+        };
+        let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
+        let bound = handle.clone();
+        let init: Starter = Box::new(move |around| Box::pin(init::<M>(deps, declared, bound, around)));
+        (Self { info, migrations, check_config: |config| config_of::<M>(config).map(drop), init }, handle)
+    }
+}
+
+impl fmt::Debug for Mounted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.info.fmt(f)
+    }
+}
+
+/// The module's own section. One that is not given is the default, which also serves a `Config` of `()`.
+fn config_of<M: Module>(config: &Config) -> Result<M::Config> {
+    let given = config.modules.get(M::NAME).is_some_and(|section| !section.config.is_empty());
+    if given && size_of::<M::Config>() == 0 {
+        let problem = format!("[modules.{0}.config]: module `{0}` has nothing to configure", M::NAME);
+        return Err(Error::invalid(problem).hint("remove the section"));
+    }
+    if given { config.module(M::NAME) } else { Ok(M::Config::default()) }
+}
+
+async fn init<M: Module>(deps: M::Deps, declared: Declare<M>, handle: M::Api, around: Surroundings) -> Result<Live> {
+    let config = config_of::<M>(&around.config)?;
+    let Surroundings { db, clock, lifecycle, .. } = around;
+    let module = Arc::new(M::init(Init { deps, config, db: db.for_module(M::NAME), clock, lifecycle }).await?);
+    handle.slot().bind(<M::Api as ServedBy<M>>::erase(module.clone()));
+    Ok(Live::new(module, declared))
+}
+
+/// A module that has started.
+pub(crate) struct Live {
+    pub(crate) name: &'static str,
+    /// Until the stack takes them.
+    pub(crate) routes: Option<ModuleRoutes>,
+    pub(crate) authenticate: Option<Authenticate>,
+    pub(crate) hooks: Arc<dyn Hooks>,
+}
+
+impl Live {
+    fn new<M: Module>(module: Arc<M>, declared: Declare<M>) -> Self {
+        let documented = module.clone();
+        let routes =
+            ModuleRoutes::new(M::NAME, || declared.routes.map(|routes| routes(documented)).unwrap_or_default());
+        let routes = match declared.plain_routes {
+            Some(plain) => routes.plain(plain(module.clone())),
+            None => routes,
+        };
+        let authenticate = declared.authenticate.map(|who| {
+            let module = module.clone();
+            Arc::new(move |token| who(module.clone(), token)) as Authenticate
+        });
+        Self { name: M::NAME, routes: Some(routes), authenticate, hooks: Arc::new(Hosted(module)) }
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("name", &self.name).field("routes", &self.routes).finish_non_exhaustive()
+    }
+}
+
+/// The optional functions of a module, without its type.
+pub(crate) trait Hooks: Send + Sync {
+    fn start(&self) -> BoxFuture<'_, Result<()>>;
+    fn drain(&self) -> BoxFuture<'_, ()>;
+    fn stop(&self) -> BoxFuture<'_, ()>;
+    fn health(&self) -> BoxFuture<'_, Result<()>>;
+}
+
+struct Hosted<M>(Arc<M>);
+
+impl<M: Module> Hooks for Hosted<M> {
+    fn start(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.0.start())
+    }
+    fn drain(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.drain())
+    }
+    fn stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.stop())
+    }
+    fn health(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.0.health())
+    }
+}
