@@ -2,8 +2,11 @@
 
 pub mod accounts;
 pub mod channels;
+pub mod client;
 mod failure;
+pub mod import;
 pub mod messages;
+pub mod seed;
 mod text;
 
 pub use failure::Failure;
