@@ -171,7 +171,7 @@ impl Default for HttpSection {
 impl Default for DatabaseSection {
     fn default() -> Self {
         Self {
-            url: Url::new("sqlite:data/app.db"),
+            url: Url::embedded("data/app.db"),
             connections: 16,
             acquire_timeout: Span::seconds(5),
             statement_timeout: Span::seconds(30),
@@ -202,7 +202,7 @@ pub type Environ = Vec<(String, String)>;
 
 impl Config {
     /// Reads `profile` (a path) over the defaults, and the environment over both.
-    pub fn load(profile: Option<&Path>, environ: &Environ, defaults: Config) -> Result<Config> {
+    pub fn load(profile: Option<&Path>, environ: &Environ, defaults: &Config) -> Result<Config> {
         let text = match profile {
             None => String::new(),
             Some(path) => std::fs::read_to_string(path).map_err(|error| {
@@ -217,13 +217,13 @@ impl Config {
     }
 
     /// Reads TOML `text` (called `file` in errors) over `defaults`, and the environment over both.
-    pub fn parse(text: &str, file: &str, environ: &Environ, defaults: Config) -> Result<Config> {
+    pub fn parse(text: &str, file: &str, environ: &Environ, defaults: &Config) -> Result<Config> {
         let given: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             Error::invalid(format!("{file} is not TOML: {error}")).hint("mend the line that it names")
         })?;
-        let known = keys_of(&defaults)?;
+        let known = keys_of(defaults)?;
         check_keys(&given, &known, &Place { file, text, path: "" })?;
-        let mut all = exposed(&defaults, known)?;
+        let mut all = exposed(defaults, known)?;
         overlay(&mut all, given);
         apply_environ(&mut all, environ)?;
         all.try_into().map_err(|error: toml::de::Error| {
@@ -411,7 +411,7 @@ mod tests {
 
     fn parse(text: &str, environ: &[(&str, &str)]) -> Result<Config> {
         let environ = environ.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        Config::parse(text, "parley.toml", &environ, Config::default())
+        Config::parse(text, "parley.toml", &environ, &Config::default())
     }
 
     #[test]

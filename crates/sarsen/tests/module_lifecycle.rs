@@ -106,7 +106,7 @@ impl Module for SecondModule {
 }
 
 fn config(folder: &tempfile::TempDir, text: &str) -> Config {
-    let mut config = Config::parse(text, "test.toml", &Vec::new(), Config::default()).expect("parses");
+    let mut config = Config::parse(text, "test.toml", &Vec::new(), &Config::default()).expect("parses");
     config.app.environment = Environment::Test;
     config.database.url = Url::new(format!("sqlite:{}", folder.path().join("app.db").display()));
     config

@@ -80,12 +80,21 @@ fn named(file: &Source, view: &str) -> Vec<Problem> {
     let found = PRODUCTS.iter().flat_map(|product| lower.match_indices(product).map(|(at, _)| at));
     let bad = found.filter(|at| {
         let in_condition = conditions.iter().any(|(start, end)| (start..end).contains(&at));
-        !in_condition && !connects(file, *at) && CLIENTS.iter().all(|(client, _)| *client != word_around(view, *at))
+        !in_condition
+            && !connects(file, *at)
+            && !is_migration(view, *at)
+            && CLIENTS.iter().all(|(client, _)| *client != word_around(view, *at))
     });
     bad.map(|at| {
         Problem::new(&file.path, file.line(at), format!("names a database product: `{}`", word_around(view, at)), FIX)
     })
     .collect()
+}
+
+/// `0002_search.sqlite.sql`: the name of a file that exists because of the product.
+fn is_migration(view: &str, at: usize) -> bool {
+    let rest = &view[at..];
+    view[..at].ends_with('.') && PRODUCTS.iter().any(|product| rest.starts_with(&format!("{product}.sql")))
 }
 
 const FIX: &str =
@@ -110,6 +119,12 @@ mod tests {
 
     fn whats(path: &str, code: &str) -> Vec<String> {
         check(&Tree::of(&[(path, code)])).into_iter().map(|problem| problem.what).collect()
+    }
+
+    #[test]
+    fn the_file_of_a_migration_may_name_its_product() {
+        let code = "f([\"migrations/0002_search.sqlite.sql\", \"sqlite.sql.txt\"])";
+        assert_eq!(whats("apps/parley/src/x/mod.rs", code).len(), 1);
     }
 
     #[test]

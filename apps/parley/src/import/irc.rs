@@ -176,10 +176,11 @@ pub(super) fn date_in(path: &Path) -> Option<i64> {
 
 /// Midnight of `2006-06-05` in UTC, as seconds since 1970.
 pub(super) fn midnight(date: &str) -> Option<i64> {
-    let shaped = date.len() == 10 && date.bytes().enumerate().all(|(index, byte)| match index {
-        4 | 7 => byte == b'-',
-        _ => byte.is_ascii_digit(),
-    });
+    let shaped = date.len() == 10
+        && date.bytes().enumerate().all(|(index, byte)| match index {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
     let time: Timestamp = format!("{date}T00:00:00Z").parse().ok().filter(|_| shaped)?;
     Some(time.as_micros() / 1_000_000)
 }
@@ -271,7 +272,10 @@ mod tests {
     fn time_goes_on_over_midnight_and_noon_and_through_disorder() {
         let at = |text| messages(text).into_iter().map(|(at, ..)| at[8..16].to_owned()).collect::<Vec<_>>();
         assert_eq!(at("[23:59] <a> x\n[00:00] <a> y\n[00:01] <a> z"), ["05T23:59", "06T00:00", "06T00:01"]);
-        assert_eq!(at("[11:55] <a> x\n[12:59] <a> x\n[01:00] <a> y\n[12:30] <a> z"), ["05T11:55", "05T12:59", "05T13:00", "06T00:30"]);
+        assert_eq!(
+            at("[11:55] <a> x\n[12:59] <a> x\n[01:00] <a> y\n[12:30] <a> z"),
+            ["05T11:55", "05T12:59", "05T13:00", "06T00:30"]
+        );
         assert_eq!(at("[10:05] <a> x\n[10:03] <a> y\n[10:06] <a> z"), ["05T10:05", "05T10:05", "05T10:06"]);
     }
 
@@ -279,7 +283,9 @@ mod tests {
     fn ids_are_the_same_each_time_and_repeats_differ() {
         let ids = |text: &str| {
             let lines = read(text.as_bytes(), Some("2006-06-05")).into_iter();
-            lines.filter_map(|line| if let Line::Message(said) = line { Some((said.id, said.at)) } else { None }).collect::<Vec<_>>()
+            lines
+                .filter_map(|line| if let Line::Message(said) = line { Some((said.id, said.at)) } else { None })
+                .collect::<Vec<_>>()
         };
         let text = "[09:14] <a> hi\n[09:14] <a> hi\n[09:14] <b> hi\n[09:15] <a> hi\n";
         let first = ids(text);
@@ -300,7 +306,9 @@ mod tests {
 
     #[test]
     fn the_date_stands_in_the_name_of_the_file() {
-        let of = |name: &str| date_in(Path::new(name)).map(|seconds| Timestamp::from_micros(seconds * 1_000_000).to_string());
+        let of = |name: &str| {
+            date_in(Path::new(name)).map(|seconds| Timestamp::from_micros(seconds * 1_000_000).to_string())
+        };
         assert_eq!(of("logs/ubuntu-2004-12-25.txt").expect("a date")[..10], *"2004-12-25");
         assert_eq!(of("2011-05-29_19.raw.txt").expect("a date")[..10], *"2011-05-29");
         assert_eq!(of("rust.txt"), None);

@@ -80,13 +80,15 @@ impl std::fmt::Display for Report {
 /// Imports each file and says what became of it.
 pub async fn irc(handles: &Handles, command: &Irc) -> Result<Vec<Report>> {
     let date = command.date.as_deref().map(|date| {
-        irc::midnight(date).ok_or_else(|| Error::invalid_field("--date", format!("`{date}` is not a day such as 2006-06-05")))
+        irc::midnight(date)
+            .ok_or_else(|| Error::invalid_field("--date", format!("`{date}` is not a day such as 2006-06-05")))
     });
     let date = date.transpose()?;
     let bar = progress(&command.files)?;
     let mut reports = Vec::new();
     for file in &command.files {
-        let mut import = Importing { handles, channel_name: command.channel.clone(), channel: None, authors: HashMap::new() };
+        let mut import =
+            Importing { handles, channel_name: command.channel.clone(), channel: None, authors: HashMap::new() };
         let start = bar.position();
         let report = import.file(file, date, |position| bar.set_position(start + position)).await;
         reports.push(report.map_err(|error| error.context(file.display()))?);

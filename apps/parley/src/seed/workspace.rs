@@ -28,13 +28,25 @@ pub(super) const CHANNELS: [(&str, &str, &[Said]); 4] = [
         "general",
         "Everything that everybody should see",
         &[
-            said(2 * DAY + 310, "mira", "Good morning! The new coffee machine is here. It has a manual. Please read the manual."),
+            said(
+                2 * DAY + 310,
+                "mira",
+                "Good morning! The new coffee machine is here. It has a manual. Please read the manual.",
+            ),
             said(2 * DAY + 305, "jun", "The manual is 84 pages."),
             said(2 * DAY + 304, "aiko", "Page 1: *do not* press the red button. I pressed the red button."),
             said(2 * DAY + 300, "sol", "It makes tea now, so thank you."),
-            said(DAY + 400, "mira", "Planning is at 14:00 today, same room. Bring one thing you would like to stop doing."),
+            said(
+                DAY + 400,
+                "mira",
+                "Planning is at 14:00 today, same room. Bring one thing you would like to stop doing.",
+            ),
             said(DAY + 396, "tomas", "Only one?"),
-            said(DAY + 220, "mira", "Notes from planning: we stop the Thursday report (nobody read it), and we start writing release notes for people instead of for ourselves."),
+            said(
+                DAY + 220,
+                "mira",
+                "Notes from planning: we stop the Thursday report (nobody read it), and we start writing release notes for people instead of for ourselves.",
+            ),
             said(DAY + 214, "sol", "Customers will love that. Half of my tickets are \"what does this line mean\"."),
             said(95, "aiko", "The harbour walk is on for Friday, weather permitting. I will bring cake either way."),
         ],
@@ -43,11 +55,23 @@ pub(super) const CHANNELS: [(&str, &str, &[Said]); 4] = [
         "engineering",
         "Builds, bugs and beautiful queries",
         &[
-            said(DAY + 560, "tomas", "The import took 41 s yesterday and 3 s today. The index was on the wrong column. Mine, of course."),
+            said(
+                DAY + 560,
+                "tomas",
+                "The import took 41 s yesterday and 3 s today. The index was on the wrong column. Mine, of course.",
+            ),
             said(DAY + 552, "jun", "Which one was it?"),
-            said(DAY + 550, "tomas", "`CREATE INDEX messages_history ON messages (channel_id, posted_at, id)`: it had the time first."),
+            said(
+                DAY + 550,
+                "tomas",
+                "`CREATE INDEX messages_history ON messages (channel_id, posted_at, id)`: it had the time first.",
+            ),
             said(DAY + 548, "jun", "So every channel read everybody's history. Nice find."),
-            said(240, "tomas", "The numbers after a night of it:\n```\nhistory   p50 0.4 ms   p99 1.9 ms\nsearch    p50 0.9 ms   p99 3.1 ms\n```"),
+            said(
+                240,
+                "tomas",
+                "The numbers after a night of it:\n```\nhistory   p50 0.4 ms   p99 1.9 ms\nsearch    p50 0.9 ms   p99 3.1 ms\n```",
+            ),
             said(236, "mira", "I would like this on a mug."),
             said(120, "jun", "Release branch is cut. I tag it after lunch if nobody shouts."),
         ],
@@ -56,17 +80,29 @@ pub(super) const CHANNELS: [(&str, &str, &[Said]); 4] = [
         "design",
         "Pixels, words and why",
         &[
-            said(DAY + 90, "aiko", "I tried the dark theme on my phone outside. Contrast of the timestamps is too low: 3.1, we want 4.5."),
+            said(
+                DAY + 90,
+                "aiko",
+                "I tried the dark theme on my phone outside. Contrast of the timestamps is too low: 3.1, we want 4.5.",
+            ),
             said(DAY + 86, "jun", "Can do. Same grey as the hints?"),
             said(DAY + 85, "aiko", "Yes. And _please_ no second grey."),
-            said(180, "aiko", "New empty states are in the shared folder. They say what to do instead of that there is nothing."),
+            said(
+                180,
+                "aiko",
+                "New empty states are in the shared folder. They say what to do instead of that there is nothing.",
+            ),
         ],
     ),
     (
         "random",
         "Everything else",
         &[
-            said(DAY + 30, "sol", "A customer asked whether we could make the app \"a bit more Tuesday\". I have thought about it all day."),
+            said(
+                DAY + 30,
+                "sol",
+                "A customer asked whether we could make the app \"a bit more Tuesday\". I have thought about it all day.",
+            ),
             said(DAY + 28, "tomas", "I know exactly what they mean."),
             said(60, "jun", "Seen on the way in: a heron, on the bus stop, reading the timetable."),
         ],

@@ -69,12 +69,8 @@ impl App {
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
-        let around = Surroundings {
-            config: config.clone(),
-            db: db.clone(),
-            clock: clock.clone(),
-            lifecycle: lifecycle.clone(),
-        };
+        let around =
+            Surroundings { config: config.clone(), db: db.clone(), clock: clock.clone(), lifecycle: lifecycle.clone() };
         let mut modules = Vec::new();
         let built = async {
             for mounted in self.modules {

@@ -83,6 +83,11 @@ impl Url {
         Self(text.into())
     }
 
+    /// The embedded database in the file at `path`.
+    pub fn embedded(path: &str) -> Self {
+        Self(format!("sqlite:{path}"))
+    }
+
     /// The whole text with its password: for the driver, never for a log.
     pub fn expose(&self) -> &str {
         &self.0

@@ -1,14 +1,14 @@
 //! Every run of a query tells the Operation at hand what it was and what it took.
 
 use super::query::Call;
-use crate::clock;
-use crate::telemetry::{Operation, QueryRecord};
+use crate::error::Result;
+use crate::telemetry::{Operation, QueryRecord, Record};
 use std::time::{Duration, Instant};
 
-/// The nearer of the Operation's deadline and `limit` from now.
+/// The nearer of the Operation's deadline and `limit` from `now`.
 #[inline]
-pub(super) fn deadline(limit: Duration) -> Instant {
-    let latest = clock::monotonic() + limit;
+pub(super) fn deadline(now: Instant, limit: Duration) -> Instant {
+    let latest = now + limit;
     Operation::with_current(Operation::deadline).flatten().map_or(latest, |deadline| deadline.min(latest))
 }
 
@@ -22,19 +22,32 @@ pub(super) struct Ran {
     pub(super) offloaded: bool,
 }
 
+impl Ran {
+    pub(super) fn new(pool_wait: Duration, execution: Duration, ran: &Result<u64>) -> Self {
+        Self { pool_wait, execution, rows: ran.as_ref().copied().unwrap_or(0), failed: ran.is_err(), offloaded: false }
+    }
+}
+
 /// Books a run on the statement's history and on the Operation.
-#[inline]
 pub(super) fn record(call: &Call, ran: Ran) {
+    let booked = Operation::with_current(|operation| record_on(call, ran, Some(&mut operation.record())));
+    if booked.is_none() {
+        record_on(call, ran, None);
+    }
+}
+
+/// Books a run on the statement's history and on `record`.
+#[inline]
+pub(super) fn record_on(call: &Call, ran: Ran, record: Option<&mut Record>) {
     call.text.statement.add_run(ran.execution);
-    Operation::with_current(|operation| {
-        operation.add_query(QueryRecord {
-            statement: call.text.statement.clone(),
-            site: call.site,
-            pool_wait: ran.pool_wait,
-            execution: ran.execution,
-            rows: ran.rows,
-            failed: ran.failed,
-            offloaded: ran.offloaded,
-        });
+    let Some(record) = record else { return };
+    record.add_query(QueryRecord {
+        statement: call.text.statement.clone(),
+        site: call.site,
+        pool_wait: ran.pool_wait,
+        execution: ran.execution,
+        rows: ran.rows,
+        failed: ran.failed,
+        offloaded: ran.offloaded,
     });
 }

@@ -83,13 +83,11 @@ fn tls() -> Result<rustls::ClientConfig> {
 impl Shared {
     /// A server that is still starting is waited for.
     async fn first_connection(&self) -> Result<()> {
-        let started = clock::monotonic();
+        let deadline = clock::monotonic() + self.section.acquire_timeout.0;
         loop {
             match self.get().await {
                 Ok(_) => return Ok(()),
-                Err(error)
-                    if error.kind() != Kind::Unavailable || started.elapsed() > self.section.acquire_timeout.0 =>
-                {
+                Err(error) if error.kind() != Kind::Unavailable || clock::monotonic() > deadline => {
                     return Err(error
                         .context(format!("the database {}", self.section.url))
                         .hint("start the server, or check database.url (host, port, user, password)"));
@@ -205,9 +203,7 @@ fn is_stale(error: &tokio_postgres::Error) -> bool {
 async fn observed(busy: &mut Busy, call: &Call, rows: &mut dyn Rows, pool_wait: Duration) -> Result<u64> {
     let started = clock::monotonic();
     let ran = telemetry::wait(WaitKind::Database, "server", execute(busy, call, rows)).await;
-    let count = ran.as_ref().copied().unwrap_or(0);
-    let execution = clock::monotonic() - started;
-    observe::record(call, Ran { pool_wait, execution, rows: count, failed: ran.is_err(), offloaded: false });
+    observe::record(call, Ran::new(pool_wait, clock::monotonic() - started, &ran));
     ran
 }
 
@@ -240,10 +236,7 @@ impl Driver for Postgres {
         let work = async move {
             let started: Instant = clock::monotonic();
             let streamed = stream_rows(&shared, &call, &sender).await;
-            let rows = streamed.as_ref().copied().unwrap_or(0);
-            let execution = clock::monotonic() - started;
-            let ran = Ran { execution, rows, failed: streamed.is_err(), ..Ran::default() };
-            observe::record(&call, ran);
+            observe::record(&call, Ran::new(Duration::ZERO, clock::monotonic() - started, &streamed));
             if let Err(error) = streamed {
                 let _ = sender.send(Err(error)).await;
             }

@@ -5,6 +5,7 @@ use super::row::{Collect, First, FromRow, Ignore, Layout, Row, Rows};
 use super::statement::Text;
 use super::value::{FromValue, IntoValue, Value};
 use super::{Db, Tx, observe};
+use crate::clock;
 use crate::error::{Error, Result};
 use futures_util::{Stream, StreamExt, stream};
 use std::borrow::Cow;
@@ -30,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) text: Arc<Text>,
     pub(crate) binds: Vec<Bind>,
     pub(crate) site: &'static Location<'static>,
+    /// When it was asked for.
+    pub(crate) asked: Instant,
     /// When it must have ended, where the Operation or the configuration says so.
     pub(crate) deadline: Instant,
 }
@@ -121,8 +124,9 @@ impl<'c> Query<'c> {
                 text.statement.normalised
             )));
         }
-        let deadline = observe::deadline(db.section().statement_timeout.0);
-        Ok((self.target, Call { text, binds: self.binds, site, deadline }))
+        let asked = clock::monotonic();
+        let deadline = observe::deadline(asked, db.section().statement_timeout.0);
+        Ok((self.target, Call { text, binds: self.binds, site, asked, deadline }))
     }
 
     /// All rows, at most 100,000.

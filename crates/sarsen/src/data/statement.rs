@@ -4,6 +4,7 @@ use super::dialect::Dialect;
 use crate::telemetry::Statement;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
@@ -23,6 +24,7 @@ pub(crate) enum Class {
 #[derive(Debug)]
 pub(crate) struct Text {
     pub(crate) sql: String,
+    dialect: Dialect,
     /// The text with the dialect's placeholders; the same as `sql` where that is `?`.
     pub(crate) translated: String,
     pub(crate) class: Class,
@@ -249,7 +251,8 @@ fn hash(text: &str) -> u64 {
     mix(sum, last)
 }
 
-type Known = HashMap<(u64, Dialect), Arc<Text>>;
+/// The key is a hash already.
+type Known = HashMap<u64, Arc<Text>, BuildHasherDefault<AsItIs>>;
 
 static TEXTS: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
 
@@ -257,24 +260,40 @@ thread_local! {
     static NEAR: RefCell<Known> = RefCell::default();
 }
 
-/// The facts about `sql`, read once and kept.
-pub(crate) fn facts(sql: &str, dialect: Dialect) -> Arc<Text> {
-    let key = (hash(sql), dialect);
-    let near = NEAR.with_borrow(|near| near.get(&key).filter(|text| text.sql == sql).cloned());
-    near.unwrap_or_else(|| shared_facts(sql, key))
+#[derive(Clone, Copy, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys are numbers");
+    }
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
-fn shared_facts(sql: &str, key: (u64, Dialect)) -> Arc<Text> {
+/// The facts about `sql`, read once and kept.
+pub(crate) fn facts(sql: &str, dialect: Dialect) -> Arc<Text> {
+    let key = hash(sql) ^ dialect as u64;
+    let near =
+        NEAR.with_borrow(|near| near.get(&key).filter(|text| text.sql == sql && text.dialect == dialect).cloned());
+    near.unwrap_or_else(|| shared_facts(sql, key, dialect))
+}
+
+fn shared_facts(sql: &str, key: u64, dialect: Dialect) -> Arc<Text> {
     let known = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
     let text = match known {
-        Some(text) if text.sql == sql => text,
-        Some(_) => return Arc::new(read(sql, key.1)),
+        Some(text) if text.sql == sql && text.dialect == dialect => text,
+        Some(_) => return Arc::new(read(sql, dialect)),
         None => {
             let mut texts = TEXTS.write().unwrap_or_else(PoisonError::into_inner);
             if texts.len() >= MAX_TEXTS {
-                return Arc::new(read(sql, key.1));
+                return Arc::new(read(sql, dialect));
             }
-            texts.entry(key).or_insert_with(|| Arc::new(read(sql, key.1))).clone()
+            texts.entry(key).or_insert_with(|| Arc::new(read(sql, dialect))).clone()
         }
     };
     NEAR.with_borrow_mut(|near| near.insert(key, text.clone()));
@@ -287,6 +306,7 @@ fn read(sql: &str, dialect: Dialect) -> Text {
     let limited =
         tokens(sql).any(|(token, _)| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("limit")));
     Text {
+        dialect,
         translated: dialect.placeholders(sql),
         class,
         bounded: limited || class == Class::Write,

@@ -78,17 +78,33 @@ pub fn wait<F: Future>(kind: WaitKind, label: &'static str, future: F) -> Wait<F
 /// Runs `work`, which blocks shortly, and books the time.
 #[inline]
 pub fn sync<T>(kind: WaitKind, label: &'static str, work: impl FnOnce() -> T) -> T {
-    sync_timed(kind, label, |_| work()).0
+    sync_since(clock::monotonic(), kind, label, work, |_, _, _| {})
 }
 
-/// Like [`sync`]: tells `work` when it began, and says how long it took.
+/// Like [`sync`] for an adapter that knows when the work begins, and that has more to book: `book` is given the result,
+/// the time it took, and the record.
 #[inline]
-pub fn sync_timed<T>(kind: WaitKind, label: &'static str, work: impl FnOnce(Instant) -> T) -> (T, Duration) {
-    let started = clock::monotonic();
-    let result = work(started);
+pub(crate) fn sync_since<T>(
+    started: Instant,
+    kind: WaitKind,
+    label: &'static str,
+    work: impl FnOnce() -> T,
+    book: impl FnOnce(&T, Duration, Option<&mut Record>),
+) -> T {
+    let result = work();
     let took = clock::monotonic() - started;
-    Operation::with_current(|operation| operation.add_wait(kind, label, took));
-    (result, took)
+    let mut book = Some(book);
+    Operation::with_current(|operation| {
+        let mut record = operation.record();
+        record.add_wait(kind, label, took);
+        if let Some(book) = book.take() {
+            book(&result, took, Some(&mut record));
+        }
+    });
+    if let Some(book) = book {
+        book(&result, took, None);
+    }
+    result
 }
 
 /// Runs `work` on a thread for blocking work; the Operation goes along, and the time is booked.
@@ -142,7 +158,8 @@ impl Drop for Booking {
     fn drop(&mut self) {
         let Some(started) = self.started else { return };
         let (kind, label) = (self.kind, self.label);
-        Operation::with_current(|operation| operation.add_wait(kind, label, clock::monotonic() - started));
+        let took = clock::monotonic() - started;
+        Operation::with_current(|operation| operation.record().add_wait(kind, label, took));
     }
 }
 

@@ -150,6 +150,28 @@ pub struct Record {
     pub duration: Duration,
 }
 
+impl Record {
+    /// Adds a wait.
+    pub fn add_wait(&mut self, kind: WaitKind, label: &'static str, took: Duration) {
+        let same =
+            |wait: &&mut WaitRecord| wait.kind == kind && (std::ptr::eq(wait.label, label) || wait.label == label);
+        if let Some(wait) = self.waits.iter_mut().find(same) {
+            wait.count += 1;
+            wait.total += took;
+        } else if self.waits.len() < MAX_WAITS {
+            self.waits.push(WaitRecord { kind, label, count: 1, total: took });
+        }
+    }
+
+    /// Adds a run of a query.
+    pub fn add_query(&mut self, query: QueryRecord) {
+        self.query_count += 1;
+        if self.queries.len() < MAX_QUERIES {
+            self.queries.push(query);
+        }
+    }
+}
+
 /// One unit of work: a request, a job, a schedule, a command. Clones are the same Operation.
 ///
 /// ```
@@ -264,26 +286,6 @@ impl Operation {
     /// Notes what went wrong.
     pub fn set_error(&self, error: String) {
         self.record().error = Some(error);
-    }
-
-    /// Adds a wait.
-    pub fn add_wait(&self, kind: WaitKind, label: &'static str, took: Duration) {
-        let waits = &mut self.record().waits;
-        if let Some(wait) = waits.iter_mut().find(|wait| wait.kind == kind && wait.label == label) {
-            wait.count += 1;
-            wait.total += took;
-        } else if waits.len() < MAX_WAITS {
-            waits.push(WaitRecord { kind, label, count: 1, total: took });
-        }
-    }
-
-    /// Adds a run of a query.
-    pub fn add_query(&self, query: QueryRecord) {
-        let mut record = self.record();
-        record.query_count += 1;
-        if record.queries.len() < MAX_QUERIES {
-            record.queries.push(query);
-        }
     }
 
     /// Closes it; the first close holds. The record goes to the recorder's queue.

@@ -168,7 +168,7 @@ impl Shared {
         let reader = self.get_reader().await?;
         let pool_wait = clock::monotonic() - waited;
         if self.is_quick(&call) {
-            let changed = run_here(reader.connection(), &call, rows.as_mut(), pool_wait)?;
+            let changed = run_here(reader.connection(), &call, rows.as_mut(), waited + pool_wait, pool_wait)?;
             return Ok((rows, changed));
         }
         let cancel = reader.connection().cancel_on_drop();
@@ -178,7 +178,7 @@ impl Shared {
         };
         let ((ran, took), rows, call) = offload(work).await?;
         cancel.disarm();
-        book(&call, &ran, took, pool_wait, true);
+        book(&call, &ran, took, pool_wait);
         Ok((rows, ran?))
     }
 
@@ -245,15 +245,23 @@ async fn offload<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
     task.map_err(|error| Error::internal(format!("a database task did not finish: {error}")))
 }
 
-fn run_here(connection: &Connection, call: &Call, rows: &mut dyn Rows, pool_wait: Duration) -> Result<u64> {
-    let (ran, took) = telemetry::sync_timed(WaitKind::Database, "inline", |_| connection.execute(call, rows));
-    book(call, &ran, took, pool_wait, false);
-    ran
+/// Runs a statement on this thread; `since` is when it began to.
+fn run_here(
+    connection: &Connection,
+    call: &Call,
+    rows: &mut dyn Rows,
+    since: Instant,
+    pool_wait: Duration,
+) -> Result<u64> {
+    let work = || connection.execute(call, rows);
+    telemetry::sync_since(since, WaitKind::Database, "inline", work, |ran, took, record| {
+        observe::record_on(call, Ran::new(pool_wait, took, ran), record);
+    })
 }
 
-fn book(call: &Call, ran: &Result<u64>, execution: Duration, pool_wait: Duration, offloaded: bool) {
-    let rows = ran.as_ref().copied().unwrap_or(0);
-    observe::record(call, Ran { pool_wait, execution, rows, failed: ran.is_err(), offloaded });
+/// Books a run on a thread for blocking work.
+fn book(call: &Call, ran: &Result<u64>, execution: Duration, pool_wait: Duration) {
+    observe::record(call, Ran { offloaded: true, ..Ran::new(pool_wait, execution, ran) });
 }
 
 fn closed() -> Error {
@@ -298,7 +306,7 @@ impl Driver for Sqlite {
             return None;
         }
         let reader = self.0.try_reader()?;
-        Some(run_here(reader.connection(), call, rows, Duration::ZERO))
+        Some(run_here(reader.connection(), call, rows, call.asked, Duration::ZERO))
     }
 
     fn run(&self, call: Call, rows: Box<dyn Rows>) -> BoxFuture<'_, Done> {
@@ -319,7 +327,7 @@ impl Driver for Sqlite {
             let work = move || {
                 let mut rows = Batches { sender, batch: Keep::default() };
                 let (ran, took) = reader.connection().timed(&call, &mut rows);
-                book(&call, &ran, took, Duration::ZERO, true);
+                book(&call, &ran, took, Duration::ZERO);
                 rows.finish(ran.err());
             };
             let _ = offload(work).await;

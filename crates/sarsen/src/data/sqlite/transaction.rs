@@ -2,8 +2,10 @@
 
 use super::connection::Connection;
 use super::{Done, Pending, Shared, book, offload, run_here};
+use crate::clock;
 use crate::config::Durability;
 use crate::data::Transaction;
+use crate::data::observe::{self, Ran};
 use crate::data::query::Call;
 use crate::data::row::Rows;
 use crate::error::{Error, Result};
@@ -48,7 +50,7 @@ impl SqliteTransaction {
     async fn run_one(&mut self, call: Call, mut rows: Box<dyn Rows>) -> Done {
         let open = self.take()?;
         if self.shared.is_quick(&call) {
-            let ran = run_here(&open.1, &call, rows.as_mut(), Duration::ZERO);
+            let ran = run_here(&open.1, &call, rows.as_mut(), call.asked, Duration::ZERO);
             self.open = Some(open);
             return Ok((rows, ran?));
         }
@@ -59,7 +61,7 @@ impl SqliteTransaction {
         };
         let (open, (ran, took), rows, call) = offload(work).await?;
         cancel.disarm();
-        book(&call, &ran, took, Duration::ZERO, true);
+        book(&call, &ran, took, Duration::ZERO);
         self.open = Some(open);
         Ok((rows, ran?))
     }
@@ -115,10 +117,10 @@ pub(super) fn run_group(writer: &Connection, group: Vec<Pending>, pool_wait: Dur
             continue;
         }
         let mut work = || {
-            let work = |_| run_apart(writer, &call, rows.as_mut(), alone);
-            let (ran, took) = telemetry::sync_timed(WaitKind::Database, "write", work);
-            book(&call, &ran, took, pool_wait, offloaded);
-            ran
+            let work = || run_apart(writer, &call, rows.as_mut(), alone);
+            telemetry::sync_since(clock::monotonic(), WaitKind::Database, "write", work, |ran, took, record| {
+                observe::record_on(&call, Ran { offloaded, ..Ran::new(pool_wait, took, ran) }, record);
+            })
         };
         let ran = match &operation {
             Some(operation) => operation.enter(&mut work),

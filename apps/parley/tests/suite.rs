@@ -1,0 +1,73 @@
+//! Parley's own suite, through the public door, once per profile: that growth is configuration is proven here.
+
+#[path = "suite/accounts.rs"]
+mod accounts;
+#[path = "suite/channels.rs"]
+mod channels;
+#[path = "suite/document.rs"]
+mod document;
+#[path = "suite/lists.rs"]
+mod lists;
+#[path = "suite/messages.rs"]
+mod messages;
+#[path = "suite/world.rs"]
+mod world;
+
+use world::{Profile, World};
+
+/// Makes of each behaviour a test for each profile.
+macro_rules! behaviours {
+    ($($module:ident::$name:ident($($world:ident),+);)*) => {
+        mod embedded {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() {
+                $(let Some($world) = World::start(Profile::Embedded).await else { return };)+
+                $module::$name($($world),+).await;
+            })*
+        }
+        mod server {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() {
+                $(let Some($world) = World::start(Profile::Server).await else { return };)+
+                $module::$name($($world),+).await;
+            })*
+        }
+    };
+}
+
+behaviours! {
+    document::the_api_document_has_every_route_of_the_contract(world);
+    accounts::signing_up_signs_in_and_out(world);
+    accounts::usernames_are_taken_in_any_case_of_letters(world);
+    accounts::bad_input_names_the_field(world);
+    accounts::a_wrong_password_is_like_a_wrong_name_and_the_sixth_must_wait(world);
+    accounts::a_new_password_ends_the_other_sessions(world);
+    accounts::sessions_are_listed_and_ended_by_their_owner_only(world);
+    accounts::tokens_act_for_their_user_until_they_are_deleted(world);
+    accounts::people_are_found_by_a_part_of_a_name(world);
+    accounts::imported_people_take_nobodys_name_and_cannot_sign_in(world);
+    channels::a_public_channel_is_found_and_joined_by_everybody(world);
+    channels::a_private_channel_does_not_exist_for_others(world);
+    channels::a_direct_conversation_is_one_for_each_set_of_people(world);
+    channels::names_are_unique_and_members_change_them(world);
+    channels::channels_are_listed_by_pages(world);
+    channels::the_importer_finds_or_makes_a_channel(world);
+    messages::a_message_is_posted_and_read(world);
+    messages::texts_have_limits(world);
+    messages::a_repeated_nonce_gives_the_first_message(world);
+    messages::only_the_author_edits_and_deletes(world);
+    messages::replies_form_a_thread(world);
+    messages::reactions_are_counted_once_for_each_person(world);
+    messages::mentions_find_people_where_they_can_read(world);
+    messages::changes_are_followed_by_revision(world);
+    messages::writers_at_once_leave_no_gap_in_the_changes(world);
+    lists::a_long_history_is_read_by_pages_without_gap_or_repeat(world);
+    lists::forged_cursors_are_refused(world);
+    lists::an_import_can_be_repeated(world);
+    lists::search_finds_all_words_in_what_one_may_read(world);
+    lists::search_knows_the_same_words_on_every_database(world);
+    lists::search_results_come_by_pages(world);
+    lists::lists_take_as_many_queries_for_3_items_as_for_60(few, many);
+}

@@ -1,0 +1,40 @@
+//! The document of the API.
+
+use crate::world::World;
+
+/// What the web client uses.
+const CONTRACT: &[(&str, &str)] = &[
+    ("/v1/accounts", "post"),
+    ("/v1/session", "get post delete"),
+    ("/v1/me", "get patch"),
+    ("/v1/me/password", "post"),
+    ("/v1/me/sessions", "get"),
+    ("/v1/me/sessions/{id}", "delete"),
+    ("/v1/me/tokens", "get post"),
+    ("/v1/me/tokens/{id}", "delete"),
+    ("/v1/me/mentions", "get"),
+    ("/v1/users", "get"),
+    ("/v1/users/{id}", "get"),
+    ("/v1/channels", "get post"),
+    ("/v1/channels/{id}", "get patch"),
+    ("/v1/channels/{id}/join", "post"),
+    ("/v1/channels/{id}/leave", "post"),
+    ("/v1/channels/{id}/members", "get post"),
+    ("/v1/channels/{id}/messages", "get post"),
+    ("/v1/channels/{id}/changes", "get"),
+    ("/v1/direct", "post"),
+    ("/v1/messages/{id}", "get patch delete"),
+    ("/v1/messages/{id}/replies", "get"),
+    ("/v1/messages/{id}/reactions/{emoji}", "put delete"),
+    ("/v1/search", "get"),
+];
+
+pub(crate) async fn the_api_document_has_every_route_of_the_contract(world: World) {
+    let document = world.anonymous().get("/openapi.json").await.expect(200);
+    for (path, methods) in CONTRACT {
+        for method in methods.split(' ') {
+            let operation = &document["paths"][path][method];
+            assert!(operation["summary"].is_string() && operation["tags"].is_array(), "{method} {path}: {operation}");
+        }
+    }
+}
