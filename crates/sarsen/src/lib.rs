@@ -3,6 +3,7 @@
 //! Start at [`App`] and [`Module`]; the parts are used through handles: [`Db`], and the [`http`] extractors.
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod data;
@@ -11,6 +12,8 @@ pub mod http;
 pub mod lifecycle;
 pub mod module;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use app::App;
 pub use clock::{Clock, Timestamp};

@@ -95,7 +95,7 @@ impl App {
             let text = "process.roles leaves this process without work: of the roles only `web` does something yet";
             problems.push(Error::invalid(text).hint("add \"web\""));
         }
-        if !config.http.listen.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+        if config.http.listen.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
             let text = format!("http.listen = \"{}\" is no address and port", config.http.listen);
             problems
                 .push(Error::invalid(text).hint("write 127.0.0.1:3000, or 0.0.0.0:3000 to listen on every address"));

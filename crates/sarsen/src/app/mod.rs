@@ -85,9 +85,13 @@ impl App {
     /// Every migration and when it was applied; changes nothing.
     pub async fn migration_status(&self) -> Result<Vec<MigrationState>> {
         let db = self.connect().await?;
-        let states = db.migration_status(&self.migrations()).await;
+        let states = self.migration_status_on(&db).await;
         db.close().await;
         states
+    }
+
+    pub(crate) async fn migration_status_on(&self, db: &Db) -> Result<Vec<MigrationState>> {
+        db.migration_status(&self.migrations()).await
     }
 
     /// The database without modules, for looking at it.

@@ -174,7 +174,10 @@ impl Running {
         self.lifecycle.stop();
         let limit = self.config.http.drain_timeout.0;
         for module in self.modules.iter().rev() {
-            let work = async { Ok(module.hooks.drain().await) };
+            let work = async {
+                module.hooks.drain().await;
+                Ok(())
+            };
             in_time(&self.recorder, "drain", module.name, limit, work).await;
         }
         stop_all(&self.recorder, &self.modules, limit).await;
@@ -262,7 +265,10 @@ async fn start_all(recorder: &Recorder, modules: &[Live]) -> Result<()> {
 
 async fn stop_all(recorder: &Recorder, modules: &[Live], limit: Duration) {
     for module in modules.iter().rev() {
-        let work = async { Ok(module.hooks.stop().await) };
+        let work = async {
+            module.hooks.stop().await;
+            Ok(())
+        };
         in_time(recorder, "stop", module.name, limit, work).await;
     }
 }

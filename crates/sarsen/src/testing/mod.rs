@@ -1,0 +1,123 @@
+//! Tests of an application through its own front door: a database of its own, a clock that stands still, and clients.
+//!
+//! [`each_profile!`](crate::each_profile) runs a test once on each database, in the same `cargo test`.
+//!
+//! ```
+//! use sarsen::testing::{TestApp, assert_queries};
+//! use sarsen::App;
+//!
+//! sarsen::each_profile! {
+//!     async fn answers_with_its_document() {
+//!         let app = TestApp::start(|config| App::new("hello", "1.0.0", config)).await;
+//!         let response = app.get("/openapi.json").await;
+//!         assert_eq!(response.status(), 200);
+//!         assert_queries(&app.operations()[0], 0);
+//!     }
+//! }
+//! ```
+
+mod client;
+mod profile;
+mod queries;
+
+pub use client::{Client, Request, Response};
+pub use profile::{Profile, run};
+pub use queries::assert_queries;
+
+use crate::app::{App, Running};
+use crate::clock::{Clock, Timestamp};
+use crate::config::{Config, Environment};
+use crate::data::Db;
+use crate::telemetry::Operation;
+use profile::Database;
+
+/// 2026-01-01: where the clock of a test stands at first.
+const START: i64 = 1_767_225_600_000_000;
+
+/// An application that is up, in a test: nothing listens, and time passes when the test says so.
+#[derive(Debug)]
+pub struct TestApp {
+    running: Option<Running>,
+    client: Client,
+    // Dropped last: it throws the database away.
+    _database: Database,
+}
+
+impl TestApp {
+    /// Starts what `build` puts together, on a new database of the profile at hand.
+    ///
+    /// The profile is that of [`each_profile!`](crate::each_profile) around the test, else that which
+    /// `SARSEN_TEST_PROFILE` names, else the embedded one.
+    #[expect(clippy::panic, reason = "a test that cannot begin says why")]
+    pub async fn start(build: impl FnOnce(Config) -> App) -> TestApp {
+        let database = Database::create(Profile::at_hand()).await;
+        let mut config = Config { database: database.section(), ..Config::default() };
+        config.app.environment = Environment::Test;
+        let app = build(config).with_clock(Clock::simulated(Timestamp::from_micros(START)));
+        let running = match app.start().await {
+            Ok(running) => running,
+            Err(error) => panic!("the application did not start: {}", error.report()),
+        };
+        running.recorder().drain();
+        let client = Client::new(running.stack().clone());
+        TestApp { running: Some(running), client, _database: database }
+    }
+
+    /// The application itself.
+    #[expect(clippy::expect_used, reason = "only `stop` takes it, and `stop` consumes the test application")]
+    pub fn running(&self) -> &Running {
+        self.running.as_ref().expect("is running until it is stopped")
+    }
+
+    /// Its clock: `app.clock().advance(…)`.
+    pub fn clock(&self) -> &Clock {
+        self.running().clock()
+    }
+
+    /// Its database.
+    pub fn db(&self) -> &Db {
+        self.running().db()
+    }
+
+    /// One more user: a client with cookies of its own.
+    pub fn client(&self) -> Client {
+        Client::new(self.running().stack().clone())
+    }
+
+    /// A `GET` request of the application's first client.
+    pub fn get(&self, path: &str) -> Request {
+        self.client.get(path)
+    }
+
+    /// A `POST` request of the first client.
+    pub fn post(&self, path: &str) -> Request {
+        self.client.post(path)
+    }
+
+    /// A `PUT` request of the first client.
+    pub fn put(&self, path: &str) -> Request {
+        self.client.put(path)
+    }
+
+    /// A `PATCH` request of the first client.
+    pub fn patch(&self, path: &str) -> Request {
+        self.client.patch(path)
+    }
+
+    /// A `DELETE` request of the first client.
+    pub fn delete(&self, path: &str) -> Request {
+        self.client.delete(path)
+    }
+
+    /// The Operations that were closed since the last call, oldest first.
+    pub fn operations(&self) -> Vec<Operation> {
+        self.running().recorder().drain()
+    }
+
+    /// Stops the application as a signal would.
+    pub async fn stop(mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+    }
+}
