@@ -1,5 +1,6 @@
 //! Measures Sarsen beside what one would otherwise use. `cargo xtask bench` builds it, starts it and shows the figures.
 
+mod data;
 mod overhead;
 mod pipe;
 mod report;
@@ -25,6 +26,8 @@ struct Arguments {
 enum Bench {
     /// A whole request, through everything that Sarsen puts around a handler.
     Overhead(Options),
+    /// A statement through `Db`, and writes that share their commits.
+    Data(Options),
 }
 
 /// What every bench takes.
@@ -42,6 +45,7 @@ fn main() -> Outcome<()> {
     match Arguments::parse().bench {
         // One thread does everything, so what is measured is work and no wake-up of another thread.
         Bench::Overhead(options) => current_thread()?.block_on(overhead::run(&options)),
+        Bench::Data(options) => data::run(&options),
     }
 }
 

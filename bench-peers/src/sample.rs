@@ -13,7 +13,7 @@ pub(crate) const ONE: &str = "SELECT id, author, text, likes FROM bench_messages
 pub(crate) const LIST: &str =
     "SELECT id, author, text, likes FROM bench_messages WHERE channel = ? ORDER BY number DESC LIMIT 20";
 
-const MESSAGES: i64 = 20_000;
+pub(crate) const MESSAGES: i64 = 20_000;
 const CHANNELS: i64 = 100;
 
 /// A row, and the JSON of it.

@@ -1,6 +1,6 @@
 //! What a request costs through Sarsen's whole stack, with everything recorded, beside the same handler on bare parts.
 
-mod bare;
+pub(crate) mod bare;
 mod ours;
 mod with_sqlx;
 
