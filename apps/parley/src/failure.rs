@@ -30,7 +30,7 @@ const KINDS: [Kind; 10] = [
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         // Nobody but the log sees what an internal error says, so there its causes are kept.
-        let message = if error.kind() == Kind::Internal { error.report() } else { error.to_string() };
+        let message = if error.kind() == Kind::Internal { with_causes(&error) } else { error.to_string() };
         Self {
             kind: error.kind().as_str().to_owned(),
             message,
@@ -38,6 +38,11 @@ impl From<Error> for Failure {
             hint: error.hint_text().map(str::to_owned),
         }
     }
+}
+
+fn with_causes(error: &Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}\n  because: {cause}"))
 }
 
 impl From<Failure> for Error {
@@ -61,6 +66,13 @@ mod tests {
         let error = Error::from(Failure::from(Error::invalid_field("name", "is taken").hint("take another")));
         assert_eq!((error.kind(), error.message()), (Kind::Invalid, "name is taken"));
         assert_eq!((error.fields()[0].field.as_str(), error.hint_text()), ("name", Some("take another")));
+    }
+
+    #[test]
+    fn the_causes_of_a_fault_of_ours_become_text() {
+        let error = Error::internal("it broke").source(std::io::Error::other("the disk is full")).hint("make room");
+        let failure = Failure::from(error);
+        assert_eq!(failure.to_string(), "it broke\n  because: the disk is full");
     }
 
     #[test]

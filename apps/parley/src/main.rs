@@ -1,37 +1,69 @@
 //! The Parley binary: its server and its CLI.
 
-use sarsen::config::{Config, DatabaseSection, Url};
-use sarsen::{App, Result};
+use clap::Subcommand;
+use parley::Handles;
+use parley::import::{self, Import};
+use parley::seed::{self, PASSWORD};
+use sarsen::app::Running;
+use sarsen::cli::Program;
+use sarsen::config::{Config, DatabaseSection, Environment, Url};
+use sarsen::{App, Error, Result};
+use std::io::Write;
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let config = Config {
-        database: DatabaseSection { url: Url::new("sqlite:data/parley.db"), ..DatabaseSection::default() },
-        ..Config::default()
-    };
-    let mut config = Config::load(None, &std::env::vars().collect(), &config)?;
-    config.http.listen = std::env::args().nth(1).unwrap_or(config.http.listen);
-    sarsen::telemetry::init_logging(&config.log)?;
-    let mut app = App::new("parley", env!("CARGO_PKG_VERSION"), config);
-    let handles = parley::mount(&mut app);
-    app.assets(parley::client::assets()?);
-    let running = app.start().await?;
-    let who = parley::seed::seed(&running, &handles).await?;
-    tracing::info!(?who, "seeded");
-    running.stop().await;
-    let mut app = App::new(
-        "parley",
-        env!("CARGO_PKG_VERSION"),
-        Config::load(
-            None,
-            &std::env::vars().collect(),
-            &Config {
-                database: DatabaseSection { url: Url::new("sqlite:data/parley.db"), ..DatabaseSection::default() },
-                ..Config::default()
-            },
-        )?,
-    );
-    parley::mount(&mut app);
-    app.assets(parley::client::assets()?);
-    app.serve().await
+/// Parley as a program.
+struct Parley;
+
+/// What Parley can do beside serving.
+#[derive(Debug, Subcommand)]
+enum Commands {
+    /// Bring conversations in from elsewhere; what is there already is left as it is
+    #[command(subcommand)]
+    Import(Import),
+}
+
+impl Program for Parley {
+    const NAME: &'static str = "parley";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const ABOUT: &'static str = "Team messaging, built on Sarsen";
+    type Commands = Commands;
+    type Handles = Handles;
+
+    fn defaults() -> Config {
+        let database = DatabaseSection { url: Url::embedded("data/parley.db"), ..DatabaseSection::default() };
+        Config { database, ..Config::default() }
+    }
+
+    fn mount(app: &mut App) -> Result<Handles> {
+        app.assets(parley::client::assets()?);
+        Ok(parley::mount(app))
+    }
+
+    async fn before_serving(app: &Running, handles: &Handles) -> Result<Option<String>> {
+        if app.config().app.environment != Environment::Development {
+            return Ok(None);
+        }
+        let seeded = seed::seed(app, handles).await?;
+        Ok(seeded.map(|username| {
+            format!("The database was empty: a made-up workspace is in it. Sign in as {username} with {PASSWORD}")
+        }))
+    }
+
+    async fn command(command: Commands, _: &Running, handles: &Handles) -> Result<()> {
+        let Commands::Import(Import::Irc(irc)) = command;
+        for report in import::irc(handles, &irc).await? {
+            let line = if irc.json {
+                serde_json::to_string(&report)
+                    .map_err(|error| Error::internal("a report cannot be written").source(error))?
+            } else {
+                report.to_string()
+            };
+            // A reader that has gone away (`| head`) is no error.
+            let _ = writeln!(std::io::stdout(), "{line}");
+        }
+        Ok(())
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    sarsen::cli::main::<Parley>()
 }

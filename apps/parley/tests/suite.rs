@@ -13,34 +13,38 @@ mod messages;
 #[path = "suite/world.rs"]
 mod world;
 
-use world::{Profile, World};
+use sarsen::testing::{Profile, run};
+use world::World;
 
 /// Makes of each behaviour a test for each profile.
 macro_rules! behaviours {
-    ($($module:ident::$name:ident($($world:ident),+);)*) => {
-        mod embedded {
+    ($($module:ident::$name:ident($($world:ident),+);)*) => { $(
+        mod $name {
             use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                $(let Some($world) = World::start(Profile::Embedded).await else { return };)+
+
+            async fn test() {
+                $(let $world = World::start().await;)+
                 $module::$name($($world),+).await;
-            })*
+            }
+
+            #[test]
+            fn embedded() {
+                run(Profile::Embedded, test());
+            }
+
+            #[test]
+            fn postgres() {
+                run(Profile::Postgres, test());
+            }
         }
-        mod server {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                $(let Some($world) = World::start(Profile::Server).await else { return };)+
-                $module::$name($($world),+).await;
-            })*
-        }
-    };
+    )* };
 }
 
 behaviours! {
     document::the_api_document_has_every_route_of_the_contract(world);
     accounts::signing_up_signs_in_and_out(world);
     accounts::usernames_are_taken_in_any_case_of_letters(world);
+    accounts::of_two_who_want_a_name_at_once_one_gets_it(world);
     accounts::bad_input_names_the_field(world);
     accounts::a_wrong_password_is_like_a_wrong_name_and_the_sixth_must_wait(world);
     accounts::a_new_password_ends_the_other_sessions(world);
@@ -51,6 +55,7 @@ behaviours! {
     channels::a_public_channel_is_found_and_joined_by_everybody(world);
     channels::a_private_channel_does_not_exist_for_others(world);
     channels::a_direct_conversation_is_one_for_each_set_of_people(world);
+    channels::two_who_write_each_other_at_once_meet(world);
     channels::names_are_unique_and_members_change_them(world);
     channels::channels_are_listed_by_pages(world);
     channels::the_importer_finds_or_makes_a_channel(world);
@@ -63,6 +68,7 @@ behaviours! {
     messages::mentions_find_people_where_they_can_read(world);
     messages::changes_are_followed_by_revision(world);
     messages::writers_at_once_leave_no_gap_in_the_changes(world);
+    messages::much_at_once_in_one_channel_loses_nothing(world);
     lists::a_long_history_is_read_by_pages_without_gap_or_repeat(world);
     lists::forged_cursors_are_refused(world);
     lists::an_import_can_be_repeated(world);

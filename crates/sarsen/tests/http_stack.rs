@@ -96,6 +96,7 @@ fn shop() -> Routes {
         .api_route("/v1/orders", post(order).get(list))
         .api_route("/v1/orders/{id}", get(shown))
         .api_route("/v1/shelves/{shelf}/{id}", get(placed))
+        .route("/undocumented/{id}", plain_get(page))
         .api_route("/v1/fail/{kind}", get_with(failing, |operation| operation.summary("Fails")).post(failing))
         .with_state(Arc::new(Shop))
 }
@@ -193,9 +194,12 @@ async fn names_never_hold_a_raw_path() {
         (Method::GET, "/page", "GET /page", "shop"),
         (Method::HEAD, "/v1/orders", "GET /v1/orders", "shop"),
         (Method::POST, "/bytes/secret", "POST /bytes/{id}", "shop"),
+        (Method::GET, "/undocumented/secret", "GET /undocumented/{id}", "shop"),
+        (Method::GET, "/livez", "GET /livez", ""),
         (Method::GET, "/wp-admin/secret", "GET (no route)", ""),
-        (Method::DELETE, "/v1/orders", "DELETE (no route)", ""),
-        (Method::from_bytes(b"BREW").expect("a method"), "/v1/orders", "OTHER (no route)", ""),
+        (Method::DELETE, "/v1/orders", "DELETE /v1/orders", "shop"),
+        (Method::from_bytes(b"BREW").expect("a method"), "/v1/orders", "OTHER /v1/orders", "shop"),
+        (Method::from_bytes(b"BREW").expect("a method"), "/secret", "OTHER (no route)", ""),
     ];
     for (method, path, name, module) in names {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
@@ -485,6 +489,28 @@ async fn the_document_follows_from_the_types() {
     let again = setup.send(request.body(Body::empty()).expect("a request")).await;
     assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
     assert_eq!(setup.get("/docs").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn two_types_of_one_name_stay_apart_in_the_document() {
+    #[derive(Serialize, JsonSchema)]
+    struct Item {
+        weight: f64,
+    }
+    #[derive(Serialize, JsonSchema)]
+    struct Cart {
+        items: Vec<Item>,
+    }
+    async fn cart() -> Json<Cart> {
+        Json(Cart { items: vec![Item { weight: 1.0 }] })
+    }
+    let routes = || Routes::new().api_route("/v1/cart", get(cart));
+    let setup = setup(|parts| parts.modules.push(ModuleRoutes::new("market", routes)));
+    let document = setup.get("/openapi.json").await.json();
+    let schemas = &document["components"]["schemas"];
+    assert!(schemas["Item"]["properties"]["count"].is_object());
+    assert!(schemas["MarketItem"]["properties"]["weight"].is_object());
+    assert_eq!(schemas["Cart"]["properties"]["items"]["items"]["$ref"], "#/components/schemas/MarketItem");
 }
 
 #[tokio::test]

@@ -15,6 +15,10 @@ const PASSWORD_LENGTH: RangeInclusive<usize> = 8..=256;
 /// Most hashes computed at once: with 19 MiB each, passwords never take more than 57 MiB.
 const MAX_AT_ONCE: usize = 3;
 
+/// Most that wait for a place: about two seconds of work. More are turned away at once, so that a flood of sign-ins
+/// leaves room for everybody else's requests.
+const MAX_WAITING: usize = 256;
+
 /// Makes and checks password hashes.
 #[derive(Debug)]
 pub(super) struct Passwords {
@@ -22,6 +26,7 @@ pub(super) struct Passwords {
     /// What a password is checked against where there is no user, so that it takes the same time.
     stand_in: String,
     places: Arc<Semaphore>,
+    queue: Semaphore,
 }
 
 impl Passwords {
@@ -33,7 +38,8 @@ impl Passwords {
         })?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let places = Arc::new(Semaphore::new(MAX_AT_ONCE));
-        let mut passwords = Self { argon2, stand_in: String::new(), places };
+        let queue = Semaphore::new(MAX_WAITING);
+        let mut passwords = Self { argon2, stand_in: String::new(), places, queue };
         passwords.stand_in = passwords.hash("nobody has this password".to_owned()).await?;
         Ok(passwords)
     }
@@ -73,6 +79,8 @@ impl Passwords {
     }
 
     async fn place(&self) -> Result<OwnedSemaphorePermit> {
+        let busy = |_| Error::unavailable("too many people are signing in at once: try again in a few seconds");
+        let _waiting = self.queue.try_acquire().map_err(busy)?;
         let free = telemetry::wait(WaitKind::Queue, "argon2", Arc::clone(&self.places).acquire_owned());
         telemetry::within_deadline(free).await?.map_err(|error| Error::internal(format!("argon2: {error}")))
     }

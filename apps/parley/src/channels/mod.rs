@@ -1,6 +1,7 @@
 //! Channels: where people talk, and who may read and write there.
 
 pub mod api;
+mod direct;
 mod http;
 mod names;
 mod recency;
@@ -16,9 +17,6 @@ use sarsen::{Clock, Declare, Error, Init, Result, Timestamp};
 use store::{NewChannel, Store, Stored};
 use uuid::Uuid;
 use view::Channel;
-
-/// Most people besides oneself in a direct conversation.
-const MAX_OTHERS: usize = 8;
 
 /// The module.
 #[derive(Debug)]
@@ -136,31 +134,6 @@ impl Module {
         self.open_to_change(user, id, "add people to").await?;
         self.exist("user_id", &[added]).await?;
         self.store.add_members(id, &[added], self.clock.now()).await
-    }
-
-    /// Finds or makes the conversation of `user` and up to eight others.
-    async fn direct(&self, user: Uuid, mut others: Vec<Uuid>) -> Result<Channel> {
-        others.retain(|other| *other != user);
-        others.sort_unstable();
-        others.dedup();
-        if others.is_empty() || others.len() > MAX_OTHERS {
-            return Err(Error::invalid_field("user_ids", format!("does not name 1 to {MAX_OTHERS} other people")));
-        }
-        let people = [others.as_slice(), &[user]].concat();
-        let key = names::direct_key(&people);
-        if self.store.direct(user, &key).await?.is_none() {
-            self.exist("user_ids", &others).await?;
-            self.insert_direct(user, key.clone(), &people).await?;
-        }
-        let stored = self.store.direct(user, &key).await?;
-        self.view(stored.ok_or_else(|| Error::internal("a direct conversation was not made"))?).await
-    }
-
-    async fn insert_direct(&self, by: Uuid, key: String, people: &[Uuid]) -> Result<()> {
-        let (id, created_at, kind) = (self.clock.id(), self.clock.now(), ChannelKind::Direct);
-        let direct_key = Some(key);
-        let new = NewChannel { id, name: None, topic: String::new(), kind, direct_key, created_by: by, created_at };
-        self.store.insert(new, people).await.map(drop)
     }
 
     /// The channel, if `user` may know of it.

@@ -2,6 +2,7 @@
 
 use crate::world::World;
 use serde_json::json;
+use std::time::Duration;
 
 const PASSWORD: &str = "correct horse";
 
@@ -25,6 +26,15 @@ pub(crate) async fn usernames_are_taken_in_any_case_of_letters(world: World) {
     world.sign_up("ada").await;
     let answer = world.anonymous().post("/v1/accounts", json!({"username": "ADA", "password": PASSWORD})).await;
     assert_eq!(answer.expect(409)["errors"][0]["field"], "username");
+}
+
+pub(crate) async fn of_two_who_want_a_name_at_once_one_gets_it(world: World) {
+    let new = json!({"username": "ada", "password": PASSWORD});
+    let (one, other) = (world.anonymous(), world.anonymous());
+    let (first, second) = tokio::join!(one.post("/v1/accounts", new.clone()), other.post("/v1/accounts", new));
+    let mut statuses = [first.status(), second.status()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409]);
 }
 
 pub(crate) async fn bad_input_names_the_field(world: World) {
@@ -59,7 +69,10 @@ pub(crate) async fn a_wrong_password_is_like_a_wrong_name_and_the_sixth_must_wai
         nobody.post("/v1/session", wrong.clone()).await.expect(401);
     }
     nobody.post("/v1/session", wrong).await.expect(429);
-    nobody.post("/v1/session", json!({"username": "ada", "password": PASSWORD})).await.expect(429);
+    let right = json!({"username": "ada", "password": PASSWORD});
+    nobody.post("/v1/session", right.clone()).await.expect(429);
+    world.clock().advance(Duration::from_secs(60));
+    nobody.post("/v1/session", right).await.expect(200);
 }
 
 pub(crate) async fn a_new_password_ends_the_other_sessions(world: World) {
@@ -103,6 +116,11 @@ pub(crate) async fn tokens_act_for_their_user_until_they_are_deleted(world: Worl
     let listed = ada.items("/v1/me/tokens").await;
     assert_eq!(listed.len(), 1);
     assert!(listed[0].get("token").is_none() && listed[0]["used_at"].is_string(), "{listed:?}");
+    script.get("/v1/me").await.expect(200);
+    assert_eq!(ada.items("/v1/me/tokens").await, listed, "its use is noted once a minute");
+    world.clock().advance(Duration::from_secs(60));
+    script.get("/v1/me").await.expect(200);
+    assert_ne!(ada.items("/v1/me/tokens").await, listed);
     let path = format!("/v1/me/tokens/{}", made["id"].as_str().expect("an id"));
     world.sign_up("eve").await.delete(&path).await.expect(404);
     ada.delete(&path).await.expect(204);

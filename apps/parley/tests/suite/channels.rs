@@ -89,6 +89,14 @@ pub(crate) async fn a_direct_conversation_is_one_for_each_set_of_people(world: W
     }
 }
 
+pub(crate) async fn two_who_write_each_other_at_once_meet(world: World) {
+    let (ada, bob) = (world.sign_up("ada").await, world.sign_up("bob").await);
+    let (hers, his) = (json!({"user_ids": [bob.user_id()]}), json!({"user_ids": [ada.user_id()]}));
+    let (first, second) = tokio::join!(ada.post("/v1/direct", hers), bob.post("/v1/direct", his));
+    let (first, second) = (first.expect(200), second.expect(200));
+    assert_eq!((&first["id"], &first["member_count"]), (&second["id"], &json!(2)));
+}
+
 pub(crate) async fn names_are_unique_and_members_change_them(world: World) {
     let ada = world.sign_up("ada").await;
     let channel = ada.channel("general", "public").await;

@@ -163,6 +163,7 @@ pub(crate) async fn search_knows_the_same_words_on_every_database(world: World) 
     for word in ["%C3%A4rger", "k%C3%B6ln", "K%C3%96LN", "%CE%9F%CE%94%CE%A5%CE%A3%CE%A3%CE%95%CE%A5%CE%A3"] {
         assert_eq!(found(word).await, 1, "{word}");
     }
+    assert_eq!(found("koln").await, 0, "accents count");
 }
 
 pub(crate) async fn search_results_come_by_pages(world: World) {

@@ -1,6 +1,6 @@
 //! Posting, editing, threads, reactions and mentions.
 
-use crate::world::World;
+use crate::world::{Person, World};
 use serde_json::json;
 
 pub(crate) async fn a_message_is_posted_and_read(world: World) {
@@ -225,4 +225,42 @@ pub(crate) async fn writers_at_once_leave_no_gap_in_the_changes(world: World) {
     let rest = ada.get(&format!("{changes}&since={since}")).await.expect(200);
     seen.extend(rest["items"].as_array().expect("items").iter().map(|it| it["id"].to_string()));
     assert_eq!((seen.len(), &rest["revision"]), (30, &json!(30)));
+}
+
+/// One person's share of the work in a channel.
+async fn work(person: &Person, channel: &str, root: &str) {
+    let path = format!("/v1/channels/{channel}/messages");
+    person.post(&format!("/v1/channels/{channel}/join"), json!(null)).await.expect(200);
+    for round in 0..5 {
+        person.put(&format!("/v1/messages/{root}/reactions/r{round}")).await.expect(200);
+        person.post(&path, json!({"text": "a reply", "thread_id": root})).await.expect(201);
+        let own = person.say(channel, "to be edited").await;
+        let own = format!("/v1/messages/{}", own["id"].as_str().expect("an id"));
+        person.patch(&own, json!({"text": "edited for @ada"})).await.expect(200);
+        person.put(&format!("{own}/reactions/x")).await.expect(200);
+        person.delete(&own).await.expect(204);
+    }
+}
+
+pub(crate) async fn much_at_once_in_one_channel_loses_nothing(world: World) {
+    let ada = world.sign_up("ada").await;
+    let channel = ada.channel("general", "public").await;
+    let root = ada.say(&channel, "root").await["id"].as_str().expect("an id").to_owned();
+    let (one, two) = (world.sign_up("one").await, world.sign_up("two").await);
+    let (three, four) = (world.sign_up("three").await, world.sign_up("four").await);
+    let share = |person| work(person, &channel, &root);
+    tokio::join!(share(&one), share(&two), share(&three), share(&four));
+    let shown = ada.get(&format!("/v1/messages/{root}")).await.expect(200);
+    assert_eq!(shown["reply_count"], 20);
+    let counts: Vec<_> =
+        shown["reactions"].as_array().expect("reactions").iter().map(|it| it["count"].clone()).collect();
+    assert_eq!(counts, [4; 5]);
+    let changes = ada.get(&format!("/v1/channels/{channel}/changes?limit=100")).await.expect(200);
+    let revisions: Vec<_> =
+        changes["items"].as_array().expect("items").iter().map(|it| it["revision"].as_i64()).collect();
+    assert_eq!(revisions.len(), 41);
+    assert!(revisions.windows(2).all(|pair| pair[0] < pair[1]), "each change has a revision of its own");
+    // A root, and for each of 20 rounds: a reaction, a reply (two), a post, an edit, a reaction, and a deletion.
+    assert_eq!(changes["revision"], 1 + 20 * 7);
+    assert_eq!(ada.items("/v1/me/mentions").await.len(), 0);
 }

@@ -1,62 +1,44 @@
 //! An application of its own for a test, and people who use it over HTTP.
 
-use axum::body::{Body, to_bytes};
-use axum::http::{Method, Request, StatusCode, header};
 use parley::Handles;
-use sarsen::app::Running;
-use sarsen::http::Stack;
-use sarsen::telemetry::Recorder;
-use sarsen::{App, Clock, Config, Db};
+use sarsen::testing::{Client, Request, TestApp};
+use sarsen::{App, Clock};
 use serde_json::{Value, json};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-/// A stage of growth.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Profile {
-    /// The embedded database.
-    Embedded,
-    /// The server that `cargo xtask services` starts.
-    Server,
-}
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// A running application with an empty database.
 pub(crate) struct World {
-    running: Running,
+    app: Arc<TestApp>,
     handles: Handles,
-    _folder: tempfile::TempDir,
 }
 
-static NUMBER: AtomicU32 = AtomicU32::new(0);
-
 impl World {
-    /// Starts it; nothing when this machine has no such server.
-    pub(crate) async fn start(profile: Profile) -> Option<World> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let url = match profile {
-            Profile::Embedded => format!("sqlite:{}", folder.path().join("parley.db").display()),
-            Profile::Server => {
-                let Ok(server) = std::env::var("SARSEN_TEST_POSTGRES") else {
-                    eprintln!("skipped: there is no SARSEN_TEST_POSTGRES; `cargo xtask services` starts one");
-                    return None;
-                };
-                fresh_database(&server).await
-            }
-        };
-        let mut app = App::new("parley", "0.0.0", config(&url)).with_clock(Clock::real());
-        let handles = parley::mount(&mut app);
-        let running = app.start().await.expect("starts");
-        Some(World { running, handles, _folder: folder })
+    /// Starts it on the database of the profile at hand.
+    pub(crate) async fn start() -> World {
+        let handles = OnceLock::new();
+        let app = TestApp::start(|mut config| {
+            let quick = json!({"config": {"password_memory_kib": 64, "password_iterations": 1}});
+            config.modules.insert("accounts".to_owned(), serde_json::from_value(quick).expect("a section"));
+            let mut app = App::new("parley", "0.0.0", config);
+            handles.set(parley::mount(&mut app)).expect("mounted once");
+            app
+        });
+        let app = Arc::new(app.await);
+        World { app, handles: handles.into_inner().expect("mounted") }
     }
 
     pub(crate) fn handles(&self) -> &Handles {
         &self.handles
     }
 
+    pub(crate) fn clock(&self) -> &Clock {
+        self.app.clock()
+    }
+
     /// Somebody who is not signed in.
     pub(crate) fn anonymous(&self) -> Person {
-        let (stack, recorder) = (self.running.stack().clone(), self.running.recorder().clone());
-        Person { stack, recorder, cookie: Mutex::default(), token: None, user: Value::Null }
+        Person { app: self.app.clone(), client: self.app.client(), token: None, user: Value::Null }
     }
 
     /// A program with a token.
@@ -73,29 +55,10 @@ impl World {
     }
 }
 
-fn config(url: &str) -> Config {
-    let config = json!({
-        "app": {"environment": "test", "secret": "only for tests, but long enough for them"},
-        "database": {"url": url, "connections": 4},
-        "modules": {"accounts": {"config": {"password_memory_kib": 64, "password_iterations": 1}}},
-    });
-    serde_json::from_value(config).expect("a configuration")
-}
-
-async fn fresh_database(server: &str) -> String {
-    let name = format!("parley_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    let db = Db::connect(&config(server).database, &Clock::real()).await.expect("connects");
-    db.query(format!("CREATE DATABASE {name}")).execute().await.expect("makes a database");
-    db.close().await;
-    let (before, _) = server.rsplit_once('/').expect("a database in the URL");
-    format!("{before}/{name}")
-}
-
 /// Somebody who uses the application.
 pub(crate) struct Person {
-    stack: Stack,
-    recorder: Recorder,
-    cookie: Mutex<Option<String>>,
+    app: Arc<TestApp>,
+    client: Client,
     token: Option<String>,
     user: Value,
 }
@@ -103,7 +66,7 @@ pub(crate) struct Person {
 /// What was answered.
 pub(crate) struct Answer {
     what: String,
-    status: StatusCode,
+    status: u16,
     body: Value,
     queries: u64,
 }
@@ -114,23 +77,23 @@ impl Person {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.call(Method::GET, path, None).await
+        self.send(path, self.client.get(path)).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
-        self.call(Method::POST, path, Some(body)).await
+        self.send(path, self.client.post(path).json(&body)).await
     }
 
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
-        self.call(Method::PATCH, path, Some(body)).await
+        self.send(path, self.client.patch(path).json(&body)).await
     }
 
     pub(crate) async fn put(&self, path: &str) -> Answer {
-        self.call(Method::PUT, path, None).await
+        self.send(path, self.client.put(path)).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
-        self.call(Method::DELETE, path, None).await
+        self.send(path, self.client.delete(path)).await
     }
 
     /// The items of a list.
@@ -161,27 +124,18 @@ impl Person {
         self.post(&format!("/v1/channels/{channel}/messages"), json!({"text": text})).await.expect(201)
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
-        let what = format!("{method} {path}");
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
-        if let Some(cookie) = self.cookie.lock().expect("a cookie").clone() {
-            request = request.header(header::COOKIE, cookie);
-        }
-        if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        let content = body.as_ref().map_or(Body::empty(), |body| Body::from(body.to_string()));
-        let request = request.header(header::CONTENT_TYPE, "application/json").body(content).expect("a request");
-        self.recorder.drain();
-        let response = self.stack.call(request).await;
-        if let Some(cookie) = response.headers().get(header::SET_COOKIE) {
-            let pair = cookie.to_str().expect("text").split(';').next().unwrap_or_default().to_owned();
-            *self.cookie.lock().expect("a cookie") = Some(pair);
-        }
-        let status = response.status();
-        let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
-        let queries = self.recorder.drain().iter().map(|operation| operation.record().query_count).sum();
-        Answer { what, status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null), queries }
+    /// A millisecond passes before each request, so that what is done one after another has times one after another.
+    async fn send(&self, path: &str, request: Request) -> Answer {
+        self.app.clock().advance(Duration::from_millis(1));
+        self.app.operations();
+        let request = match &self.token {
+            Some(token) => request.bearer(token),
+            None => request,
+        };
+        let response = request.await;
+        let queries = self.app.operations().iter().map(|operation| operation.record().query_count).sum();
+        let body = serde_json::from_slice(response.bytes()).unwrap_or(Value::Null);
+        Answer { what: path.to_owned(), status: response.status().as_u16(), body, queries }
     }
 }
 
@@ -191,17 +145,22 @@ impl Answer {
         self.queries
     }
 
+    /// The status.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
     /// The body; fails when the status is another one.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Value {
-        assert_eq!(self.status.as_u16(), status, "{}: {}", self.what, self.body);
+        assert_eq!(self.status, status, "{}: {}", self.what, self.body);
         self.body
     }
 
     /// The body of an answer that says what is wrong with the request.
     #[track_caller]
     pub(crate) fn expect_problem(self) -> Value {
-        assert!([400, 422].contains(&self.status.as_u16()), "{}: {} {}", self.what, self.status, self.body);
+        assert!([400, 422].contains(&self.status), "{}: {} {}", self.what, self.status, self.body);
         self.body
     }
 }

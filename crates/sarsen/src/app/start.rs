@@ -100,17 +100,29 @@ impl App {
 
     /// Listens, starts, and serves until the process is asked to stop.
     pub async fn serve(self) -> Result<()> {
-        self.serve_and(|_| {}).await
+        self.serve_with(async |_| Ok(()), |_, ()| {}).await
     }
 
-    /// Like [`App::serve`]; `serving` hears the address once requests are answered.
-    pub async fn serve_and(self, serving: impl FnOnce(SocketAddr)) -> Result<()> {
+    /// Like [`App::serve`]: `prepare` works on the modules before the first request is answered, and `serving` hears the
+    /// address and what it gave once requests are answered.
+    pub async fn serve_with<T>(
+        self,
+        prepare: impl AsyncFnOnce(&Running) -> Result<T>,
+        serving: impl FnOnce(SocketAddr, T),
+    ) -> Result<()> {
         self.check()?;
         let listener = listen(&self.config.http.listen).await?;
         let address = listener.local_addr()?;
         let running = self.start().await?;
+        let prepared = match running.command("prepare", prepare(&running)).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                running.stop().await;
+                return Err(error);
+            }
+        };
         tracing::info!(%address, "serving");
-        serving(address);
+        serving(address, prepared);
         running.serve(listener).await
     }
 

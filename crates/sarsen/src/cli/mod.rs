@@ -61,6 +61,12 @@ pub trait Program {
     /// Puts the application together.
     fn mount(app: &mut App) -> Result<Self::Handles>;
 
+    /// Works on the modules before the first request is answered; what it gives is printed below the address.
+    fn before_serving(app: &Running, handles: &Self::Handles) -> impl Future<Output = Result<Option<String>>> {
+        let _ = (app, handles);
+        async { Ok(None) }
+    }
+
     /// Does one of its own commands, as an Operation of its own, while the modules are up and nothing listens.
     fn command(command: Self::Commands, app: &Running, handles: &Self::Handles) -> impl Future<Output = Result<()>> {
         let _ = (command, app, handles);
@@ -70,7 +76,8 @@ pub trait Program {
 
 /// Reads the command line and does what it says: 0 when it went well, 1 when it did not, 2 when it was not understood.
 pub fn main<P: Program>() -> ExitCode {
-    let environ = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environ =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     run::<P>(std::env::args_os(), &environ.collect())
 }
 
@@ -128,9 +135,11 @@ async fn carry_out<P: Program>(verb: Verb<P::Commands>, path: String, app: App, 
         Verb::Serve => {
             telemetry::init_logging(&app.config().log)?;
             let public = app.config().http.public_url.clone();
-            app.serve_and(|address| {
+            let prepare = async |running: &Running| P::before_serving(running, &handles).await;
+            app.serve_with(prepare, |address, note: Option<String>| {
                 let url = if public.is_empty() { format!("http://{address}") } else { public };
                 print(&format!("{} {} is at {url}\n", P::NAME, P::VERSION));
+                print(&note.map_or(String::new(), |note| format!("{note}\n")));
             })
             .await?;
         }

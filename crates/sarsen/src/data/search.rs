@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 const MAX_SCOPES: usize = 200;
 /// Most words of one search.
 const MAX_WORDS: usize = 16;
+/// Most characters of a word that count.
+const MAX_WORD: usize = 64;
 /// Documents of one bucket: the step by which a search walks back where the index has no order of its own.
 const BUCKET: i64 = 4096;
 
@@ -27,19 +29,21 @@ impl Search {
 
     /// Writes document `id`, replacing what it was.
     pub async fn put(&self, tx: &Tx, id: i64, scope: &str, text: &str) -> Result<()> {
-        let table = self.table;
+        let (table, mut words) = (self.table, words(text));
         match tx.db().dialect() {
             Dialect::Sqlite => {
                 let sql = format!("INSERT OR REPLACE INTO {table} (rowid, scope, text) VALUES (?, ?, ?)");
-                tx.query(sql).bind(id).bind(word_of(scope)).bind(text).execute().await?;
+                tx.query(sql).bind(id).bind(word_of(scope)).bind(words.join(" ")).execute().await?;
             }
             Dialect::Postgres => {
+                words.extend([mark("s", scope), mark("b", &(id / BUCKET).to_string())]);
+                words.sort_unstable();
+                words.dedup();
                 let sql = format!(
-                    "INSERT INTO {table} (id, terms) VALUES (?, to_tsvector('simple', ?) || array_to_tsvector(ARRAY[?, ?])) \
+                    "INSERT INTO {table} (id, terms) VALUES (?, array_to_tsvector(?)) \
                      ON CONFLICT (id) DO UPDATE SET terms = EXCLUDED.terms"
                 );
-                let marks = (mark("s", scope), mark("b", &(id / BUCKET).to_string()));
-                tx.query(sql).bind(id).bind(text).bind(marks.0).bind(marks.1).execute().await?;
+                tx.query(sql).bind(id).bind_list(words).execute().await?;
             }
         }
         Ok(())
@@ -63,7 +67,7 @@ impl Search {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<i64>> {
-        let words = split(words)?;
+        let words = words_of_query(words)?;
         if scopes.is_empty() || words.is_empty() {
             return Ok(Vec::new());
         }
@@ -107,7 +111,7 @@ impl Search {
     ) -> Result<Vec<i64>> {
         let table = self.table;
         let scopes = any_of(scopes.iter().map(|scope| mark("s", scope)));
-        let words = words.join(" ");
+        let words = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" & ");
         let newest: Option<i64> = db.query(format!("SELECT MAX(id) FROM {table}")).scalar().await?;
         let mut found = Vec::new();
         let mut upper = newest.map_or(-1, |newest| newest.min(before.saturating_sub(1)) / BUCKET);
@@ -117,14 +121,14 @@ impl Search {
             // Far back, terms for single buckets would be too many: then the rest is searched at once.
             let rest = width > 256;
             let buckets = any_of((lower..=upper).take(512).map(|bucket| mark("b", &bucket.to_string())));
-            let within = if rest { scopes.clone() } else { format!("({scopes}) & ({buckets})") };
+            let within = if rest { String::new() } else { format!(" & ({buckets})") };
+            let wanted_terms = format!("{words} & ({scopes}){within}");
             let sql = format!(
-                "SELECT id FROM {table} WHERE terms @@ (plainto_tsquery('simple', ?) && CAST(? AS TEXT)::tsquery) \
-                 AND id < ? ORDER BY id DESC LIMIT ?"
+                "SELECT id FROM {table} WHERE terms @@ CAST(? AS TEXT)::tsquery AND id < ? ORDER BY id DESC LIMIT ?"
             );
             let below = before.min((upper + 1).saturating_mul(BUCKET));
             let wanted = i64::from(limit) - i64::try_from(found.len()).unwrap_or(0);
-            let query = db.query(sql).bind(words.as_str()).bind(within).bind(below).bind(wanted);
+            let query = db.query(sql).bind(wanted_terms).bind(below).bind(wanted);
             found.extend(query.all::<(i64,)>().await?.into_iter().map(|(id,)| id));
             upper = if rest { -1 } else { lower - 1 };
             width *= 2;
@@ -133,10 +137,17 @@ impl Search {
     }
 }
 
-/// The words of a search: letters and digits of any script; everything else parts them.
-fn split(words: &str) -> Result<Vec<String>> {
-    let found = words.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    let found: Vec<String> = found.map(str::to_lowercase).collect();
+/// The words of a text, lowered: letters and digits of any script; everything else parts them.
+///
+/// The same for documents and queries on every database: left to themselves they read addresses, hyphens and capital
+/// umlauts in ways of their own. A word is cut at [`MAX_WORD`] characters.
+fn words(text: &str) -> Vec<String> {
+    let found = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    found.map(|word| word.to_lowercase().chars().take(MAX_WORD).collect()).collect()
+}
+
+fn words_of_query(text: &str) -> Result<Vec<String>> {
+    let found = words(text);
     if found.len() > MAX_WORDS {
         return Err(Error::invalid_field("q", format!("has more than {MAX_WORDS} words")));
     }

@@ -42,9 +42,12 @@ impl Health {
         self
     }
 
+    pub(super) const PATHS: [&str; 2] = ["/livez", "/readyz"];
+
     /// Whether `path` is one of the two addresses.
+    #[inline]
     pub(super) fn knows(path: &str) -> bool {
-        path == "/livez" || path == "/readyz"
+        Self::PATHS.contains(&path)
     }
 
     /// The answer to a request for one of them.

@@ -1,6 +1,8 @@
 //! The OpenAPI 3.1 document, made from the types of the handlers.
 
 use super::problem::Problem;
+use super::routes::ModuleRoutes;
+use crate::error::{Error, Result};
 use aide::generate::GenContext;
 use aide::openapi::{
     ApiKeyLocation, Components, Info, MediaType, OpenApi, Operation, Parameter, ParameterData,
@@ -118,28 +120,72 @@ fn path_parameter(name: &str, json_schema: Schema) -> Parameter {
     }
 }
 
-/// Joins the documents of the modules.
-pub(super) fn join<'a>(about: &About, cookie: &str, modules: impl Iterator<Item = &'a OpenApi>) -> OpenApi {
+/// Joins the documents of the modules. Two types of one name stay apart: the second gets its module's name in front.
+pub(super) fn join<'a>(
+    about: &About,
+    cookie: &str,
+    modules: impl Iterator<Item = &'a ModuleRoutes>,
+) -> Result<OpenApi> {
     let mut all = OpenApi {
         info: Info { title: about.title.clone(), version: about.version.clone(), ..Info::default() },
-        components: Some(Components { security_schemes: schemes(cookie), ..Components::default() }),
         ..OpenApi::default()
     };
+    let mut components = Components { security_schemes: schemes(cookie), ..Components::default() };
     for module in modules {
+        let api = apart(module, &components)?;
         let paths = all.paths.get_or_insert_default();
-        for (pattern, item) in module.paths.iter().flat_map(|paths| &paths.paths) {
-            match paths.paths.get_mut(pattern).and_then(ReferenceOr::as_item_mut) {
-                Some(there) => there.merge_with(item.as_item().cloned().unwrap_or_default()),
-                None => {
-                    paths.paths.insert(pattern.clone(), item.clone());
+        for (pattern, item) in api.paths.into_iter().flat_map(|paths| paths.paths) {
+            match paths.paths.get_mut(&pattern).and_then(ReferenceOr::as_item_mut) {
+                Some(there) => there.merge_with(item.into_item().unwrap_or_default()),
+                None => drop(paths.paths.insert(pattern, item)),
+            }
+        }
+        components.schemas.extend(api.components.unwrap_or_default().schemas);
+    }
+    all.components = Some(components);
+    Ok(all)
+}
+
+/// The module's document, with other names for those of its types whose names are `taken` by different ones.
+fn apart(module: &ModuleRoutes, taken: &Components) -> Result<OpenApi> {
+    let mine = module.api.components.as_ref().map(|components| &components.schemas);
+    let differs =
+        |name: &str| taken.schemas.get(name).is_some_and(|there| mine.and_then(|mine| mine.get(name)) != Some(there));
+    let clashes: Vec<&str> =
+        mine.into_iter().flat_map(|mine| mine.keys()).map(String::as_str).filter(|name| differs(name)).collect();
+    if clashes.is_empty() {
+        return Ok(module.api.clone());
+    }
+    let wrong = |error| Error::internal(format!("the types of `{}` cannot be renamed", module.module)).source(error);
+    let mut document = serde_json::to_value(&module.api).map_err(wrong)?;
+    let (first, rest) = module.module.split_at_checked(1).unwrap_or_default();
+    let prefix = format!("{}{rest}", first.to_uppercase());
+    if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(serde_json::Value::as_object_mut) {
+        for name in &clashes {
+            let schema = schemas.remove(*name).unwrap_or_default();
+            schemas.insert(format!("{prefix}{name}"), schema);
+        }
+    }
+    rename(&mut document, &clashes, &prefix);
+    // Through text, because the type reads its version as a borrowed one.
+    serde_json::from_str(&document.to_string()).map_err(wrong)
+}
+
+/// Changes the references to the types of these names.
+fn rename(value: &mut serde_json::Value, names: &[&str], prefix: &str) {
+    match value {
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| rename(item, names, prefix)),
+        serde_json::Value::Object(object) => {
+            for (key, value) in object {
+                let name = value.as_str().and_then(|text| text.strip_prefix("#/components/schemas/"));
+                match name.filter(|name| key == "$ref" && names.contains(name)) {
+                    Some(name) => *value = format!("#/components/schemas/{prefix}{name}").into(),
+                    None => rename(value, names, prefix),
                 }
             }
         }
-        if let (Some(components), Some(of_module)) = (all.components.as_mut(), &module.components) {
-            components.schemas.extend(of_module.schemas.clone());
-        }
+        _ => {}
     }
-    all
 }
 
 fn schemes<C: FromIterator<(String, ReferenceOr<SecurityScheme>)>>(cookie: &str) -> C {

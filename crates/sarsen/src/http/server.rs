@@ -5,9 +5,9 @@ use crate::clock;
 use crate::config::HttpSection;
 use crate::error::Result;
 use crate::lifecycle::{self, Lifecycle};
-use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::server::conn::auto::Builder;
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -111,7 +111,11 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let activity = Arc::new(Activity::default());
         let _registered = self.register(&activity);
-        let service = Connected { stack: self.stack.clone(), activity: activity.clone() };
+        let (stack, of_service) = (self.stack.clone(), activity.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (stack, busy) = (stack.clone(), Activity::begin(&of_service));
+            async move { Ok::<_, Infallible>(stack.call_held(request, busy).await) }
+        });
         let connection = self.builder.serve_connection_with_upgrades(Socket::new(stream, activity.clone()), service);
         let mut connection = pin!(connection);
         let mut asked = false;
@@ -190,22 +194,5 @@ impl Drop for Registered<'_> {
     fn drop(&mut self) {
         let mut open = self.server.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.connections.remove(&self.id);
-    }
-}
-
-/// The stack as hyper calls it, for one connection.
-struct Connected {
-    stack: Stack,
-    activity: Arc<Activity>,
-}
-
-impl hyper::service::Service<Request<Incoming>> for Connected {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (stack, busy) = (self.stack.clone(), Activity::begin(&self.activity));
-        Box::pin(async move { Ok(stack.call_held(request, busy).await) })
     }
 }

@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::Router;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderName, Request};
+use http::{HeaderName, Method, Request};
 use http_body::Body as _;
 use std::any::Any;
 use std::fmt;
@@ -85,6 +85,7 @@ pub struct Stack(Arc<Inner>);
 struct Inner {
     routes: RouteTable,
     router: Router,
+    named: Router,
     health: Health,
     recorder: Recorder,
     identities: Identities,
@@ -100,13 +101,15 @@ impl Stack {
     /// Puts the parts together; two modules that serve the same route are an error.
     pub fn new(parts: StackParts) -> Result<Self> {
         let StackParts { section, environment, recorder, health, about, mut modules, .. } = parts;
-        let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter().map(|module| &module.api));
+        let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter())?;
         modules.push(own_routes(&document, parts.assets)?);
         let routes = RouteTable::new(&modules)?;
+        let named = modules.iter().fold(Router::new(), |all, module| all.merge(module.named()));
         let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
         Ok(Self(Arc::new(Inner {
             routes,
             router,
+            named,
             health,
             recorder,
             identities: Identities { sessions: parts.sessions, tokens: parts.authenticate.into() },
@@ -220,7 +223,8 @@ impl Inner {
             parts.extensions.insert(auth.clone());
         }
         // 8. The routes.
-        let mut response = match self.router.clone().call(Request::from_parts(parts, body)).await {
+        let router = if route.known { &self.router } else { &self.named };
+        let mut response = match router.clone().call(Request::from_parts(parts, body)).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
@@ -253,7 +257,8 @@ fn cookie_name(sessions: &Option<Sessions>) -> &'static str {
 /// The routes of the framework itself: the document of the API, the page that shows it, and the web client.
 fn own_routes(document: &OpenApi, assets: Option<Assets>) -> Result<ModuleRoutes> {
     let (router, listed) = docs::routes(document)?;
-    let own = ModuleRoutes::new("", Routes::new).listed(router, listed);
+    let health = Health::PATHS.map(|path| (Method::GET, path.to_owned()));
+    let own = ModuleRoutes::new("", Routes::new).listed(router, listed).listed(Router::new(), health);
     Ok(match assets.map(Assets::routes) {
         Some((router, listed)) => own.listed(router, listed),
         None => own,

@@ -67,7 +67,7 @@ pub(crate) async fn another_modules_table_is_refused(fresh: Fresh) {
 const SEARCH: MigrationFiles = &[
     (
         "0001_s.sqlite.sql",
-        "CREATE VIRTUAL TABLE found USING fts5(scope, text, content='', contentless_delete=1, tokenize='unicode61')",
+        "CREATE VIRTUAL TABLE found USING fts5(scope, text, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 0')",
     ),
     (
         "0001_s.postgres.sql",
@@ -100,7 +100,10 @@ pub(crate) async fn search_finds_newest_first_within_scopes(fresh: Fresh) {
     assert_eq!(find("rare", &all, Some(200_000), 10).await, [100_000]);
     assert_eq!(find("rare", &all[1..], None, 10).await, [0_i64; 0]);
     assert_eq!(find("common", &all, None, 1000).await.len(), 298);
-    assert_eq!(find("grüße quoted", &all, None, 9).await, [5]);
+    for words in ["grüße quoted", "GRÜSSE".replace("SS", "ß").as_str(), "it s", "東京"] {
+        assert_eq!(find(words, &all, None, 9).await, [5], "{words}");
+    }
+    assert_eq!(find("grusse", &all, None, 9).await, [0_i64; 0], "accents count");
     assert_eq!(find("replaced", &all, None, 9).await, [1000]);
     for hostile in ["\"", "' OR 1=1 --", "a* OR NEAR(", "text: x", ":* & |", "\0", "", "   ", ")(", "😀"] {
         let _ = index.find(db, hostile, &all, None, 5).await.unwrap();
