@@ -1,6 +1,7 @@
 //! Measures Sarsen beside what one would otherwise use. `cargo xtask bench` builds it, starts it and shows the figures.
 
 mod data;
+mod growth;
 mod overhead;
 mod pipe;
 mod report;
@@ -28,6 +29,10 @@ enum Bench {
     Overhead(Options),
     /// A statement through `Db`, and writes that share their commits.
     Data(Options),
+    /// Parley's reads on a small and a large channel.
+    Growth(growth::Options),
+    /// Parley's whole history of one channel, read once; it prints no figure.
+    Walk(growth::WalkOptions),
 }
 
 /// What every bench takes.
@@ -46,6 +51,8 @@ fn main() -> Outcome<()> {
         // One thread does everything, so what is measured is work and no wake-up of another thread.
         Bench::Overhead(options) => current_thread()?.block_on(overhead::run(&options)),
         Bench::Data(options) => data::run(&options),
+        Bench::Growth(options) => current_thread()?.block_on(growth::run(&options)),
+        Bench::Walk(options) => current_thread()?.block_on(growth::walk(&options)),
     }
 }
 

@@ -1,5 +1,5 @@
 //! What was measured, one JSON object a line on standard output; `cargo xtask bench` makes a table of it.
-#![expect(clippy::print_stdout, reason = "xtask reads the lines")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "xtask reads the lines, people what is said meanwhile")]
 
 use crate::Outcome;
 use crate::rounds::Cost;
@@ -44,4 +44,9 @@ pub(crate) fn compare(bench: &str, case: &str, names: &[&str], costs: &[Cost]) -
         }
     }
     Ok(())
+}
+
+/// Tells people, who wait, how far it is.
+pub(crate) fn progress(said: &str) {
+    eprintln!("{said}");
 }

@@ -23,6 +23,23 @@ pub(crate) struct Measurement {
 }
 
 impl Measurement {
+    /// A figure by itself.
+    pub(super) fn alone(bench: &str, case: &str, value: f64, unit: &str) -> Measurement {
+        Measurement {
+            bench: bench.to_owned(),
+            case: case.to_owned(),
+            value,
+            unit: unit.to_owned(),
+            ..Measurement::default()
+        }
+    }
+
+    /// A figure that must not be over its limit: the ratio is then 1 or more.
+    pub(super) fn limited(bench: &str, case: &str, value: f64, unit: &str, limit: f64) -> Measurement {
+        let compared = Measurement::alone(bench, case, value, unit);
+        Measurement { against: "its limit".to_owned(), against_value: limit, ratio: limit / value, ..compared }
+    }
+
     /// From a line of another program.
     fn from_json(line: &str) -> Option<Measurement> {
         let value: Value = serde_json::from_str(line).ok()?;
