@@ -1,6 +1,7 @@
-//! What the repository needs beside cargo: `cargo xtask ci`, `tidy` and `services`.
+//! What the repository needs beside cargo: `cargo xtask ci`, `tidy`, `services` and `bench`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool: the terminal is its output")]
 
+mod bench;
 mod ci;
 mod command;
 mod repository;
@@ -32,6 +33,8 @@ enum Verb {
     Tidy(tidy::Options),
     /// Starts the real servers that tests use, for one command or until the end of the input.
     Services(services::Options),
+    /// Measures what Sarsen and Parley cost, beside what one would otherwise use.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Verb::Ci(options) => ci::run(&options),
         Verb::Tidy(options) => tidy::run(&options),
         Verb::Services(options) => services::run(&options),
+        Verb::Bench(options) => bench::run(&options),
     };
     outcome.unwrap_or_else(|problem| {
         eprintln!("error: {problem}");

@@ -1,6 +1,11 @@
 //! One suite for every driver: what the data layer promises holds on each of them alike.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test says what it expects")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test says what it expects"
+)]
 
 mod data;
 

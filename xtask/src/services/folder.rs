@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::Outcome;
 
 /// A new folder that only its owner may look into; the caller removes it.
-pub(super) fn private(name: &str) -> Outcome<PathBuf> {
+pub(crate) fn private(name: &str) -> Outcome<PathBuf> {
     let above = env::temp_dir();
     // Without symbolic links, so that it is spelled as the kernel spells it.
     let above = above.canonicalize().map_err(|error| format!("cannot use the folder {}: {error}", above.display()))?;

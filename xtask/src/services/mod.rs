@@ -1,7 +1,7 @@
 //! The real servers that tests use: installed when missing, started privately, stopped whatever happens.
 
 mod account;
-mod folder;
+pub(crate) mod folder;
 mod install;
 mod postgres;
 mod server;

@@ -1,7 +1,7 @@
 //! The bodies of requests, with their limits, and of answers that end later than their handler.
 
+use super::guard::Closing;
 use super::problem::Refusal;
-use super::stack::Closing;
 use crate::clock;
 use crate::config::HttpSection;
 use crate::error::Error;
@@ -11,7 +11,6 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::{Future, Pending};
 use std::pin::Pin;
@@ -40,36 +39,6 @@ impl Alarm {
 impl fmt::Debug for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Alarm(set)" } else { "Alarm" })
-    }
-}
-
-pin_project! {
-    /// A future that must be done at `deadline`; the timer is made only when the future has to wait.
-    pub(super) struct Within<F> {
-        #[pin]
-        future: F,
-        deadline: Instant,
-        alarm: Alarm,
-    }
-}
-
-impl<F> Within<F> {
-    pub(super) fn new(deadline: Instant, future: F) -> Self {
-        Self { future, deadline, alarm: Alarm::default() }
-    }
-}
-
-impl<F: Future> Future for Within<F> {
-    /// Nothing when the deadline came first.
-    type Output = Option<F::Output>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if let Poll::Ready(output) = this.future.poll(context) {
-            return Poll::Ready(Some(output));
-        }
-        let deadline = *this.deadline;
-        this.alarm.poll(context, || clock::pause(deadline.saturating_duration_since(clock::monotonic()))).map(|()| None)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The headers that every answer carries.
 
 use crate::telemetry::Trace;
-use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
@@ -33,7 +32,7 @@ pub(super) fn secure(headers: &mut HeaderMap, https: bool) {
 
 /// Gives the answer the id under which the logs know it.
 pub(super) fn name(headers: &mut HeaderMap, trace: &Trace) {
-    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(trace.id())) {
+    if let Ok(value) = HeaderValue::from_bytes(&trace.id_text()) {
         headers.insert(X_REQUEST_ID, value);
     }
 }

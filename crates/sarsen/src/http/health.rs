@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::response::Response;
 use futures_util::future::{BoxFuture, join_all};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{Method, StatusCode};
+use http::{Method, Request, StatusCode};
 use serde::Serialize;
 use std::fmt;
 use std::future::Future;
@@ -51,14 +51,17 @@ impl Health {
     }
 
     /// The answer to a request for one of them.
-    pub(super) async fn answer(&self, method: &Method, path: &str) -> Response {
+    pub(super) async fn answer<B>(&self, request: Request<B>) -> Response {
+        let (method, live) = (request.method().clone(), request.uri().path() == Self::PATHS[0]);
+        // Nobody reads the body, and the future may move between threads without it.
+        drop(request);
         if method != Method::GET && method != Method::HEAD {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
             response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static("GET,HEAD"));
             return response;
         }
-        let states = if path == "/livez" { Vec::new() } else { self.states().await };
+        let states = if live { Vec::new() } else { self.states().await };
         let well = states.iter().all(|state| state.error.is_none());
         let report = Report { status: if well { "ok" } else { "unavailable" }, checks: states };
         let mut response = Response::new(Body::from(serde_json::to_vec(&report).unwrap_or_default()));

@@ -12,6 +12,7 @@ mod describe;
 mod docs;
 mod extract;
 mod file;
+mod guard;
 mod headers;
 mod health;
 mod openapi;

@@ -2,7 +2,8 @@
 
 use super::assets::Assets;
 use super::auth::{Auth, Authenticate, Identities};
-use super::body::{BodyLimits, Outgoing, Within};
+use super::body::{BodyLimits, Outgoing};
+use super::guard::{Closing, Guarded};
 use super::health::Health;
 use super::openapi::About;
 use super::problem::{self, Refusal};
@@ -10,7 +11,7 @@ use super::routes::{ModuleRoutes, RouteName, RouteTable};
 use super::session::Sessions;
 use super::{docs, headers, openapi, origin};
 use crate::config::{Environment, HttpSection};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::telemetry::{Operation, OperationKind, Outcome, Recorder, Trace};
 use aide::axum::ApiRouter as Routes;
 use aide::openapi::OpenApi;
@@ -19,12 +20,9 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use axum::routing::Router;
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http::{HeaderName, Method, Request};
 use http_body::Body as _;
-use std::any::Any;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -138,15 +136,27 @@ impl Stack {
         B::Error: Into<BoxError>,
         H: Send + Unpin + 'static,
     {
-        let inner = &*self.0;
+        let stack = &*self.0;
         // 1. The name comes from the route table, so every Operation has one, whatever happens next.
-        let route = inner.routes.find(request.method(), request.uri().path());
+        let route = stack.routes.find(request.method(), request.uri().path());
         // 2. The Operation is outermost: it sees everything, and is cancelled when the client hangs up.
-        let operation = inner.open(&request, route);
-        let closing = Closing(operation);
-        let operation = &closing.0;
-        let response = operation.scope(inner.answer(request, route, operation)).await;
-        Inner::close(response, closing, held)
+        let closing = Closing::new(stack.open(&request, route));
+        let operation = closing.operation();
+        let response = if Health::knows(request.uri().path()) {
+            // 3. Health answers under any load.
+            operation.scope(Box::pin(stack.health.answer(request))).await
+        } else {
+            match stack.admit(request, route, operation) {
+                // 8. The handler, with its deadline and its panics. All that waits is in this one future, which is
+                //    small: what is moved on the way here is paid by every request.
+                Ok(guarded) => guarded.await,
+                Err(error) => operation.enter(|| error.into_response()),
+            }
+        };
+        // 9. Framework answers without a body get a document, and every answer its headers.
+        let response = stack.finish(response, operation);
+        // 10. The Operation closes now, or when the body has gone out.
+        close(response, closing, held)
     }
 }
 
@@ -154,84 +164,37 @@ impl Inner {
     fn open<B>(&self, request: &Request<B>, route: &RouteName) -> Operation {
         let parent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
         let trace = parent.and_then(Trace::from_traceparent).unwrap_or_default();
-        let operation = Operation::open_in(OperationKind::Request, route.name.clone(), trace, &self.recorder);
-        if !route.module.is_empty() {
-            operation.record().module = route.module;
-        }
-        operation
+        Operation::open_in(OperationKind::Request, route.name.clone(), route.module, trace, &self.recorder)
     }
 
-    async fn answer<B>(&self, request: Request<B>, route: &RouteName, operation: &Operation) -> Response
+    /// What is decided before the handler runs; nothing here waits.
+    fn admit<'a, B>(
+        &'a self,
+        request: Request<B>,
+        route: &RouteName,
+        operation: &'a Operation,
+    ) -> Result<Guarded<'a, Place<'a>>>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
-        let mut response = self.within_limits(request, route, operation).await;
-        // 9. Framework answers without a body get a document, and every answer its headers.
-        if response.status().is_client_error() {
-            response = problem::fill(response);
-        } else if self.development && response.status().is_server_error() {
-            response = problem::reveal(response);
-        }
-        headers::secure(response.headers_mut(), self.https);
-        headers::name(response.headers_mut(), operation.trace());
-        response
-    }
-
-    async fn within_limits<B>(&self, request: Request<B>, route: &RouteName, operation: &Operation) -> Response
-    where
-        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<BoxError>,
-    {
-        if Health::knows(request.uri().path()) {
-            return self.health.answer(request.method(), request.uri().path()).await;
-        }
-        // 3. Shed before any work: a refusal must cost nearly nothing.
-        let Some(_place) = self.enter() else {
-            return Refusal::Busy.error("too many requests are at work").into_response();
-        };
-        // 4. The deadline is inside the place, so what runs too long gives its place back.
+        // 4. Shed before any work: a refusal must cost nearly nothing.
+        let place = self.enter().ok_or_else(|| Refusal::Busy.error("too many requests are at work"))?;
         let deadline = operation.started() + self.timeout;
         operation.set_deadline(deadline);
-        // 5. A panic is caught inside the deadline's future, for a future that panicked may not be polled again.
-        let work = AssertUnwindSafe(self.handle(request, route, operation)).catch_unwind();
-        match Within::new(deadline, work).await {
-            Some(Ok(response)) => response,
-            Some(Err(panic)) => panicked(&*panic).into_response(),
-            None => Error::new(Kind::Timeout, "the request took too long").into_response(),
-        }
-    }
-
-    async fn handle<B>(&self, request: Request<B>, route: &RouteName, operation: &Operation) -> Response
-    where
-        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<BoxError>,
-    {
+        // 5. Limits of the body before anybody can read it; then who may send it.
         let (mut parts, body) = request.into_parts();
-        // 6. Limits of the body before anybody can read it; then who may send it.
-        let deadline = operation.started() + self.timeout;
-        let body = match self.body.admit(body, deadline) {
-            Ok(body) => body,
-            Err(error) => return error.into_response(),
-        };
-        if let Err(error) = origin::check(&parts.method, &parts.uri, &parts.headers) {
-            return error.into_response();
-        }
-        // 7. Who is there is found out when the handler asks; a route that never asks pays nothing.
+        let body = self.body.admit(body, deadline)?;
+        origin::check(&parts.method, &parts.uri, &parts.headers)?;
+        // 6. Who is there is found out when the handler asks; a route that never asks pays nothing.
         let auth = route.auth.then(|| Auth::new(&self.identities));
         if let Some(auth) = &auth {
             parts.extensions.insert(auth.clone());
         }
-        // 8. The routes.
+        // 7. The routes. Only what the table does not know goes through the layer that names it.
         let router = if route.known { &self.router } else { &self.named };
-        let mut response = match router.clone().call(Request::from_parts(parts, body)).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        };
-        if let Some(auth) = auth {
-            auth.answer(response.headers_mut());
-        }
-        response
+        let handler = router.clone().call(Request::from_parts(parts, body));
+        Ok(Guarded::new(handler, operation, deadline, auth, place))
     }
 
     fn enter(&self) -> Option<Place<'_>> {
@@ -239,15 +202,25 @@ impl Inner {
         (self.at_work.fetch_add(1, Ordering::Relaxed) < self.max_in_flight).then_some(place)
     }
 
-    /// 10. Closes the Operation, now or when the body has gone out.
-    fn close<H: Send + Unpin + 'static>(response: Response, closing: Closing, held: H) -> Response {
-        let status = response.status().as_u16();
-        if response.body().size_hint().exact().is_some() {
-            closing.close(Outcome::Status(status));
-            return response;
+    fn finish(&self, mut response: Response, operation: &Operation) -> Response {
+        if response.status().is_client_error() {
+            response = operation.enter(|| problem::fill(response));
+        } else if self.development && response.status().is_server_error() {
+            response = operation.enter(|| problem::reveal(response));
         }
-        response.map(|body| Body::new(Outgoing::new(body, closing, status, held)))
+        headers::secure(response.headers_mut(), self.https);
+        headers::name(response.headers_mut(), operation.trace());
+        response
     }
+}
+
+fn close<H: Send + Unpin + 'static>(response: Response, closing: Closing, held: H) -> Response {
+    let status = response.status().as_u16();
+    if response.body().size_hint().exact().is_some() {
+        closing.close(Outcome::Status(status));
+        return response;
+    }
+    response.map(|body| Body::new(Outgoing::new(body, closing, status, held)))
 }
 
 fn cookie_name(sessions: &Option<Sessions>) -> &'static str {
@@ -265,37 +238,11 @@ fn own_routes(document: &OpenApi, assets: Option<Assets>) -> Result<ModuleRoutes
     })
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Error::internal(format!("panic: {}", message.unwrap_or("without a message")))
-}
-
 /// A place among the requests at work.
 struct Place<'a>(&'a AtomicUsize);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The duty to close an Operation: dropped before, it is cancelled.
-#[derive(Debug)]
-pub(super) struct Closing(Operation);
-
-impl Closing {
-    pub(super) fn operation(&self) -> &Operation {
-        &self.0
-    }
-
-    pub(super) fn close(self, outcome: Outcome) {
-        self.0.close(outcome);
-    }
-}
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        // Does nothing after a close.
-        self.0.close(Outcome::Cancelled);
     }
 }

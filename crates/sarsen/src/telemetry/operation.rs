@@ -128,7 +128,7 @@ pub struct WaitRecord {
 pub type WaitTotals = Vec<WaitRecord>;
 
 /// What an Operation did so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Record {
     /// The route pattern, job kind or command; never the raw path.
     pub name: Arc<str>,
@@ -151,6 +151,21 @@ pub struct Record {
 }
 
 impl Record {
+    fn new(name: Arc<str>, module: &'static str) -> Self {
+        // Not by `..Record::default()`: that would make an empty name on the heap for each Operation.
+        Self {
+            name,
+            module,
+            actor: None,
+            queries: Vec::new(),
+            query_count: 0,
+            waits: Vec::new(),
+            error: None,
+            outcome: Outcome::Open,
+            duration: Duration::ZERO,
+        }
+    }
+
     /// Adds a wait.
     pub fn add_wait(&mut self, kind: WaitKind, label: &'static str, took: Duration) {
         let same =
@@ -204,18 +219,24 @@ thread_local! {
 impl Operation {
     /// Opens an Operation with a trace of its own.
     pub fn open(kind: OperationKind, name: impl Into<Arc<str>>, recorder: &Recorder) -> Self {
-        Self::open_in(kind, name.into(), Trace::new(), recorder)
+        Self::open_in(kind, name.into(), "", Trace::new(), recorder)
     }
 
-    /// Opens an Operation as a part of `trace`.
-    pub fn open_in(kind: OperationKind, name: Arc<str>, trace: Trace, recorder: &Recorder) -> Self {
+    /// Opens an Operation of `module` as a part of `trace`.
+    pub fn open_in(
+        kind: OperationKind,
+        name: Arc<str>,
+        module: &'static str,
+        trace: Trace,
+        recorder: &Recorder,
+    ) -> Self {
         Self(Arc::new(State {
             kind,
             trace,
             started: clock::monotonic(),
             deadline: OnceLock::new(),
             recorder: recorder.clone(),
-            record: Mutex::new(Record { name, ..Record::default() }),
+            record: Mutex::new(Record::new(name, module)),
         }))
     }
 

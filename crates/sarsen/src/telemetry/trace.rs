@@ -39,7 +39,18 @@ impl Trace {
 
     /// The trace id: 32 hexadecimal digits.
     pub fn id(&self) -> String {
-        format!("{:032x}", self.trace)
+        self.id_text().iter().map(|byte| char::from(*byte)).collect()
+    }
+
+    /// The trace id as text that is not on the heap: every answer carries it.
+    #[inline]
+    pub(crate) fn id_text(&self) -> [u8; 32] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let bytes = self.trace.to_be_bytes();
+        std::array::from_fn(|index| {
+            let byte = bytes[index / 2];
+            DIGITS[usize::from(if index % 2 == 0 { byte >> 4 } else { byte & 15 })]
+        })
     }
 
     /// The id of this span: 16 hexadecimal digits.
@@ -75,6 +86,7 @@ mod tests {
         let parent = Trace::new();
         let child = Trace::from_traceparent(&parent.to_string()).expect("well formed");
         assert_eq!((child.id(), child.parent_id()), (parent.id(), Some(parent.span_id())));
+        assert_eq!(parent.id(), format!("{:032x}", parent.trace));
     }
 
     #[test]
