@@ -45,7 +45,7 @@ const CLIPPY: &[&[&str]] = &[
     &["clippy", "--locked", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"],
     &["check", "--locked", "-p", "sarsen", "--no-default-features"],
 ];
-const TEST: &[&str] = &["test", "--locked", "--workspace", "--all-features"];
+const TEST: &[&str] = &["test", "--locked", "--workspace", "--all-features", "--no-fail-fast"];
 const DOC: &[&str] = &["doc", "--locked", "--workspace", "--no-deps"];
 
 /// What the steps of one run share: the services, which stop with it.

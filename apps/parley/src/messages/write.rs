@@ -56,9 +56,10 @@ pub(super) async fn insert_many(tx: &Tx, new: Vec<NewMessage>) -> Result<Vec<Sto
         query.bind(new.id).bind(new.channel).bind(new.author).bind(new.text).bind(new.posted_at).bind(new.revision)
     });
     let inserted = query.all::<Stored>().await?;
-    for stored in &inserted {
-        index(tx, stored).await?;
-    }
+    let scopes: Vec<String> = inserted.iter().map(|stored| stored.channel_id.to_string()).collect();
+    let documents =
+        inserted.iter().zip(&scopes).map(|(stored, scope)| (stored.seq, scope.as_str(), stored.text.as_str()));
+    INDEX.put_many(tx, &documents.collect::<Vec<_>>()).await?;
     Ok(inserted)
 }
 

@@ -33,7 +33,7 @@ pub use owners::Owners;
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Order, Page, PageRequest};
 pub use query::{Query, Queryable};
 pub use row::{FromRow, Row};
-pub use search::Search;
+pub use search::{MAX_DOCUMENTS, Search};
 pub use transaction::Tx;
 pub use value::{FromValue, IntoValue, Json, Value, ValueRef};
 

@@ -6,6 +6,8 @@ use crate::error::{Error, Result};
 
 /// Most scopes of one search.
 const MAX_SCOPES: usize = 200;
+/// Most documents of one [`Search::put_many`].
+pub const MAX_DOCUMENTS: usize = 1000;
 /// Most words of one search.
 const MAX_WORDS: usize = 16;
 /// Most characters of a word that count.
@@ -29,24 +31,44 @@ impl Search {
 
     /// Writes document `id`, replacing what it was.
     pub async fn put(&self, tx: &Tx, id: i64, scope: &str, text: &str) -> Result<()> {
-        let (table, mut words) = (self.table, words(text));
+        self.put_many(tx, &[(id, scope, text)]).await
+    }
+
+    /// Writes documents `(id, scope, text)`, replacing what they were; no id twice, at most [`MAX_DOCUMENTS`].
+    pub async fn put_many(&self, tx: &Tx, documents: &[(i64, &str, &str)]) -> Result<()> {
+        if documents.len() > MAX_DOCUMENTS {
+            return Err(Error::invalid(format!("{} documents are more than {MAX_DOCUMENTS}", documents.len())));
+        }
         match tx.db().dialect() {
-            Dialect::Sqlite => {
-                let sql = format!("INSERT OR REPLACE INTO {table} (rowid, scope, text) VALUES (?, ?, ?)");
-                tx.query(sql).bind(id).bind(word_of(scope)).bind(words.join(" ")).execute().await?;
-            }
-            Dialect::Postgres => {
-                words.extend([mark("s", scope), mark("b", &(id / BUCKET).to_string())]);
-                words.sort_unstable();
-                words.dedup();
-                let sql = format!(
-                    "INSERT INTO {table} (id, terms) VALUES (?, array_to_tsvector(?)) \
-                     ON CONFLICT (id) DO UPDATE SET terms = EXCLUDED.terms"
-                );
-                tx.query(sql).bind(id).bind_list(words).execute().await?;
-            }
+            _ if documents.is_empty() => Ok(()),
+            Dialect::Sqlite => self.put_each(tx, documents).await,
+            Dialect::Postgres => self.put_at_once(tx, documents).await,
+        }
+    }
+
+    async fn put_each(&self, tx: &Tx, documents: &[(i64, &str, &str)]) -> Result<()> {
+        let sql = format!("INSERT OR REPLACE INTO {} (rowid, scope, text) VALUES (?, ?, ?)", self.table);
+        for (id, scope, text) in documents {
+            tx.query(sql.clone()).bind(*id).bind(word_of(scope)).bind(words(text).join(" ")).execute().await?;
         }
         Ok(())
+    }
+
+    /// One statement, for each is a round trip.
+    async fn put_at_once(&self, tx: &Tx, documents: &[(i64, &str, &str)]) -> Result<()> {
+        let groups = vec!["(?, array_to_tsvector(?))"; documents.len()].join(", ");
+        let sql = format!(
+            "INSERT INTO {} (id, terms) VALUES {groups} ON CONFLICT (id) DO UPDATE SET terms = EXCLUDED.terms",
+            self.table
+        );
+        let query = documents.iter().fold(tx.query(sql), |query, (id, scope, text)| {
+            let mut terms = words(text);
+            terms.extend([mark("s", scope), mark("b", &(id / BUCKET).to_string())]);
+            terms.sort_unstable();
+            terms.dedup();
+            query.bind(*id).bind_list(terms)
+        });
+        query.execute().await.map(drop)
     }
 
     /// Takes document `id` out.
