@@ -164,7 +164,9 @@ impl Drop for Serving {
 
 fn it_serves_until_it_is_told_to_stop(folder: &Path) {
     let mut command = program(folder, &[]);
-    let mut serving = Serving(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut serving = Serving(
+        command.env("SARSEN_LOG__LEVEL", "debug").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(),
+    );
     let mut lines = BufReader::new(serving.0.stdout.take().unwrap()).lines();
     let address =
         lines.find_map(|line| Some(line.ok()?.strip_prefix("hello 1.2.3 is at http://")?.to_owned())).unwrap();
