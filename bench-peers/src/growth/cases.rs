@@ -88,6 +88,8 @@ impl Side {
 
 /// Asks both sides in turns; the ratio is large through small, so less is better.
 pub(super) async fn measure(small: &mut Side, large: &mut Side, rounds: usize) -> Outcome<()> {
+    small.site.reconnect().await?;
+    large.site.reconnect().await?;
     for ((case, few), (_, many)) in small.cases().into_iter().zip(large.cases()) {
         let (started, mut times) = (clock::monotonic(), [Vec::new(), Vec::new()]);
         for round in 0..rounds + VARIETY {

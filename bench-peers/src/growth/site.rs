@@ -16,22 +16,22 @@ pub(super) struct Site {
     sender: SendRequest<Full<Bytes>>,
     host: String,
     cookie: String,
-    /// The account.
-    pub(super) user: String,
 }
 
 impl Site {
     /// Connects and signs up.
     pub(super) async fn join(address: &str) -> Outcome<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        drop(lifecycle::spawn(connection));
-        let mut site = Self { sender, host: address.to_owned(), cookie: String::new(), user: String::new() };
+        let sender = connect(address).await?;
+        let mut site = Self { sender, host: address.to_owned(), cookie: String::new() };
         let account = json!({"username": format!("bench{}", std::process::id()), "password": "measured in earnest"});
-        let user = site.post("/v1/accounts", &account).await?;
-        site.user = text_of(&user, "id")?;
+        site.post("/v1/accounts", &account).await?;
         Ok(site)
+    }
+
+    /// Takes a new connection, for a server closes one that was silent for a while.
+    pub(super) async fn reconnect(&mut self) -> Outcome<()> {
+        self.sender = connect(&self.host).await?;
+        Ok(())
     }
 
     /// Makes a public channel and says its id.
@@ -76,7 +76,15 @@ impl Site {
     }
 }
 
-pub(super) fn text_of(value: &Value, key: &str) -> Outcome<String> {
+async fn connect(address: &str) -> Outcome<SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    drop(lifecycle::spawn(connection));
+    Ok(sender)
+}
+
+fn text_of(value: &Value, key: &str) -> Outcome<String> {
     let text = value.get(key).and_then(Value::as_str);
     text.map(str::to_owned).ok_or_else(|| wrong(format!("there is no `{key}` in {value}")))
 }

@@ -124,6 +124,7 @@ pub(super) async fn fill(site: &mut Site, database: &str, messages: u64) -> Outc
     }
     crate::report::progress(&format!("filled {messages} messages in {:.0?}", clock::monotonic() - started));
     let filled = Filled { main: channels[0].clone(), old: channels[1].clone(), messages };
+    site.reconnect().await?;
     check(site, &filled).await?;
     Ok(filled)
 }
