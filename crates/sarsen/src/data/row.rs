@@ -1,8 +1,9 @@
 //! Rows: one look at a driver's row, and how a type is read from it.
 
+use super::statement::Text;
 use super::value::{FromValue, Value, ValueRef};
 use crate::error::{Error, Result};
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::cell::Cell;
 
 /// What a driver gives of the row at hand.
@@ -24,6 +25,23 @@ pub struct Row<'a> {
 pub(crate) struct Layout {
     known: Cell<bool>,
     moved: Cell<bool>,
+}
+
+impl Layout {
+    /// The columns of `text` as the type behind `rows` asks for them: known, where an earlier run found them in order.
+    pub(crate) fn of(text: &Text, rows: &dyn Rows) -> Self {
+        let known = text.in_order.get().is_some_and(|known| Some(*known) == rows.item());
+        Self { known: Cell::new(known), moved: Cell::new(false) }
+    }
+
+    /// Keeps for later runs that the columns were in order. Not of a text with `*`: its columns can change.
+    pub(crate) fn keep(&self, text: &Text, rows: &dyn Rows) {
+        if self.known.get() && !self.moved.get() && text.names_columns {
+            if let Some(item) = rows.item() {
+                let _ = text.in_order.set(item);
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Row<'_> {
@@ -48,7 +66,7 @@ impl<'a> Row<'a> {
         self.read(index, column)
     }
 
-    /// Like [`Row::get`], trying column number `hint` first: what `#[derive(FromRow)]` calls.
+    /// Like [`Row::get`], trying column number `hint` first: what `#[derive(FromRow)]` calls, with the same hints for each row.
     #[inline]
     pub fn get_at<V: FromValue>(&self, hint: usize, column: &str) -> Result<V> {
         if self.layout.known.get() && !self.layout.moved.get() {
@@ -149,6 +167,10 @@ tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
 /// Where the rows of one run go; it can change threads.
 pub(crate) trait Rows: Send + 'static {
     fn row(&mut self, row: &Row<'_>) -> Result<()>;
+    /// The type that rows are read as, when it is one.
+    fn item(&self) -> Option<TypeId> {
+        None
+    }
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
@@ -172,6 +194,9 @@ impl<T: FromRow> Rows for Collect<T> {
         }
         self.rows.push(T::from_row(row)?);
         Ok(())
+    }
+    fn item(&self) -> Option<TypeId> {
+        Some(TypeId::of::<T>())
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self

@@ -2,11 +2,12 @@
 
 use super::dialect::Dialect;
 use crate::telemetry::Statement;
+use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock};
 
 /// Most distinct texts whose facts are kept; beyond it a text is read again each time.
 const MAX_TEXTS: usize = 4096;
@@ -32,6 +33,10 @@ pub(crate) struct Text {
     pub(crate) bounded: bool,
     pub(crate) tables: Vec<String>,
     pub(crate) placeholders: usize,
+    /// It names the columns that it gives, so their order is the same at each run.
+    pub(crate) names_columns: bool,
+    /// The type that found the columns in its order.
+    pub(crate) in_order: OnceLock<TypeId>,
     pub(crate) statement: Arc<Statement>,
 }
 
@@ -311,6 +316,8 @@ fn read(sql: &str, dialect: Dialect) -> Text {
         class,
         bounded: limited || class == Class::Write,
         tables: tables(sql),
+        names_columns: tokens(sql).all(|(token, _)| token != Token::Symbol(b'*')),
+        in_order: OnceLock::new(),
         placeholders: tokens(sql).filter(|(token, _)| *token == Token::Placeholder).count(),
         statement: Arc::new(Statement {
             fingerprint: hash(&normalised),

@@ -9,7 +9,9 @@ mod recorder;
 mod trace;
 
 pub use log::{init_logging, write_operations};
-pub use operation::{Operation, OperationKind, Outcome, QueryRecord, Record, Scope, Statement, WaitRecord, WaitTotals};
+pub use operation::{
+    Operation, OperationKind, Outcome, QueryRecord, QueryRecords, Record, Scope, Statement, WaitRecord, WaitTotals,
+};
 pub use recorder::Recorder;
 pub use trace::Trace;
 

@@ -5,6 +5,7 @@ use super::recorder::Recorder;
 use super::trace::Trace;
 use crate::clock;
 use pin_project_lite::pin_project;
+use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::future::Future;
 use std::panic::Location;
@@ -124,8 +125,11 @@ pub struct WaitRecord {
     pub total: Duration,
 }
 
-/// Alias for the list of waits of a record.
-pub type WaitTotals = Vec<WaitRecord>;
+/// The runs of queries of an Operation; the first two need no memory of their own.
+pub type QueryRecords = SmallVec<[QueryRecord; 2]>;
+
+/// The waits of an Operation; the first two need no memory of their own.
+pub type WaitTotals = SmallVec<[WaitRecord; 2]>;
 
 /// What an Operation did so far.
 #[derive(Clone, Debug)]
@@ -137,7 +141,7 @@ pub struct Record {
     /// Who asked for it.
     pub actor: Option<Uuid>,
     /// The runs of queries, at most 500.
-    pub queries: Vec<QueryRecord>,
+    pub queries: QueryRecords,
     /// Runs of queries in all.
     pub query_count: u64,
     /// Waits by kind and label.
@@ -157,9 +161,9 @@ impl Record {
             name,
             module,
             actor: None,
-            queries: Vec::new(),
+            queries: QueryRecords::new(),
             query_count: 0,
-            waits: Vec::new(),
+            waits: WaitTotals::new(),
             error: None,
             outcome: Outcome::Open,
             duration: Duration::ZERO,

@@ -89,7 +89,7 @@ impl Connection {
             statement.raw_bind_parameter(index + 1, Bound(value)).map_err(fail)?;
         }
         let _limited = Limited::start(&self.limit, call.deadline);
-        let layout = Layout::default();
+        let layout = Layout::of(&call.text, rows);
         let mut count = 0;
         let mut cursor = statement.raw_query();
         while let Some(row) = cursor.next().map_err(fail)? {
@@ -99,6 +99,7 @@ impl Connection {
             row.learned();
             count += 1;
         }
+        layout.keep(&call.text, rows);
         Ok(if call.text.class == Class::Write { self.inner.changes() } else { count })
     }
 
