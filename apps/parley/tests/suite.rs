@@ -51,6 +51,7 @@ behaviours! {
     accounts::sessions_are_listed_and_ended_by_their_owner_only(world);
     accounts::tokens_act_for_their_user_until_they_are_deleted(world);
     accounts::people_are_found_by_a_part_of_a_name(world);
+    accounts::of_two_changes_at_once_none_is_lost(world);
     accounts::imported_people_take_nobodys_name_and_cannot_sign_in(world);
     channels::a_public_channel_is_found_and_joined_by_everybody(world);
     channels::a_private_channel_does_not_exist_for_others(world);

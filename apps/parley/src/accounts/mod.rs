@@ -107,16 +107,12 @@ impl Module {
 
     /// Changes what is given of how a user is shown.
     async fn update_profile(&self, id: Uuid, display_name: Option<String>, about: Option<String>) -> Result<User> {
-        let mut user = AccountsApi::user(self, id).await?;
-        if let Some(wanted) = display_name {
-            user.display_name = names::display_name(Some(&wanted), &user.username)?;
-        }
-        if let Some(about) = about {
-            names::check_about(&about)?;
-            user.about = about;
-        }
-        self.store.update_profile(&user, &names::searched(&user.username, &user.display_name)).await?;
-        Ok(user)
+        let User { username, .. } = AccountsApi::user(self, id).await?;
+        about.as_deref().map_or(Ok(()), names::check_about)?;
+        let display_name = display_name.map(|wanted| names::display_name(Some(&wanted), &username)).transpose()?;
+        let searched = display_name.as_ref().map(|display_name| names::searched(&username, display_name));
+        let changed = self.store.update_profile(id, display_name, about, searched).await?;
+        Ok(changed.ok_or(AccountsError::NoSuchUser(id))?)
     }
 
     fn new_user(&self, username: String, display_name: String) -> User {

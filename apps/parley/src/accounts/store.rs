@@ -105,10 +105,18 @@ impl Store {
         query.execute().await
     }
 
-    pub(super) async fn update_profile(&self, user: &User, searched: &str) -> Result<()> {
-        let sql = "UPDATE users SET display_name = ?, about = ?, searched = ? WHERE id = ?";
-        let query = self.db.query(sql).bind(user.display_name.as_str()).bind(user.about.as_str());
-        query.bind(searched).bind(user.id).execute().await.map(drop)
+    /// Changes what is given and leaves the rest as it is now, so that of two changes at once none is lost.
+    pub(super) async fn update_profile(
+        &self,
+        id: Uuid,
+        display_name: Option<String>,
+        about: Option<String>,
+        searched: Option<String>,
+    ) -> Result<Option<User>> {
+        let sql = "UPDATE users SET display_name = COALESCE(?, display_name), about = COALESCE(?, about), \
+                   searched = COALESCE(?, searched) WHERE id = ? \
+                   RETURNING id, username, display_name, about, created_at";
+        self.db.query(sql).bind(display_name).bind(about).bind(searched).bind(id).optional().await
     }
 
     pub(super) async fn set_password(&self, user: Uuid, hash: String) -> Result<()> {

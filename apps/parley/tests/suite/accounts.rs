@@ -153,6 +153,21 @@ pub(crate) async fn people_are_found_by_a_part_of_a_name(world: World) {
     ada.get("/v1/users/not-an-id").await.expect_problem();
 }
 
+pub(crate) async fn of_two_changes_at_once_none_is_lost(world: World) {
+    let ada = world.sign_up("ada").await;
+    for round in ["one", "two", "three", "four", "five"] {
+        let name = ada.patch("/v1/me", json!({"display_name": round}));
+        let about = ada.patch("/v1/me", json!({"about": round}));
+        let (name, about) = tokio::join!(name, about);
+        name.expect(200);
+        about.expect(200);
+        let me = ada.get("/v1/me").await.expect(200);
+        assert_eq!((&me["display_name"], &me["about"]), (&json!(round), &json!(round)));
+    }
+    assert_eq!(ada.items("/v1/users?query=five").await.len(), 1);
+    assert_eq!(ada.patch("/v1/me", json!({"display_name": " "})).await.expect(200)["display_name"], "ada");
+}
+
 pub(crate) async fn imported_people_take_nobodys_name_and_cannot_sign_in(world: World) {
     let accounts = &world.handles().accounts;
     let nicks: Vec<String> = ["bob", "Bob", "[x]|`", "bob"].map(str::to_owned).to_vec();
