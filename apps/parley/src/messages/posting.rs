@@ -21,7 +21,7 @@ pub(super) struct Draft {
 }
 
 impl Module {
-    /// Posts a message; a nonce that its author has used before gives the message that it was used for.
+    /// Posts a message; a nonce that its author has used before in this channel gives the message that it was used for.
     pub(super) async fn post(&self, author: Uuid, channel: Uuid, draft: Draft) -> Result<Message> {
         rules::check_text(&draft.text)?;
         draft.nonce.as_deref().map_or(Ok(()), rules::check_nonce)?;
@@ -33,7 +33,7 @@ impl Module {
                 self.note_posted(stored.channel_id, stored.posted_at).await;
                 self.fresh(stored, mentions).await
             }
-            None => self.posted_before(author, nonce).await,
+            None => self.posted_before(author, channel, nonce).await,
         }
     }
 
@@ -57,10 +57,14 @@ impl Module {
         Ok(Some(stored))
     }
 
-    async fn posted_before(&self, author: Uuid, nonce: Option<String>) -> Result<Message> {
+    /// The message of a nonce. One of another channel is no answer: its author may not read that channel any more.
+    async fn posted_before(&self, author: Uuid, channel: Uuid, nonce: Option<String>) -> Result<Message> {
         let missing = || Error::internal("a message was neither inserted nor there");
         let nonce = nonce.ok_or_else(missing)?;
         let stored = self.store.by_nonce(author, &nonce).await?.ok_or_else(missing)?;
+        if stored.channel_id != channel {
+            return Err(Error::conflict("the nonce belongs to a message in another channel").field("nonce", "is used"));
+        }
         self.view(author, stored).await
     }
 

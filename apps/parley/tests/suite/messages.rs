@@ -66,6 +66,10 @@ pub(crate) async fn a_repeated_nonce_gives_the_first_message(world: World) {
     ada.post(&path, json!({"text": "once", "nonce": "n2"})).await.expect(201);
     let history = ada.get(&path).await.expect(200);
     assert_eq!((history["items"].as_array().map(Vec::len), &history["revision"]), (Some(3), &json!(3)));
+    let elsewhere = format!("/v1/channels/{}/messages", ada.channel("elsewhere", "public").await);
+    let refused = ada.post(&elsewhere, json!({"text": "once", "nonce": "n1"})).await.expect(409);
+    assert_eq!(refused["errors"][0]["field"], "nonce");
+    assert_eq!(ada.items(&elsewhere).await.len(), 0);
 }
 
 pub(crate) async fn only_the_author_edits_and_deletes(world: World) {
