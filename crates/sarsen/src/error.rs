@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 /// What `?` carries everywhere in Sarsen.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -79,13 +80,15 @@ struct Inner {
     message: Cow<'static, str>,
     fields: Vec<FieldError>,
     hint: Option<Cow<'static, str>>,
+    retry_after: Option<Duration>,
     source: Option<Source>,
 }
 
 impl Error {
     /// An error of `kind`; `message` says what failed and on what.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), fields: Vec::new(), hint: None, source: None }))
+        let (fields, message) = (Vec::new(), message.into());
+        Self(Box::new(Inner { kind, message, fields, hint: None, retry_after: None, source: None }))
     }
 
     /// The input is wrong.
@@ -143,6 +146,13 @@ impl Error {
         self
     }
 
+    /// Says when trying again may help, where that is known.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
     /// Puts what was being done before the message: "`context`: `message`".
     #[must_use]
     pub fn context(mut self, context: impl fmt::Display) -> Self {
@@ -175,6 +185,11 @@ impl Error {
     /// What to do about it, where that is known.
     pub fn hint_text(&self) -> Option<&str> {
         self.0.hint.as_deref()
+    }
+
+    /// How long to wait before trying again, where that is known.
+    pub fn wait_time(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
     /// Message, causes and hint on lines of their own, for people at a terminal.

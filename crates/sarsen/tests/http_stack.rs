@@ -69,7 +69,7 @@ async fn failing(Path(kind): Path<String>) -> Result<NoContent> {
         "invalid" => Error::invalid_field("text", "is empty").hint("write something"),
         "internal" => Error::internal("the secret key of the vault broke").source(std::io::Error::other("the cause")),
         "timeout" => Error::new(Kind::Timeout, "too slow"),
-        "many" => Error::new(Kind::TooMany, "slow down"),
+        "many" => Error::new(Kind::TooMany, "slow down").retry_after(Duration::from_millis(9_001)),
         "unauthenticated" => Error::unauthenticated("who are you?"),
         "unsupported" => Error::new(Kind::Unsupported, "not here"),
         "panic" => panic!("on purpose"),
@@ -241,7 +241,7 @@ async fn the_kind_of_an_error_decides_its_status() {
     assert_eq!(answer.json()["errors"], json!([{ "field": "name", "message": "is taken" }]));
     assert_eq!(setup.get("/v1/fail/invalid").await.json()["hint"], "write something");
     assert_eq!(setup.get("/v1/fail/unauthenticated").await.header("www-authenticate"), "Bearer");
-    assert_eq!(setup.get("/v1/fail/many").await.header("retry-after"), "1");
+    assert_eq!(setup.get("/v1/fail/many").await.header("retry-after"), "10");
     assert_eq!(setup.get("/v1/fail/none").await.status, StatusCode::NO_CONTENT);
 }
 

@@ -37,9 +37,10 @@ impl Attempts {
             *tries = Tries { count: 0, since: now };
         }
         if tries.count >= MAX_TRIES {
-            let wait = WINDOW.saturating_sub(now.since(tries.since)).as_secs().max(1);
-            let error = Error::new(Kind::TooMany, format!("too many wrong passwords: try again in {wait} seconds"));
-            return Err(error.hint(format!("wait {wait} seconds")));
+            let wait = WINDOW.saturating_sub(now.since(tries.since));
+            let seconds = wait.as_millis().div_ceil(1_000);
+            let error = Error::new(Kind::TooMany, format!("too many wrong passwords: try again in {seconds} seconds"));
+            return Err(error.retry_after(wait));
         }
         tries.count += 1;
         Ok(())
@@ -79,6 +80,7 @@ mod tests {
             (error.kind(), error.message()),
             (Kind::TooMany, "too many wrong passwords: try again in 10 seconds")
         );
+        assert_eq!(error.wait_time(), Some(Duration::from_secs(10)));
         attempts.admit("bob", at(50)).expect("another name");
         attempts.admit("ada", at(60)).expect("a minute later");
     }

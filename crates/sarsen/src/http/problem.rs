@@ -181,7 +181,7 @@ fn render(error: &Error, detail: Detail) -> Response {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(RETRY_AFTER, retry_after(error));
         }
         // What is left of the body would be taken for the next request.
         StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE => {
@@ -190,6 +190,12 @@ fn render(error: &Error, detail: Detail) -> Response {
         _ => {}
     }
     response
+}
+
+/// Whole seconds, rounded up; one where nobody knows better.
+fn retry_after(error: &Error) -> HeaderValue {
+    let seconds = error.wait_time().map_or(1, |wait| wait.as_millis().div_ceil(1_000).max(1));
+    HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX))
 }
 
 /// A fault of ours, carried beside its public answer so that development can show the causes.
