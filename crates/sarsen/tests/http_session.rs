@@ -177,7 +177,11 @@ async fn signs_in_and_out_with_one_read_a_request() {
     assert_eq!(operation.record().actor, Some(ANNA));
     assert_ne!(app.send("GET", "/whoever", &cookie).await.json(), Value::Null);
     assert_eq!(app.last().record().query_count, 1);
-    app.send("GET", "/hello", &cookie).await;
+    let mine = app.send("GET", "/me", &cookie).await;
+    assert_eq!(mine.headers["cache-control"], "no-store", "what is for one person is kept for nobody");
+    app.last();
+    let hello = app.send("GET", "/hello", &cookie).await;
+    assert!(hello.headers.get("cache-control").is_none());
     assert_eq!(app.last().record().query_count, 0);
     let out = app.send("POST", "/sign-out", &cookie).await;
     assert_eq!(out.cookie().as_deref(), Some("session="));

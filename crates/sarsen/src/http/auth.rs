@@ -109,11 +109,14 @@ impl Auth {
         *self.cookie.lock().unwrap_or_else(PoisonError::into_inner) = Some(cookie);
     }
 
-    /// Puts the cookie that the request brought about into its answer, which then nobody may keep for others.
+    /// Puts the cookie that the request brought about into its answer. Such an answer, and one that asked who is there
+    /// and says nothing else about it, nobody may keep for others.
     pub(super) fn answer(&self, headers: &mut HeaderMap) {
         if let Some(cookie) = self.cookie.lock().unwrap_or_else(PoisonError::into_inner).take() {
             headers.append(SET_COOKIE, cookie);
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        } else if self.found.initialized() {
+            headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         }
     }
 }
