@@ -29,18 +29,28 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
         )
         .api_route(
             "/v1/me",
-            get_with(me, |op| op.summary("The own account").tag(TAG))
-                .patch_with(update_me, |op| op.summary("Change how one is shown").tag(TAG)),
+            get_with(me, |op| op.summary("Your account").tag(TAG)).patch_with(update_me, |op| {
+                op.summary("Change your display name and what you say of yourself").tag(TAG)
+            }),
         )
-        .api_route("/v1/me/password", post_with(change_password, |op| op.summary("Change the password").tag(TAG)))
-        .api_route("/v1/me/sessions", get_with(sessions, |op| op.summary("Where one is signed in").tag(TAG)))
-        .api_route("/v1/me/sessions/{id}", delete_with(revoke_session, |op| op.summary("End a session").tag(TAG)))
+        .api_route(
+            "/v1/me/password",
+            post_with(change_password, |op| op.summary("Change your password and end your other sessions").tag(TAG)),
+        )
+        .api_route("/v1/me/sessions", get_with(sessions, |op| op.summary("Where you are signed in").tag(TAG)))
+        .api_route(
+            "/v1/me/sessions/{id}",
+            delete_with(revoke_session, |op| op.summary("End one of your sessions").tag(TAG)),
+        )
         .api_route(
             "/v1/me/tokens",
-            get_with(tokens, |op| op.summary("The own tokens").tag(TAG))
+            get_with(tokens, |op| op.summary("Your tokens").tag(TAG))
                 .post_with(make_token, |op| op.summary("Make a token for a program").tag(TAG)),
         )
-        .api_route("/v1/me/tokens/{id}", delete_with(delete_token, |op| op.summary("Delete a token").tag(TAG)))
+        .api_route(
+            "/v1/me/tokens/{id}",
+            delete_with(delete_token, |op| op.summary("Delete one of your tokens").tag(TAG)),
+        )
         .api_route("/v1/users", get_with(search, |op| op.summary("Find people by name").tag(TAG)))
         .api_route("/v1/users/{id}", get_with(user, |op| op.summary("One user").tag(TAG)))
         .with_state(module)

@@ -23,13 +23,13 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
     Routes::new()
         .api_route(
             "/v1/channels",
-            get_with(list, |op| op.summary("The channels one has joined, or all one may read").tag(TAG))
+            get_with(list, |op| op.summary("The channels you have joined, or all you may read").tag(TAG))
                 .post_with(create, |op| op.summary("Make a channel").tag(TAG)),
         )
         .api_route(
             "/v1/channels/{id}",
             get_with(channel, |op| op.summary("One channel").tag(TAG))
-                .patch_with(update, |op| op.summary("Change name or topic").tag(TAG)),
+                .patch_with(update, |op| op.summary("Change the name or topic of a channel").tag(TAG)),
         )
         .api_route("/v1/channels/{id}/join", post_with(join, |op| op.summary("Join a public channel").tag(TAG)))
         .api_route("/v1/channels/{id}/leave", post_with(leave, |op| op.summary("Leave a channel").tag(TAG)))
@@ -45,7 +45,7 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
 #[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Scope {
-    /// Those that one has joined, private and direct ones too.
+    /// Those you have joined, private and direct ones too.
     #[default]
     Joined,
     /// Those, and every public one.

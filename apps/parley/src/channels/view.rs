@@ -18,7 +18,7 @@ pub(super) struct Channel {
     name: Option<String>,
     topic: String,
     kind: ChannelKind,
-    /// Whether the one who asks is a member.
+    /// Whether you are a member.
     joined: bool,
     member_count: i64,
     /// Up to a second old.

@@ -33,8 +33,8 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
         .api_route(
             "/v1/messages/{id}",
             get_with(message, |op| op.summary("One message").tag(TAG))
-                .patch_with(edit, |op| op.summary("Edit the own message").tag(TAG))
-                .delete_with(delete, |op| op.summary("Delete the own message").tag(TAG)),
+                .patch_with(edit, |op| op.summary("Edit one of your messages").tag(TAG))
+                .delete_with(delete, |op| op.summary("Delete one of your messages").tag(TAG)),
         )
         .api_route(
             "/v1/messages/{id}/replies",
@@ -45,8 +45,14 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
             put_with(react, |op| op.summary("React to a message").tag(TAG))
                 .delete_with(unreact, |op| op.summary("Take a reaction back").tag(TAG)),
         )
-        .api_route("/v1/search", get_with(search, |op| op.summary("Find messages by their words").tag(TAG)))
-        .api_route("/v1/me/mentions", get_with(mentions, |op| op.summary("Who mentioned one").tag(TAG)))
+        .api_route(
+            "/v1/search",
+            get_with(search, |op| op.summary("Find messages by their words, newest first").tag(TAG)),
+        )
+        .api_route(
+            "/v1/me/mentions",
+            get_with(mentions, |op| op.summary("The messages that mention you, newest first").tag(TAG)),
+        )
         .with_state(module)
 }
 
@@ -70,7 +76,7 @@ struct NewMessage {
     text: String,
     /// The first message of the thread to reply to.
     thread_id: Option<Uuid>,
-    /// 1 to 64 characters; the same one gives the same message, so a lost answer is safe to repeat.
+    /// 1 to 64 characters; the same one in the same channel gives the same message, so a lost answer is safe to repeat.
     #[schemars(length(min = 1, max = 64), regex(pattern = FULL_LINE))]
     nonce: Option<String>,
 }
@@ -97,7 +103,7 @@ struct SearchQuery {
     /// Words that must all occur.
     #[schemars(length(min = 1, max = 200), regex(pattern = FULL_LINE))]
     q: String,
-    /// Only in this channel.
+    /// Only in this channel; without it, in up to 200 channels you may read, those you joined first.
     channel: Option<Uuid>,
     /// Where the last page ended.
     cursor: Option<String>,

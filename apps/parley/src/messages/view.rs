@@ -35,7 +35,7 @@ pub(super) struct Message {
 pub(super) struct Reaction {
     emoji: String,
     count: i64,
-    /// Whether the one who asks is among them.
+    /// Whether you are among them.
     mine: bool,
 }
 

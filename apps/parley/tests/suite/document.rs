@@ -31,6 +31,7 @@ const CONTRACT: &[(&str, &str)] = &[
 
 pub(crate) async fn the_api_document_has_every_route_of_the_contract(world: World) {
     let document = world.anonymous().get("/openapi.json").await.expect(200);
+    assert_eq!(document["info"]["title"], "Parley");
     for (path, methods) in CONTRACT {
         for method in methods.split(' ') {
             let operation = &document["paths"][path][method];

@@ -127,7 +127,7 @@ pub(super) fn join<'a>(
     modules: impl Iterator<Item = &'a ModuleRoutes>,
 ) -> Result<OpenApi> {
     let mut all = OpenApi {
-        info: Info { title: about.title.clone(), version: about.version.clone(), ..Info::default() },
+        info: Info { title: capitalised(&about.title), version: about.version.clone(), ..Info::default() },
         ..OpenApi::default()
     };
     let mut components = Components { security_schemes: schemes(cookie), ..Components::default() };
@@ -158,8 +158,7 @@ fn apart(module: &ModuleRoutes, taken: &Components) -> Result<OpenApi> {
     }
     let wrong = |error| Error::internal(format!("the types of `{}` cannot be renamed", module.module)).source(error);
     let mut document = serde_json::to_value(&module.api).map_err(wrong)?;
-    let (first, rest) = module.module.split_at_checked(1).unwrap_or_default();
-    let prefix = format!("{}{rest}", first.to_uppercase());
+    let prefix = capitalised(module.module);
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(serde_json::Value::as_object_mut) {
         for name in &clashes {
             let schema = schemas.remove(*name).unwrap_or_default();
@@ -169,6 +168,12 @@ fn apart(module: &ModuleRoutes, taken: &Components) -> Result<OpenApi> {
     rename(&mut document, &clashes, &prefix);
     // Through text, because the type reads its version as a borrowed one.
     serde_json::from_str(&document.to_string()).map_err(wrong)
+}
+
+/// A name as a title: `parley` is shown as `Parley`.
+fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Changes the references to the types of these names.
