@@ -31,13 +31,8 @@ const ORDER: &[(u8, Neighbours, &[&str])] = &[
     (60, Open, &["ops", "cli", "testing"]),
 ];
 
-/// Arrows upwards, each with its reason.
-const EXCEPTIONS: &[(&str, &str, &str)] =
-    &[("lifecycle", "telemetry", "a task that is spawned carries the Operation of its spawner along")];
-
-/// A path of `crates/sarsen/src` leads to a lower folder, to its own, or along an arrow of the table; `super::super` is
-/// banned everywhere, because it hides where a path leads. `lib.rs` is free, and what it publishes counts as a path to
-/// where it comes from.
+/// A path of `crates/sarsen/src` leads to a lower folder or to its own; `super::super` is banned everywhere, because it
+/// hides where a path leads. `lib.rs` is free, and what it publishes counts as a path to where it comes from.
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     let library = tree.find("crates/sarsen/src/lib.rs");
     let published = library.map(origins).unwrap_or_default();
@@ -78,7 +73,7 @@ fn of_file(file: &Source, published: &HashMap<String, String>) -> Vec<Problem> {
 }
 
 const PLACE: &str =
-    "put it into the table of xtask/src/tidy/order.rs and into DESIGN.md, or into a folder that is there";
+    "put it into the table of xtask/src/tidy/order.rs and into ARCHITECTURE.md, or into a folder that is there";
 const FIX: &str = "move the code down, or hand what is needed in as an argument or a trait of the lower folder";
 
 /// `crates/sarsen/src/data/sqlite.rs` is in `data`, `crates/sarsen/src/error.rs` is `error`.
@@ -99,8 +94,7 @@ fn allowed(from: &str, to: &str) -> bool {
     let (Some((line, level, neighbours)), Some((target_line, target_level, _))) = (place(from), place(to)) else {
         return true;
     };
-    let exception = EXCEPTIONS.iter().any(|(source, target, _)| (*source, *target) == (from, to));
-    from == to || target_level < level || (line == target_line && neighbours == Open) || exception
+    from == to || target_level < level || (line == target_line && neighbours == Open)
 }
 
 fn climbing(file: &Source) -> Vec<Problem> {
@@ -145,12 +139,6 @@ mod tests {
         assert!(allowed("error", "config") && allowed("app", "module") && allowed("ops", "testing"));
         assert!(!allowed("cache", "blobs") && !allowed("events", "realtime") && !allowed("app", "advisor"));
         assert!(!allowed("advisor", "app"));
-    }
-
-    #[test]
-    fn the_named_exception_goes_one_way() {
-        assert!(allowed("lifecycle", "telemetry") && allowed("telemetry", "lifecycle"));
-        assert!(!allowed("clock", "telemetry") && !allowed("lifecycle", "resilience"));
     }
 
     #[test]
