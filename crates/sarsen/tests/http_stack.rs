@@ -218,6 +218,7 @@ async fn unknown_routes_and_methods_are_problems() {
     let answer = setup.send(Request::put("/v1/orders").body(Body::empty()).expect("a request")).await;
     let problem = is_problem(&answer, 405);
     assert_eq!(problem["type"], "urn:sarsen:problem:method-not-allowed");
+    assert_eq!(problem["title"], "The method is not known here");
     let mut allow: Vec<&str> = answer.header("allow").split(',').collect();
     allow.sort_unstable();
     assert_eq!(allow, ["GET", "HEAD", "POST"]);

@@ -86,6 +86,17 @@ impl Refusal {
         }
     }
 
+    fn title(self) -> &'static str {
+        match self {
+            Refusal::Malformed => "The request cannot be read",
+            Refusal::Method => "The method is not known here",
+            Refusal::Slow => "The request came too slowly",
+            Refusal::TooLarge => "The request is too large",
+            Refusal::MediaType => "The content type is not known here",
+            Refusal::Busy => "Too many requests are at work",
+        }
+    }
+
     /// An error of input with this status.
     pub(super) fn error(self, message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
         let kind = if self == Refusal::Busy { Kind::Unavailable } else { Kind::Invalid };
@@ -160,7 +171,7 @@ fn document(error: &Error, status: StatusCode, detail: Detail) -> Problem {
     };
     Problem {
         kind: format!("urn:sarsen:problem:{}", Refusal::of(error).map_or(error.kind().as_str(), Refusal::name)),
-        title: title_of(error.kind()).to_owned(),
+        title: Refusal::of(error).map_or_else(|| title_of(error.kind()), Refusal::title).to_owned(),
         status: status.as_u16(),
         detail: (!hidden).then_some(text),
         trace_id: Operation::with_current(|operation| operation.trace().id()),
