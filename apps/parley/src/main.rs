@@ -39,7 +39,9 @@ impl Program for Parley {
     }
 
     async fn before_serving(app: &Running, handles: &Handles) -> Result<Option<String>> {
-        if app.config().app.environment != Environment::Development {
+        // Made-up people share a password that everybody knows: never where strangers could use it.
+        let config = app.config();
+        if config.app.environment != Environment::Development || !seed::is_private(&config.http.listen) {
             return Ok(None);
         }
         let seeded = seed::seed(app, handles).await?;

@@ -37,6 +37,12 @@ pub async fn seed(running: &Running, handles: &Handles) -> Result<Option<&'stati
     Ok(Some(PEOPLE[0].0))
 }
 
+/// Whether only this machine can reach an address such as `127.0.0.1:3000`.
+pub fn is_private(listen: &str) -> bool {
+    let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host).trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// The channels and what was said in them in the last days.
 async fn past(
     running: &Running,
@@ -116,5 +122,20 @@ impl<'a> Person<'a> {
         let cookie = parts.headers.get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
         let cookie = cookie.and_then(|cookie| cookie.split(';').next()).map(str::to_owned);
         Ok((cookie, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_private() {
+        for private in ["127.0.0.1:3000", "localhost:0", "[::1]:80"] {
+            assert!(is_private(private), "{private}");
+        }
+        for public in ["0.0.0.0:3000", "[::]:3000", "10.0.0.1:80", "example.org:80", ":3000"] {
+            assert!(!is_private(public), "{public}");
+        }
     }
 }

@@ -36,10 +36,9 @@ impl Layout {
 
     /// Keeps for later runs that the columns were in order. Not of a text with `*`: its columns can change.
     pub(crate) fn keep(&self, text: &Text, rows: &dyn Rows) {
-        if self.known.get() && !self.moved.get() && text.names_columns {
-            if let Some(item) = rows.item() {
-                let _ = text.in_order.set(item);
-            }
+        let in_order = self.known.get() && !self.moved.get() && text.names_columns;
+        if let Some(item) = rows.item().filter(|_| in_order) {
+            let _ = text.in_order.set(item);
         }
     }
 }
