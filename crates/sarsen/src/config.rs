@@ -219,7 +219,10 @@ impl Config {
     /// Reads TOML `text` (called `file` in errors) over `defaults`, and the environment over both.
     pub fn parse(text: &str, file: &str, environ: &Environ, defaults: &Config) -> Result<Config> {
         let given: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            Error::invalid(format!("{file} is not TOML: {error}")).hint("mend the line that it names")
+            // Its own text would show the line, which may hold a secret.
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            Error::invalid(format!("{file}:{line}: not TOML: {}", error.message())).hint("mend that line")
         })?;
         let known = keys_of(defaults)?;
         check_keys(&given, &known, &Place { file, text, path: "" })?;
@@ -227,7 +230,7 @@ impl Config {
         overlay(&mut all, given);
         apply_environ(&mut all, environ)?;
         all.try_into().map_err(|error: toml::de::Error| {
-            Error::invalid(format!("{file}: {}", error.message()))
+            Error::invalid(format!("{file}: {}", with_key(&error)))
                 .hint("see docs/configuration.md for each key and its form")
         })
     }
@@ -240,7 +243,8 @@ impl Config {
         let path = format!("modules.{name}.config");
         check_keys(&given, &all, &Place { file: &file, text: "", path: &path })?;
         overlay(&mut all, given);
-        all.try_into().map_err(|error: toml::de::Error| Error::invalid(format!("{file}: [{path}] {}", error.message())))
+        all.try_into()
+            .map_err(|error: toml::de::Error| Error::invalid(format!("{file}: [{path}] {}", with_key(&error))))
     }
 
     /// The configuration as TOML, secrets redacted.
@@ -267,6 +271,11 @@ fn exposed(defaults: &Config, mut keys: toml::Table) -> Result<toml::Table> {
         }
     }
     Ok(keys)
+}
+
+/// What is wrong, and with which key: "… in `http.max_body`".
+fn with_key(error: &toml::de::Error) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 struct Place<'a> {
@@ -419,6 +428,14 @@ mod tests {
         let error = parse("[http]\nlisten = \"x\"\nmax_bdy = 1\n", &[]).expect_err("unknown");
         assert_eq!(error.message(), "parley.toml:3: unknown key `max_bdy` in [http]");
         assert_eq!(error.hint_text(), Some("did you mean `max_body`?"));
+    }
+
+    #[test]
+    fn a_mistake_names_its_line_or_key_and_shows_no_secret() {
+        let error = parse("[http]\nlisten = \"x\"\n[app]\nsecret = \"hush\n", &[]).expect_err("open quote");
+        assert!(error.message().starts_with("parley.toml:4: ") && !error.report().contains("hush"), "{error}");
+        let error = parse("[http]\nmax_body = \"much\"\n", &[]).expect_err("no size");
+        assert!(error.message().contains("`http.max_body`"), "{error}");
     }
 
     #[test]

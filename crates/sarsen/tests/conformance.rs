@@ -68,10 +68,12 @@ conformance! {
         columns_are_found_by_name_in_any_order;
     writes: a_duplicate_is_a_conflict, a_transaction_happens_whole_or_not_at_all, a_dropped_transaction_is_rolled_back,
         a_savepoint_undoes_only_itself, after_a_failure_only_a_rollback_is_possible, concurrent_writes_all_happen,
-        a_failing_write_does_not_harm_its_neighbours, upsert_and_returning;
-    reads: pages_cover_everything_once, a_cursor_of_another_list_is_refused, mixed_directions_page_too,
-        a_stream_gives_all_rows, a_dropped_stream_lets_go, groups_and_indexes_by_key, a_late_statement_is_stopped,
+        a_failing_write_does_not_harm_its_neighbours, upsert_and_returning,
+        what_is_answered_is_what_happened_beside_a_late_write, a_panic_in_a_row_harms_nobody_else,
+        a_savepoint_that_cannot_end_is_never_committed, what_changes_no_row_says_so;
+    reads: pages_cover_everything_once, a_cursor_of_another_list_is_refused, a_cursor_of_another_order_is_refused, mixed_directions_page_too,
+        a_stream_gives_all_rows, a_dropped_stream_lets_go, a_stream_without_rows_is_stopped_too, groups_and_indexes_by_key, a_late_statement_is_stopped,
         every_query_is_observed_with_its_call_site, too_many_connections_wait_and_then_fail;
     schema: migrations_apply_once_however_many_start, a_changed_migration_is_refused, another_modules_table_is_refused,
-        search_finds_newest_first_within_scopes, facts_for_the_doctor;
+        search_finds_newest_first_within_scopes, search_keeps_scopes_apart, facts_for_the_doctor;
 }

@@ -93,24 +93,33 @@ impl Url {
         &self.0
     }
 
-    /// What stands before the first colon; it chooses the driver.
+    /// What stands before the first colon; it chooses the driver. Empty when that is no name.
     pub fn scheme(&self) -> &str {
-        self.0.split_once(':').map_or("", |(scheme, _)| scheme)
+        let is_name = |scheme: &&str| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        self.0.split_once(':').map(|(scheme, _)| scheme).filter(is_name).unwrap_or_default()
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str(&self.0) };
-        let (main, query) = rest.split_once('?').map_or((rest, None), |(main, query)| (main, Some(query)));
-        match main.rsplit_once('@') {
-            Some((who, place)) => {
-                let user = who.split_once(':').map_or(who, |(user, _)| user);
-                let hidden = if who.contains(':') { ":[redacted]" } else { "" };
-                write!(f, "{scheme}://{user}{hidden}@{place}")?;
+        let Some((scheme, rest)) = self.0.split_once("://") else {
+            if self.0.is_empty() {
+                return Ok(());
             }
-            None => write!(f, "{scheme}://{main}")?,
+            // A path, or a connection string with a mistake in it, which may hold a password anywhere.
+            let is_path = self.scheme() == "sqlite" && !self.0.contains('@');
+            return if is_path { f.write_str(&self.0) } else { write!(f, "{}:[redacted]", self.scheme()) };
+        };
+        // The last @ first: a password may hold a question mark.
+        let (who, place) = rest.rsplit_once('@').map_or((None, rest), |(who, place)| (Some(who), place));
+        let (place, query) = place.split_once('?').map_or((place, None), |(place, query)| (place, Some(query)));
+        write!(f, "{scheme}://")?;
+        match who.map(|who| who.split_once(':').ok_or(who)) {
+            Some(Ok((user, _))) => write!(f, "{user}:[redacted]@")?,
+            Some(Err(user)) => write!(f, "{user}@")?,
+            None => {}
         }
+        f.write_str(place)?;
         let Some(query) = query else { return Ok(()) };
         let shown = query.split('&').map(|pair| match pair.split_once('=') {
             Some((key, _)) if key.contains("password") => format!("{key}=[redacted]"),
@@ -215,6 +224,25 @@ impl<'de> Deserialize<'de> for Size {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_shown_in_no_form_of_a_url() {
+        for (url, shown) in [
+            ("postgres://u:pw@h:1/d?sslmode=require", "postgres://u:[redacted]@h:1/d?sslmode=require"),
+            ("postgres://u:p?pw@h/d", "postgres://u:[redacted]@h/d"),
+            ("postgres://u:p@pw@h/d", "postgres://u:[redacted]@h/d"),
+            ("postgres://h/d?user=u&password=pw", "postgres://h/d?user=u&password=[redacted]"),
+            ("postgres:/u:pw@h/d", "postgres:[redacted]"),
+            ("host=h user=u password=pw", ":[redacted]"),
+            ("host=h password=p:pw", ":[redacted]"),
+            ("postgres://u@h/d", "postgres://u@h/d"),
+            ("sqlite:data/app.db", "sqlite:data/app.db"),
+            ("", ""),
+        ] {
+            assert_eq!(Url::new(url).to_string(), shown);
+            assert!(!Url::new(url).scheme().contains("pw"));
+        }
+    }
 
     #[test]
     fn spans_and_sizes_read_and_write_the_same_text() {

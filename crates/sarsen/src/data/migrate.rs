@@ -3,7 +3,7 @@
 use super::Db;
 use super::dialect::Dialect;
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -96,7 +96,10 @@ impl Db {
         let wanted = collect(modules, self.dialect())?;
         let sql = "SELECT module, name, checksum, applied_at FROM sarsen_migrations LIMIT 10000";
         // Before the first migration the table is not there.
-        let applied = self.query(sql).all().await.map(known).unwrap_or_default();
+        let applied = match self.query(sql).all().await {
+            Err(error) if error.kind() == Kind::Internal => Applied::new(),
+            rows => known(rows?),
+        };
         wanted.iter().map(|migration| is_applied(migration, &applied)).collect::<Result<Vec<_>>>()?;
         let state = |migration: &Migration| MigrationState {
             module: migration.module.to_owned(),

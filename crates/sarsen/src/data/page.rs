@@ -95,7 +95,8 @@ struct Position {
 enum Key {
     B(bool),
     I(i64),
-    F(f64),
+    /// Its bits: decimal text would not bring each number back exactly.
+    F(u64),
     T(String),
     X(Vec<u8>),
     U(uuid::Uuid),
@@ -112,7 +113,7 @@ impl Key {
             }
             Value::Bool(value) => Key::B(*value),
             Value::Int(value) => Key::I(*value),
-            Value::Float(value) => Key::F(*value),
+            Value::Float(value) => Key::F(value.to_bits()),
             Value::Text(value) => Key::T(value.clone().into_owned()),
             Value::Json(value) => Key::T(value.clone()),
             Value::Bytes(value) => Key::X(value.clone()),
@@ -125,7 +126,7 @@ impl Key {
         Some(match self {
             Key::B(value) => Value::Bool(value),
             Key::I(value) => Value::Int(value),
-            Key::F(value) => Value::Float(value),
+            Key::F(bits) => Value::Float(f64::from_bits(bits)),
             Key::T(value) => Value::Text(Cow::Owned(value)),
             Key::X(value) => Value::Bytes(value),
             Key::U(value) => Value::Uuid(value),

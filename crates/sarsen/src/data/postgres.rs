@@ -23,6 +23,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio_postgres::Statement;
 use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -109,7 +110,7 @@ impl Shared {
     }
 
     fn busy(self: &Arc<Self>, object: Object) -> Busy {
-        Busy { shared: self.clone(), object: Some(object), idle: true }
+        Busy { shared: self.clone(), object: Some(object), idle: true, given: 0 }
     }
 }
 
@@ -118,6 +119,8 @@ struct Busy {
     shared: Arc<Shared>,
     object: Option<Object>,
     idle: bool,
+    /// Rows of the statement that ran last: with one given, it cannot be run again.
+    given: u64,
 }
 
 impl std::fmt::Debug for Busy {
@@ -149,29 +152,36 @@ impl Drop for Busy {
         let (cancel, tls) = (object.cancel_token(), self.shared.tls.clone());
         drop(Object::take(object));
         if tokio::runtime::Handle::try_current().is_ok() {
-            drop(crate::lifecycle::spawn(async move { cancel.cancel_query(tls).await }));
+            let latest = clock::monotonic() + self.shared.section.acquire_timeout.0;
+            drop(crate::lifecycle::spawn(async move { clock::until(latest, cancel.cancel_query(tls)).await }));
         }
     }
 }
 
 /// Runs one statement on `busy`; gives the number of rows returned or changed.
 async fn execute(busy: &mut Busy, call: &Call, rows: &mut dyn Rows) -> Result<u64> {
-    busy.begin()?;
-    let work = run_on(busy.object(), call, rows);
-    match clock::until(call.deadline, work).await {
-        Ok(ran) => {
-            busy.idle = !busy.object().is_closed();
-            ran
-        }
-        Err(_) => Err(Error::new(Kind::Timeout, "the statement ran until its deadline")
-            .source(call.text.statement.normalised.clone())),
+    if clock::monotonic() >= call.deadline {
+        // Sent now it would be cancelled at once, at the price of the connection.
+        return Err(late(call));
     }
+    busy.begin()?;
+    let mut given = 0;
+    let work = run_on(busy, call, rows, &mut given);
+    let ran = clock::until(call.deadline, work).await;
+    busy.given = given;
+    let ran = ran.map_err(|_| late(call))?;
+    busy.idle = !busy.object().is_closed();
+    ran
 }
 
-async fn run_on(object: &Object, call: &Call, rows: &mut dyn Rows) -> Result<u64> {
+fn late(call: &Call) -> Error {
+    Error::new(Kind::Timeout, "the statement ran until its deadline").source(call.text.statement.normalised.clone())
+}
+
+async fn run_on(busy: &Busy, call: &Call, rows: &mut dyn Rows, count: &mut u64) -> Result<u64> {
     let fail = |error: tokio_postgres::Error| explain(&error, &call.text.statement.normalised);
-    let sql = call.text.translated.as_str();
-    let statement = object.prepare_cached(sql).await.map_err(fail)?;
+    let (object, sql) = (busy.object(), call.text.translated.as_str());
+    let statement = prepared(busy, call).await.map_err(fail)?;
     let stream = match object.query_raw(&statement, call.binds.iter().map(Param)).await {
         Err(error) if is_stale(&error) => {
             // The schema changed, or a pooler between us and the server gave the session to somebody else.
@@ -182,15 +192,24 @@ async fn run_on(object: &Object, call: &Call, rows: &mut dyn Rows) -> Result<u64
         other => other.map_err(fail)?,
     };
     pin_mut!(stream);
-    let (layout, mut count) = (Layout::default(), 0);
+    let layout = Layout::default();
     while let Some(row) = stream.next().await {
         let source = Source(&row.map_err(fail)?);
         let row = Row::new(&source, &layout);
+        *count += 1;
         rows.row(&row)?;
         row.learned();
-        count += 1;
     }
-    Ok(if call.text.class == Class::Write { stream.rows_affected().unwrap_or(count) } else { count })
+    Ok(if call.text.class == Class::Write { stream.rows_affected().unwrap_or(*count) } else { *count })
+}
+
+/// The statement, from those that the connection keeps; when they are too many, it starts over.
+async fn prepared(busy: &Busy, call: &Call) -> std::result::Result<Statement, tokio_postgres::Error> {
+    let object = busy.object();
+    if object.statement_cache.size() >= busy.shared.section.statement_cache.max(1) {
+        object.statement_cache.clear();
+    }
+    object.prepare_cached(&call.text.translated).await
 }
 
 /// The prepared statement is not the server's any more.
@@ -218,7 +237,7 @@ impl Driver for Postgres {
             let mut busy = self.0.busy(self.0.get().await?);
             let pool_wait = clock::monotonic() - waited;
             let mut ran = observed(&mut busy, &call, rows.as_mut(), pool_wait).await;
-            let broken = busy.object().is_closed() && call.text.class == Class::Read;
+            let broken = busy.object().is_closed() && call.text.class == Class::Read && busy.given == 0;
             if let Err(error) = &ran
                 && broken
                 && error.kind() == Kind::Unavailable
@@ -259,26 +278,31 @@ impl Driver for Postgres {
 }
 
 async fn stream_rows(shared: &Arc<Shared>, call: &Call, sender: &mpsc::Sender<Result<Vec<OwnedRow>>>) -> Result<u64> {
-    let fail = |error: tokio_postgres::Error| explain(&error, &call.text.statement.normalised);
     let mut busy = shared.busy(shared.get().await?);
     busy.begin()?;
-    let statement = busy.object().prepare_cached(&call.text.translated).await.map_err(fail)?;
-    let mut count = 0;
-    {
-        let stream = busy.object().query_raw(&statement, call.binds.iter().map(Param)).await.map_err(fail)?;
-        let batches = stream.ready_chunks(STREAM_BATCH);
-        pin_mut!(batches);
-        while let Some(batch) = batches.next().await {
-            let layout = Layout::default();
-            let owned = batch.into_iter().map(|row| Row::new(&Source(&row.map_err(fail)?), &layout).to_owned());
-            let owned = owned.collect::<Result<Vec<_>>>()?;
-            count += owned.len() as u64;
-            if sender.send(Ok(owned)).await.is_err() {
-                return Ok(count);
-            }
-        }
-    }
+    let sent = tokio::select! {
+        sent = clock::until(call.deadline, send_rows(&busy, call, sender)) => sent.map_err(|_| late(call))??,
+        () = sender.closed() => return Ok(0),
+    };
     busy.idle = true;
+    Ok(sent)
+}
+
+async fn send_rows(busy: &Busy, call: &Call, sender: &mpsc::Sender<Result<Vec<OwnedRow>>>) -> Result<u64> {
+    let fail = |error: tokio_postgres::Error| explain(&error, &call.text.statement.normalised);
+    let statement = prepared(busy, call).await.map_err(fail)?;
+    let stream = busy.object().query_raw(&statement, call.binds.iter().map(Param)).await.map_err(fail)?;
+    let batches = stream.ready_chunks(STREAM_BATCH);
+    pin_mut!(batches);
+    let mut count = 0;
+    while let Some(batch) = batches.next().await {
+        let layout = Layout::default();
+        let owned = batch.into_iter().map(|row| Row::new(&Source(&row.map_err(fail)?), &layout).to_owned());
+        let owned = owned.collect::<Result<Vec<_>>>()?;
+        count += owned.len() as u64;
+        let sent = sender.send(Ok(owned)).await;
+        sent.map_err(|_| Error::new(Kind::Timeout, "nobody reads the stream"))?;
+    }
     Ok(count)
 }
 
@@ -509,6 +533,7 @@ fn explain(error: &tokio_postgres::Error, what: &str) -> Error {
         code => match &code.code()[..2] {
             "23" => (Kind::Invalid, "a constraint of the table refuses it"),
             "22" => (Kind::Invalid, "a value does not fit"),
+            "54" => (Kind::Invalid, "a value is too large"),
             "08" | "53" | "57" | "58" => (Kind::Unavailable, "the database does not answer"),
             _ => (Kind::Internal, "the database refused the statement"),
         },

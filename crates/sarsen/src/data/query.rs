@@ -216,7 +216,9 @@ impl<'c> Query<'c> {
         let (order, request) = (order.to_vec(), request.clone());
         async move {
             let db = self.target.db();
-            let (limit, list) = (request.limit()?, db.text(&self.sql)?.statement.fingerprint);
+            let limit = request.limit()?;
+            // The list is its text and its order: a cursor of one order is of no use to another.
+            let list = db.text(&super::page::paged(&self.sql, &order, false))?.statement.fingerprint;
             let after = request.after(db, &order, list)?;
             let mut query = self;
             query.sql = super::page::paged(&query.sql, &order, after.is_some()).into();

@@ -3,6 +3,7 @@
 use super::dialect::Dialect;
 use super::{Db, Tx};
 use crate::error::{Error, Result};
+use std::fmt::Write;
 
 /// Most scopes of one search.
 const MAX_SCOPES: usize = 200;
@@ -63,7 +64,7 @@ impl Search {
         );
         let query = documents.iter().fold(tx.query(sql), |query, (id, scope, text)| {
             let mut terms = words(text);
-            terms.extend([mark("s", scope), mark("b", &(id / BUCKET).to_string())]);
+            terms.extend([mark('s', scope), mark('b', &(id / BUCKET).to_string())]);
             terms.sort_unstable();
             terms.dedup();
             query.bind(*id).bind_list(terms)
@@ -132,7 +133,7 @@ impl Search {
         limit: u32,
     ) -> Result<Vec<i64>> {
         let table = self.table;
-        let scopes = any_of(scopes.iter().map(|scope| mark("s", scope)));
+        let scopes = any_of(scopes.iter().map(|scope| mark('s', scope)));
         let words = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" & ");
         let newest: Option<i64> = db.query(format!("SELECT MAX(id) FROM {table}")).scalar().await?;
         let mut found = Vec::new();
@@ -142,7 +143,7 @@ impl Search {
             let lower = (upper - width + 1).max(0);
             // Far back, terms for single buckets would be too many: then the rest is searched at once.
             let rest = width > 256;
-            let buckets = any_of((lower..=upper).take(512).map(|bucket| mark("b", &bucket.to_string())));
+            let buckets = any_of((lower..=upper).take(512).map(|bucket| mark('b', &bucket.to_string())));
             let within = if rest { String::new() } else { format!(" & ({buckets})") };
             let wanted_terms = format!("{words} & ({scopes}){within}");
             let sql = format!(
@@ -176,16 +177,27 @@ fn words_of_query(text: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// A scope as one word of letters and digits.
+/// A scope as one word of small letters and digits, and no other scope's: what is neither is spelled `z` and two digits.
 fn word_of(scope: &str) -> String {
-    let kept: String = scope.chars().filter(char::is_ascii_alphanumeric).collect();
-    format!("s{kept}")
+    spelled(scope, 's', 'z', |byte| matches!(byte, b'a'..=b'y' | b'0'..=b'9'))
+}
+
+/// `start` and `text`, where each byte that is not `plain` is written as `escape` and two hexadecimal digits.
+fn spelled(text: &str, start: char, escape: char, plain: impl Fn(u8) -> bool) -> String {
+    let mut out = String::from(start);
+    for byte in text.bytes() {
+        if plain(byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "{escape}{byte:02x}");
+        }
+    }
+    out
 }
 
 /// A term that no text can hold: it has a colon in front.
-fn mark(kind: &str, value: &str) -> String {
-    let kept: String = value.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-    format!(":{kind}{kept}")
+fn mark(kind: char, value: &str) -> String {
+    format!(":{}", spelled(value, kind, '_', |byte| byte.is_ascii_alphanumeric() || byte == b'-'))
 }
 
 fn any_of(marks: impl Iterator<Item = String>) -> String {

@@ -86,6 +86,14 @@ impl<'a> Iterator for Tokens<'a> {
                 self.at += run(bytes, start, |byte| byte.is_ascii_alphanumeric() || byte == b'.');
                 Token::Number
             }
+            b'e' | b'E' if bytes.get(start + 1) == Some(&b'\'') => {
+                self.at = end_of_escaped(bytes, start + 2);
+                Token::Text
+            }
+            b'$' if dollar_tag(&bytes[start..]).is_some() => {
+                self.at = end_of_dollar_quote(bytes, start);
+                Token::Text
+            }
             byte if is_word(byte) => {
                 self.at += run(bytes, start, is_word);
                 Token::Word(&self.sql[start..self.at])
@@ -141,8 +149,36 @@ fn end_of_quote(bytes: &[u8], start: usize, quote: u8) -> usize {
     bytes.len()
 }
 
+/// One past the closing quote of `E'…'`, where a backslash keeps the next byte inside.
+fn end_of_escaped(bytes: &[u8], mut at: usize) -> usize {
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => at += 1,
+            b'\'' if bytes.get(at + 1) != Some(&b'\'') => return at + 1,
+            b'\'' => at += 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// The `$$` or `$tag$` that a text quoted by dollars begins and ends with.
+fn dollar_tag(rest: &[u8]) -> Option<&[u8]> {
+    let tag = run(rest, 1, |byte| is_word(byte) && byte != b'$');
+    let opens = rest.get(tag + 1) == Some(&b'$') && !rest[1].is_ascii_digit();
+    opens.then(|| &rest[..tag + 2])
+}
+
+fn end_of_dollar_quote(bytes: &[u8], start: usize) -> usize {
+    let tag = dollar_tag(&bytes[start..]).map_or(1, <[u8]>::len);
+    let inner = &bytes[start + tag..];
+    let end = inner.windows(tag).position(|window| *window == bytes[start..start + tag]);
+    end.map_or(bytes.len(), |end| start + tag + end + tag)
+}
+
 /// Functions whose call is an effect, so a statement with one is no read.
-const EFFECTS: [&str; 12] = [
+const EFFECTS: [&str; 16] = [
     "nextval",
     "setval",
     "pg_notify",
@@ -150,6 +186,10 @@ const EFFECTS: [&str; 12] = [
     "pg_advisory_xact_lock",
     "pg_try_advisory_lock",
     "pg_try_advisory_xact_lock",
+    "pg_advisory_lock_shared",
+    "pg_advisory_xact_lock_shared",
+    "pg_try_advisory_lock_shared",
+    "pg_try_advisory_xact_lock_shared",
     "pg_advisory_unlock",
     "pg_cancel_backend",
     "pg_terminate_backend",
@@ -199,11 +239,13 @@ pub(crate) fn tables(sql: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut expect = false;
     let mut in_from = Vec::from([false]);
+    let mut named = false;
     for (token, _) in tokens(sql) {
+        let just_named = std::mem::take(&mut named);
         match token {
-            Token::Word(word) if is_any(word, &["from", "join", "into", "update", "table"]) => {
+            Token::Word(word) if is_any(word, &["from", "join", "using", "into", "update", "table"]) => {
                 expect = true;
-                if let Some(level) = in_from.last_mut() {
+                if let Some(level) = in_from.last_mut().filter(|_| !word.eq_ignore_ascii_case("using")) {
                     *level = word.eq_ignore_ascii_case("from") || (*level && word.eq_ignore_ascii_case("join"));
                 }
             }
@@ -215,15 +257,16 @@ pub(crate) fn tables(sql: &str) -> Vec<String> {
                     *level = false;
                 }
             }
-            Token::Word(word) if expect && is_any(word, &["only", "if", "not", "exists", "lateral"]) => {}
+            Token::Word(word) if expect && is_any(word, &BEFORE_TABLE) => {}
             Token::Word(name) | Token::Quoted(name) if expect => {
                 found.push(name.to_lowercase());
-                expect = false;
+                (named, expect) = (true, false);
             }
             Token::Symbol(b',') => expect = in_from.last() == Some(&true),
-            Token::Symbol(b'.') => {
+            Token::Symbol(b'.') if just_named => {
                 // What was pushed last was a schema; the table follows.
-                expect = found.last().is_some_and(|_| expect);
+                found.pop();
+                expect = true;
             }
             Token::Symbol(b'(') => {
                 in_from.push(false);
@@ -242,6 +285,10 @@ pub(crate) fn tables(sql: &str) -> Vec<String> {
     found.dedup();
     found
 }
+
+/// Words between UPDATE, FROM or TABLE and the name.
+const BEFORE_TABLE: [&str; 11] =
+    ["only", "if", "not", "exists", "lateral", "or", "ignore", "replace", "abort", "fail", "rollback"];
 
 fn is_any(word: &str, list: &[&str]) -> bool {
     list.iter().any(|item| word.eq_ignore_ascii_case(item))
@@ -371,7 +418,30 @@ mod tests {
         assert_eq!(names("INSERT INTO a (x, y) SELECT x, y FROM b"), "a b");
         assert_eq!(names("UPDATE a SET x = (SELECT max(y) FROM b), z = 1"), "a b");
         assert_eq!(names("DELETE FROM a"), "a");
+        assert_eq!(names("SELECT x FROM main.a JOIN public.\"b\" ON a.x = b.x, c WHERE a.y = 1"), "a b c");
+        assert_eq!(names("DELETE FROM a USING b, c WHERE a.x = b.x"), "a b c");
+        assert_eq!(names("SELECT * FROM a JOIN b USING (x), c"), "a b c");
+        assert_eq!(names("UPDATE OR IGNORE a SET x = 1"), "a");
         assert_eq!(names("INSERT INTO a (n) VALUES (?) ON CONFLICT (n) DO UPDATE SET n = 1"), "a");
+    }
+
+    #[test]
+    fn what_is_quoted_hides_its_marks() {
+        let marks = |sql| tokens(sql).filter(|(token, _)| *token == Token::Placeholder).count();
+        for sql in [
+            r"SELECT E'it\'s ? ''?' || ?",
+            "SELECT $$ ? it's $$ || ?",
+            "SELECT $tag$ ? $$ ? $tag$ || ?",
+            "SELECT 'a\\' || ?",
+            "SELECT name || 'e' || 'x?' || ?::text",
+            "SELECT a.e, '?' /* it's ? */, ?",
+        ] {
+            assert_eq!(marks(sql), 1, "{sql}");
+        }
+        assert_eq!(
+            (marks("SELECT $1, ?"), marks("SELECT $a$ ?"), marks("SELECT E'?"), marks("SELECT $")),
+            (1, 0, 0, 0)
+        );
     }
 
     #[test]

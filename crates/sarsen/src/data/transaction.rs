@@ -72,13 +72,14 @@ impl Tx {
 
     /// Runs `work`; when it fails, what it did is undone and the transaction goes on. Can be nested, at most 16 deep.
     pub async fn savepoint<T>(&self, work: impl AsyncFnOnce(&Tx) -> Result<T>) -> Result<T> {
+        let mut level = Level { tx: self, ended: false };
         let depth = self.depth.fetch_add(1, Ordering::Relaxed);
         let done = if depth < 16 {
             self.at_depth(depth, work).await
         } else {
             Err(Error::internal("savepoints nest too deep"))
         };
-        self.depth.fetch_sub(1, Ordering::Relaxed);
+        level.ended = true;
         done
     }
 
@@ -88,18 +89,38 @@ impl Tx {
         let done = work(self).await;
         if done.is_ok() && !self.failed.load(Ordering::Relaxed) {
             self.script(&format!("RELEASE SAVEPOINT sarsen_{depth}")).await?;
-        } else {
-            self.failed.store(false, Ordering::Relaxed);
-            self.script(&format!("ROLLBACK TO SAVEPOINT sarsen_{depth}; RELEASE SAVEPOINT sarsen_{depth}")).await?;
+            return done;
         }
-        done
+        // Until it is undone nothing may be committed. It is undone past the deadline too: the rest depends on it.
+        self.failed.store(true, Ordering::Relaxed);
+        let undo = format!("ROLLBACK TO SAVEPOINT sarsen_{depth}; RELEASE SAVEPOINT sarsen_{depth}");
+        let undone = self.open.lock().await.script(&undo).await;
+        self.failed.store(undone.is_err(), Ordering::Relaxed);
+        // The first error says more than that nothing was left to undo.
+        done.and_then(|value| undone.map(|()| value))
     }
 
     /// Runs several statements that give no rows.
     pub(super) async fn script(&self, sql: &str) -> Result<()> {
-        telemetry::check_deadline()?;
-        let ran = self.open.lock().await.script(sql).await;
+        let ran = match telemetry::check_deadline() {
+            Ok(()) => self.open.lock().await.script(sql).await,
+            late => late,
+        };
         self.failed.fetch_or(ran.is_err(), Ordering::Relaxed);
         ran
+    }
+}
+
+/// One level of savepoints. Left midway (dropped, or by a panic), what it did is neither kept nor undone, so the whole
+/// transaction can only be rolled back.
+struct Level<'t> {
+    tx: &'t Tx,
+    ended: bool,
+}
+
+impl Drop for Level<'_> {
+    fn drop(&mut self) {
+        self.tx.depth.fetch_sub(1, Ordering::Relaxed);
+        self.tx.failed.fetch_or(!self.ended, Ordering::Relaxed);
     }
 }

@@ -86,6 +86,36 @@ pub(crate) async fn a_cursor_of_another_list_is_refused(fresh: Fresh) {
     }
 }
 
+pub(crate) async fn a_cursor_of_another_order_is_refused(fresh: Fresh) {
+    items(&fresh.db, 10).await;
+    let list = || fresh.db.query("SELECT id, grade FROM items");
+    let first = PageRequest { cursor: None, limit: Some(2) };
+    let next = list().page_by::<Item>(&[Order::asc("id")], &first).await.unwrap().next;
+    let request = PageRequest { cursor: next, limit: Some(2) };
+    for order in [Order::desc("id"), Order::asc("grade")] {
+        let error = list().page_by::<Item>(&[order], &request).await.unwrap_err();
+        assert_eq!(error.fields()[0].field, "cursor");
+    }
+    assert_eq!(list().page_by::<Item>(&[Order::asc("id")], &request).await.unwrap().items[0].id, 2);
+}
+
+pub(crate) async fn a_stream_without_rows_is_stopped_too(fresh: Fresh) {
+    let section = DatabaseSection { connections: 1, ..fresh.section.clone() };
+    let db = Db::connect(&section, &Clock::real()).await.unwrap();
+    let started = Instant::now();
+    for _ in 0..3 {
+        let mut stream = Box::pin(db.query(SLOW).stream::<(i64,)>());
+        let first = tokio::time::timeout(Duration::from_millis(20), stream.next()).await;
+        assert!(first.is_err(), "the first row takes long");
+    }
+    db.ping().await.unwrap();
+    let operation = Operation::open(OperationKind::Command, "test", &Recorder::new(1));
+    operation.set_deadline(Instant::now() + Duration::from_millis(50));
+    let rows = operation.scope(db.query(SLOW).stream::<(i64,)>().collect::<Vec<_>>()).await;
+    assert!(matches!(rows.as_slice(), [.., Err(error)] if error.kind() == Kind::Timeout), "{rows:?}");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
 pub(crate) async fn a_stream_gives_all_rows(fresh: Fresh) {
     items(&fresh.db, 1000).await;
     let rows: Vec<_> = fresh.db.query("SELECT id, grade FROM items ORDER BY id").stream::<Item>().collect().await;

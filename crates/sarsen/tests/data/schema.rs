@@ -112,6 +112,19 @@ pub(crate) async fn search_finds_newest_first_within_scopes(fresh: Fresh) {
     assert!(index.find(db, &"w ".repeat(17), &all, None, 5).await.is_err());
 }
 
+pub(crate) async fn search_keeps_scopes_apart(fresh: Fresh) {
+    let (db, index) = (&fresh.db, Search::new("found"));
+    db.migrate(&[ModuleMigrations { module: "s", files: SEARCH }]).await.unwrap();
+    let scopes = ["1-23", "12-3", "123", "a", "A", "é", "ö", "", "z2d", "-", "it's", "_27"];
+    let documents: Vec<_> = scopes.iter().zip(1..).map(|(scope, id)| (id, *scope, "word")).collect();
+    let tx = db.begin().await.unwrap();
+    index.put_many(&tx, &documents).await.unwrap();
+    tx.commit().await.unwrap();
+    for (id, scope, _) in documents {
+        assert_eq!(index.find(db, "word", &[scope.to_owned()], None, 99).await.unwrap(), [id], "{scope}");
+    }
+}
+
 pub(crate) async fn facts_for_the_doctor(fresh: Fresh) {
     let facts = fresh.db.facts().await.unwrap();
     assert!(facts.iter().any(|(name, _)| *name == "version"));

@@ -1,9 +1,11 @@
 //! Writes happen once, together or not at all.
 
 use crate::Fresh;
+use sarsen::data::{FromRow, Row};
 use sarsen::error::Kind;
+use sarsen::telemetry::{Operation, OperationKind, Recorder};
 use sarsen::{Db, Error};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 async fn table(db: &Db) {
     db.query("CREATE TABLE counters (name TEXT PRIMARY KEY, value BIGINT NOT NULL CHECK (value >= 0))")
@@ -135,4 +137,101 @@ pub(crate) async fn upsert_and_returning(fresh: Fresh) {
         assert_eq!(value, expected);
     }
     assert_eq!(fresh.db.query("DELETE FROM counters WHERE name = ?").bind("nobody").execute().await.unwrap(), 0);
+}
+
+fn due_in(duration: Duration) -> Operation {
+    let operation = Operation::open(OperationKind::Command, "test", &Recorder::new(1));
+    operation.set_deadline(Instant::now() + duration);
+    operation
+}
+
+pub(crate) async fn what_is_answered_is_what_happened_beside_a_late_write(fresh: Fresh) {
+    table(&fresh.db).await;
+    const SLOW: &str = "INSERT INTO counters (name, value) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
+         WHERE i < 30000000) SELECT 'slow', COUNT(*) FROM n";
+    // While the writer is held, all that follows waits to share one commit.
+    let held = fresh.db.begin().await.unwrap();
+    let insert = |name: String| fresh.db.query(INSERT).bind(name).bind(1).execute();
+    let (before, after) =
+        ((0..20).map(|turn| insert(format!("b{turn}"))), (0..20).map(|turn| insert(format!("a{turn}"))));
+    let operation = due_in(Duration::from_millis(200));
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        held.commit().await.unwrap();
+    };
+    let (before, late, after, ()) = tokio::join!(
+        futures_util::future::join_all(before),
+        operation.scope(fresh.db.query(SLOW).execute()),
+        futures_util::future::join_all(after),
+        release,
+    );
+    assert_eq!(late.unwrap_err().kind(), Kind::Timeout);
+    let all = || before.iter().chain(&after);
+    assert!(
+        all().all(|done| done.as_ref().err().is_none_or(|error| error.kind() == Kind::Unavailable)),
+        "{before:?} {after:?}"
+    );
+    assert_eq!(count(&fresh.db).await, all().filter(|done| done.is_ok()).count() as i64);
+    assert!(after.iter().all(Result::is_ok), "{after:?}");
+    fresh.db.query(INSERT).bind("next").bind(1).execute().await.unwrap();
+}
+
+pub(crate) async fn a_panic_in_a_row_harms_nobody_else(fresh: Fresh) {
+    #[derive(Debug)]
+    struct Panics;
+    impl FromRow for Panics {
+        fn from_row(_: &Row<'_>) -> sarsen::Result<Self> {
+            panic!("as the test wants")
+        }
+    }
+    table(&fresh.db).await;
+    fresh.db.query(INSERT).bind("a").bind(1).execute().await.unwrap();
+    for sql in [
+        "INSERT INTO counters (name, value) VALUES ('p', 1) RETURNING value",
+        "SELECT value FROM counters",
+        "SELECT value FROM counters LIMIT 1",
+    ] {
+        let db = fresh.db.clone();
+        let ran = tokio::spawn(async move { db.query(sql).all::<Panics>().await.map(drop) }).await;
+        assert!(!matches!(ran, Ok(Ok(()))), "{sql}");
+    }
+    for turn in 0..20 {
+        fresh.db.query(INSERT).bind(format!("n{turn}")).bind(1).execute().await.unwrap();
+    }
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT CAST(COUNT(*) AS BIGINT) FROM n";
+    for _ in 0..20 {
+        assert_eq!(fresh.db.query(many).scalar::<i64>().await.unwrap(), 20_000);
+    }
+    assert!((21..=22).contains(&count(&fresh.db).await));
+}
+
+pub(crate) async fn a_savepoint_that_cannot_end_is_never_committed(fresh: Fresh) {
+    table(&fresh.db).await;
+    let tx = fresh.db.begin().await.unwrap();
+    let late = async {
+        tx.savepoint(async |tx| {
+            tx.query(INSERT).bind("late").bind(1).execute().await?;
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            tx.query(INSERT).bind("late").bind(1).execute().await
+        })
+        .await
+    };
+    assert!(due_in(Duration::from_millis(100)).scope(late).await.is_err());
+    tx.query(INSERT).bind("kept").bind(1).execute().await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(count(&fresh.db).await, 1, "the savepoint was undone though its deadline had passed");
+    let tx = fresh.db.begin().await.unwrap();
+    let dropped = tx.savepoint(async |tx| {
+        tx.query(INSERT).bind("dropped").bind(1).execute().await?;
+        std::future::pending::<sarsen::Result<()>>().await
+    });
+    assert!(tokio::time::timeout(Duration::from_millis(50), dropped).await.is_err());
+    assert!(tx.commit().await.is_err());
+    assert_eq!(count(&fresh.db).await, 1);
+}
+
+pub(crate) async fn what_changes_no_row_says_so(fresh: Fresh) {
+    table(&fresh.db).await;
+    fresh.db.query(INSERT).bind("a").bind(1).execute().await.unwrap();
+    assert_eq!(fresh.db.query("CREATE TABLE other (x BIGINT)").execute().await.unwrap(), 0);
 }

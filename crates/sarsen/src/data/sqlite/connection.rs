@@ -64,7 +64,10 @@ impl Connection {
                 .hint("check database.url, and that this user may write to the folder")
         };
         let inner = opened.map_err(failed)?;
+        // Here SQLite may wait by itself: another process may be making the file, or mending it after a crash.
+        inner.busy_timeout(section.acquire_timeout.0).map_err(failed)?;
         inner.execute_batch(&settings(section, reader)).map_err(failed)?;
+        inner.busy_timeout(Duration::ZERO).map_err(failed)?;
         inner.set_prepared_statement_cache_capacity(section.statement_cache);
         let limit = Arc::new(Limit::default());
         let watched = limit.clone();
@@ -89,6 +92,7 @@ impl Connection {
             statement.raw_bind_parameter(index + 1, Bound(value)).map_err(fail)?;
         }
         let _limited = Limited::start(&self.limit, call.deadline);
+        let before = self.inner.total_changes();
         let layout = Layout::of(&call.text, rows);
         let mut count = 0;
         let mut cursor = statement.raw_query();
@@ -100,7 +104,12 @@ impl Connection {
             count += 1;
         }
         layout.keep(&call.text, rows);
-        Ok(if call.text.class == Class::Write { self.inner.changes() } else { count })
+        Ok(match call.text.class {
+            Class::Read => count,
+            // What changes no row (DDL) leaves the count of the statement before it.
+            Class::Write if self.inner.total_changes() == before => 0,
+            Class::Write => self.inner.changes(),
+        })
     }
 
     /// Runs a statement on a thread for blocking work, until the [`Waiting`] that gave `gone` is dropped.
@@ -110,8 +119,8 @@ impl Connection {
             return (Err(Error::new(Kind::Timeout, "nobody waits for the statement any more")), Duration::ZERO);
         }
         *self.limit.gone() = Some(gone.clone());
+        let _watched = Watched(&self.limit);
         let ran = self.execute(call, rows);
-        *self.limit.gone() = None;
         (ran, clock::monotonic() - started)
     }
 }
@@ -128,7 +137,7 @@ fn settings(section: &DatabaseSection, reader: bool) -> String {
         "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864;"
     };
     format!(
-        "PRAGMA busy_timeout = 0; {journal} PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
+        "{journal} PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
          PRAGMA mmap_size = {}; PRAGMA cache_size = -{kilobytes}; PRAGMA temp_store = MEMORY;",
         section.mmap.0
     )
@@ -147,6 +156,15 @@ impl<'a> Limited<'a> {
 impl Drop for Limited<'_> {
     fn drop(&mut self) {
         self.0.at.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A statement that somebody waits for. The connection forgets them also when reading a row panics.
+struct Watched<'a>(&'a Limit);
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        *self.0.gone() = None;
     }
 }
 

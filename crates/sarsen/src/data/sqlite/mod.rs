@@ -17,12 +17,13 @@ use crate::config::DatabaseSection;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle;
 use crate::telemetry::{self, Operation, WaitKind};
-use connection::{Connection, Gone, Waiting};
+use connection::{Connection, Waiting};
 use futures_util::future::BoxFuture;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::Location;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -58,6 +59,8 @@ struct Pending {
     call: Call,
     rows: Box<dyn Rows>,
     done: oneshot::Sender<Done>,
+    /// Set by whoever does the work first, or by the owner who gives up: only one of them can.
+    begun: Arc<AtomicBool>,
     /// Whose write it is, whoever does the work.
     operation: Option<Operation>,
 }
@@ -70,10 +73,7 @@ impl std::fmt::Debug for Pending {
 
 impl Sqlite {
     pub(super) async fn open(section: &DatabaseSection) -> Result<Self> {
-        let path = PathBuf::from(section.url.expose().trim_start_matches("sqlite:").trim_start_matches("//"));
-        if path.as_os_str().is_empty() {
-            return Err(Error::invalid("database.url names no file").hint("write sqlite:data/app.db"));
-        }
+        let path = path_of(section.url.expose())?;
         let (for_open, section) = (path.clone(), section.clone());
         let copy = section.clone();
         let writer = telemetry::blocking("open the database", move || {
@@ -95,6 +95,17 @@ impl Sqlite {
         };
         Ok(Self(Arc::new(shared)))
     }
+}
+
+/// The file that `sqlite:PATH` or `sqlite://PATH` names.
+fn path_of(url: &str) -> Result<PathBuf> {
+    let path = url.strip_prefix("sqlite:").unwrap_or(url);
+    let path = path.strip_prefix("//").unwrap_or(path);
+    // Each connection would have a memory of its own, and a file is really called `app.db?mode=rwc` by nobody.
+    if path.is_empty() || path.starts_with(":memory:") || path.contains('?') {
+        return Err(Error::invalid("database.url names no file").hint("write sqlite:data/app.db"));
+    }
+    Ok(PathBuf::from(path))
 }
 
 impl Shared {
@@ -187,19 +198,29 @@ impl Shared {
     async fn write(self: Arc<Self>, call: Call, rows: Box<dyn Rows>) -> Done {
         let waited = clock::monotonic();
         let (done, mut mine) = oneshot::channel();
+        let begun = Arc::new(AtomicBool::new(false));
         {
             let mut waiting = self.waiting();
             if waiting.len() >= MAX_WAITING {
                 return Err(Error::new(Kind::TooMany, format!("{MAX_WAITING} writes wait already")));
             }
-            waiting.push_back(Pending { call, rows, done, operation: Operation::current() });
+            waiting.push_back(Pending { call, rows, done, begun: begun.clone(), operation: Operation::current() });
         }
         loop {
-            tokio::select! {
+            let led = tokio::select! {
                 biased;
                 answer = &mut mine => return answer.map_err(|_| lost())?,
-                writer = self.get_writer() => self.lead(writer?, waited).await?,
+                writer = self.get_writer() => match writer {
+                    Ok(writer) => self.lead(writer, waited).await,
+                    Err(error) => Err(error),
+                },
+            };
+            let Err(error) = led else { continue };
+            if begun.swap(true, Ordering::AcqRel) {
+                // Another does this write at this moment: giving up now would deny what may yet be committed.
+                return mine.await.map_err(|_| lost())?;
             }
+            return Err(error);
         }
     }
 
@@ -325,13 +346,19 @@ impl Driver for Sqlite {
                 Ok(reader) => reader,
                 Err(error) => return drop(sender.send(Err(error)).await),
             };
+            let (waiting, listener) = (Waiting::default(), sender.clone());
+            let gone = waiting.gone();
             let work = move || {
                 let mut rows = Batches { sender, batch: Keep::default() };
-                let (ran, took) = reader.connection().timed(&call, &mut rows, &Gone::default());
+                let (ran, took) = reader.connection().timed(&call, &mut rows, &gone);
                 book(&call, &ran, took, Duration::ZERO);
                 rows.finish(ran.err());
             };
-            let _ = offload(work).await;
+            tokio::select! {
+                _ = offload(work) => {}
+                () = listener.closed() => {}
+            }
+            drop(waiting);
         };
         drop(telemetry::spawn("stream", work));
         receiver
@@ -385,5 +412,33 @@ impl Rows for Batches {
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_a_file() {
+        for (url, path) in [("sqlite:a.db", "a.db"), ("sqlite:///x/a.db", "/x/a.db"), ("sqlite:////x/a.db", "//x/a.db")]
+        {
+            assert_eq!(path_of(url).expect("a file"), PathBuf::from(path));
+        }
+        for url in ["sqlite:", "sqlite::memory:", "sqlite:a.db?mode=rwc"] {
+            assert!(path_of(url).is_err(), "{url}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn many_make_one_file_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for round in 0..10 {
+            let url = crate::config::Url::embedded(&folder.path().join(format!("{round}.db")).display().to_string());
+            let section = DatabaseSection { url, ..DatabaseSection::default() };
+            let opened = futures_util::future::join_all((0..8).map(|_| Sqlite::open(&section))).await;
+            let failed = opened.into_iter().find_map(Result::err);
+            assert!(failed.is_none(), "{failed:?}");
+        }
     }
 }

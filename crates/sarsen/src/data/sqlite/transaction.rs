@@ -1,19 +1,20 @@
 //! Transactions on the one writer, and the group of writes that shares a commit.
 
 use super::connection::{Connection, Waiting};
-use super::{Done, Pending, Shared, book, offload, run_here};
+use super::{Done, Pending, Shared, book, lost, offload, run_here};
 use crate::clock;
 use crate::config::Durability;
 use crate::data::Transaction;
 use crate::data::observe::{self, Ran};
 use crate::data::query::Call;
 use crate::data::row::Rows;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::telemetry::{self, WaitKind};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 
 /// An open transaction; it holds the writer.
 #[derive(Debug)]
@@ -69,6 +70,10 @@ impl SqliteTransaction {
 
     async fn finish(mut self: Box<Self>, sql: &'static str) -> Result<()> {
         let open = self.take()?;
+        if sql == "ROLLBACK" && !open.1.is_open() {
+            // A write that was stopped midway has rolled back already.
+            return Ok(());
+        }
         if self.shared.section.durability == Durability::Full && sql == "COMMIT" {
             return offload(move || open.1.script(sql)).await?;
         }
@@ -109,12 +114,27 @@ impl Transaction for SqliteTransaction {
     }
 }
 
+/// Rolls back what is still open when a group ends: after a panic in reading a row, the next one begins clean.
+struct Group<'a>(&'a Connection);
+
+impl Drop for Group<'_> {
+    fn drop(&mut self) {
+        if self.0.is_open() {
+            let _ = self.0.script("ROLLBACK");
+        }
+    }
+}
+
 /// Runs the writes of a group, each in its own savepoint, commits once, and then answers all of them.
+///
+/// A write that is stopped midway, or that fills the disk, rolls back the whole transaction: those before it are told
+/// that they did not happen, those after it get a transaction of their own.
 pub(super) fn run_group(writer: &Connection, group: Vec<Pending>, pool_wait: Duration, offloaded: bool) {
+    let _clean = Group(writer);
     let alone = group.len() == 1;
-    let mut answers = Vec::with_capacity(group.len());
-    for Pending { call, mut rows, done, operation } in group {
-        if done.is_closed() {
+    let mut answers: Vec<(oneshot::Sender<Done>, Done)> = Vec::with_capacity(group.len());
+    for Pending { call, mut rows, done, begun, operation } in group {
+        if done.is_closed() || begun.swap(true, Ordering::AcqRel) {
             continue;
         }
         let mut work = || {
@@ -127,7 +147,15 @@ pub(super) fn run_group(writer: &Connection, group: Vec<Pending>, pool_wait: Dur
             Some(operation) => operation.enter(&mut work),
             None => work(),
         };
+        let rolled_back = !writer.is_open();
+        if rolled_back {
+            answers.iter_mut().filter(|(_, answer)| answer.is_ok()).for_each(|(_, answer)| *answer = Err(lost()));
+        }
         answers.push((done, ran.map(|changed| (rows, changed))));
+        if rolled_back && writer.script("BEGIN IMMEDIATE").is_err() {
+            // Who is left hears that the one who did the work ended.
+            break;
+        }
     }
     let committed = commit(writer, answers.iter().any(|(_, answer)| answer.is_ok()));
     for (done, answer) in answers {
@@ -140,20 +168,21 @@ pub(super) fn run_group(writer: &Connection, group: Vec<Pending>, pool_wait: Dur
 }
 
 fn commit(writer: &Connection, worth: bool) -> Result<()> {
-    let committed = writer.script(if worth { "COMMIT" } else { "ROLLBACK" });
-    if writer.is_open() {
-        let _ = writer.script("ROLLBACK");
-    }
-    committed
+    if worth { writer.script("COMMIT") } else { Ok(()) }
 }
 
 /// A write that fails leaves nothing behind for the others of its group.
 fn run_apart(writer: &Connection, call: &Call, rows: &mut dyn Rows, alone: bool) -> Result<u64> {
+    if clock::monotonic() >= call.deadline {
+        return Err(Error::new(Kind::Timeout, "the deadline passed while the write waited"));
+    }
     if alone {
         return writer.execute(call, rows);
     }
     writer.script("SAVEPOINT one")?;
     let ran = writer.execute(call, rows);
-    writer.script(if ran.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
+    if writer.is_open() {
+        writer.script(if ran.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
+    }
     ran
 }
