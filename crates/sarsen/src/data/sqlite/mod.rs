@@ -4,6 +4,7 @@
 //! out, so that few caches stay warm. Writes that wait together share one commit, each in a savepoint of its own.
 
 mod connection;
+mod readers;
 mod transaction;
 
 use super::dialect::Dialect;
@@ -19,6 +20,7 @@ use crate::lifecycle;
 use crate::telemetry::{self, Operation, WaitKind};
 use connection::{Connection, Waiting};
 use futures_util::future::BoxFuture;
+use readers::Readers;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::Location;
@@ -26,7 +28,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, mpsc, oneshot};
 use transaction::SqliteTransaction;
 
 /// Most writes that share one commit.
@@ -42,10 +44,8 @@ pub(super) struct Sqlite(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    path: PathBuf,
     section: DatabaseSection,
-    idle: Mutex<Vec<Connection>>,
-    readers: Arc<Semaphore>,
+    readers: Arc<Readers>,
     writer: Arc<AsyncMutex<Connection>>,
     /// Who holds the writer, for the one who waited too long.
     holder: Mutex<Option<&'static Location<'static>>>,
@@ -85,9 +85,7 @@ impl Sqlite {
             Connection::open(&for_open, &copy, false)
         });
         let shared = Shared {
-            path,
-            idle: Mutex::default(),
-            readers: Arc::new(Semaphore::new(section.connections.max(1))),
+            readers: Readers::new(path, section.clone()),
             writer: Arc::new(AsyncMutex::new(writer.await??)),
             holder: Mutex::default(),
             waiting: Mutex::default(),
@@ -109,46 +107,12 @@ fn path_of(url: &str) -> Result<PathBuf> {
 }
 
 impl Shared {
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether the statement may run on a thread of the runtime.
     fn is_quick(&self, call: &Call) -> bool {
         match call.text.statement.mean() {
             Some(mean) => mean <= self.section.inline_limit.0,
             None => call.text.bounded,
         }
-    }
-
-    fn reader(self: &Arc<Self>, permit: OwnedSemaphorePermit, connection: Connection) -> Reader {
-        Reader { shared: self.clone(), connection: Some(connection), _permit: permit }
-    }
-
-    fn try_reader(self: &Arc<Self>) -> Option<Reader> {
-        let permit = self.readers.clone().try_acquire_owned().ok()?;
-        let connection = self.idle().pop()?;
-        Some(self.reader(permit, connection))
-    }
-
-    async fn get_reader(self: &Arc<Self>) -> Result<Reader> {
-        if let Some(reader) = self.try_reader() {
-            return Ok(reader);
-        }
-        let started = clock::monotonic();
-        let permit = clock::until(started + self.section.acquire_timeout.0, self.readers.clone().acquire_owned());
-        let permit = telemetry::wait(WaitKind::DatabasePool, "reader", permit).await;
-        let permit = permit.map_err(|_| no_connection(started, ""))?.map_err(|_| closed())?;
-        let known = self.idle().pop();
-        let connection = match known {
-            Some(connection) => connection,
-            None => {
-                let shared = self.clone();
-                telemetry::blocking("open a reader", move || Connection::open(&shared.path, &shared.section, true))
-                    .await??
-            }
-        };
-        Ok(self.reader(permit, connection))
     }
 
     fn held_by(&self) -> String {
@@ -176,7 +140,7 @@ impl Shared {
 
     async fn read(self: Arc<Self>, call: Call, mut rows: Box<dyn Rows>) -> Done {
         let waited = clock::monotonic();
-        let reader = self.get_reader().await?;
+        let reader = self.readers.take().await?;
         let pool_wait = clock::monotonic() - waited;
         if self.is_quick(&call) {
             let changed = run_here(reader.connection(), &call, rows.as_mut(), waited + pool_wait, pool_wait)?;
@@ -286,36 +250,8 @@ fn book(call: &Call, ran: &Result<u64>, execution: Duration, pool_wait: Duration
     observe::record(call, Ran { offloaded: true, ..Ran::new(pool_wait, execution, ran) });
 }
 
-fn closed() -> Error {
-    Error::unavailable("the database is closed")
-}
-
 fn lost() -> Error {
     Error::unavailable("the write was not done: the one that did the work ended before it").hint("try again")
-}
-
-/// A reader in use; it goes back when it is dropped.
-struct Reader {
-    shared: Arc<Shared>,
-    connection: Option<Connection>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Reader {
-    fn connection(&self) -> &Connection {
-        match &self.connection {
-            Some(connection) => connection,
-            None => unreachable!("a reader has its connection until it is dropped"),
-        }
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.shared.idle().push(connection);
-        }
-    }
 }
 
 impl Driver for Sqlite {
@@ -327,8 +263,7 @@ impl Driver for Sqlite {
         if call.text.class != Class::Read || !self.0.is_quick(call) {
             return None;
         }
-        let reader = self.0.try_reader()?;
-        Some(run_here(reader.connection(), call, rows, call.asked, Duration::ZERO))
+        self.0.readers.with_idle(|connection| run_here(connection, call, rows, call.asked, Duration::ZERO))
     }
 
     fn run(&self, call: Call, rows: Box<dyn Rows>) -> BoxFuture<'_, Done> {
@@ -342,7 +277,7 @@ impl Driver for Sqlite {
         let (sender, receiver) = mpsc::channel(STREAM_AHEAD);
         let shared = self.0.clone();
         let work = async move {
-            let reader = match shared.get_reader().await {
+            let reader = match shared.readers.take().await {
                 Ok(reader) => reader,
                 Err(error) => return drop(sender.send(Err(error)).await),
             };
@@ -377,7 +312,7 @@ impl Driver for Sqlite {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            self.0.idle().clear();
+            self.0.readers.close_idle();
             if let Ok(writer) = self.0.get_writer().await {
                 let _ = writer.script("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
             }
