@@ -247,6 +247,12 @@ pub async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
+/// Like [`pause`], on a thread for blocking work.
+#[expect(clippy::disallowed_methods, reason = "this is the place that sleeps")]
+pub(crate) fn pause_thread(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
 /// Runs `future` until it is done or `deadline` has passed: then a [`Kind::Timeout`](crate::error::Kind::Timeout) error.
 #[expect(clippy::disallowed_methods, reason = "this is the place that sleeps")]
 pub async fn until<F: Future>(deadline: Instant, future: F) -> Result<F::Output> {

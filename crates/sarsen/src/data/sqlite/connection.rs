@@ -64,10 +64,8 @@ impl Connection {
                 .hint("check database.url, and that this user may write to the folder")
         };
         let inner = opened.map_err(failed)?;
-        // Here SQLite may wait by itself: another process may be making the file, or mending it after a crash.
-        inner.busy_timeout(section.acquire_timeout.0).map_err(failed)?;
-        inner.execute_batch(&settings(section, reader)).map_err(failed)?;
         inner.busy_timeout(Duration::ZERO).map_err(failed)?;
+        set_up(&inner, section, reader).map_err(failed)?;
         inner.set_prepared_statement_cache_capacity(section.statement_cache);
         let limit = Arc::new(Limit::default());
         let watched = limit.clone();
@@ -123,6 +121,24 @@ impl Connection {
         let ran = self.execute(call, rows);
         (ran, clock::monotonic() - started)
     }
+}
+
+/// Another process may be making the file, or mending it after a crash: that is waited for. Not by SQLite's own wait,
+/// which the change to WAL does not always keep.
+fn set_up(inner: &rusqlite::Connection, section: &DatabaseSection, reader: bool) -> rusqlite::Result<()> {
+    let (settings, latest) = (settings(section, reader), clock::monotonic() + section.acquire_timeout.0);
+    loop {
+        match inner.execute_batch(&settings) {
+            Err(error) if is_busy(&error) && clock::monotonic() < latest => {
+                clock::pause_thread(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 fn settings(section: &DatabaseSection, reader: bool) -> String {
