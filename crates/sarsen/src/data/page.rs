@@ -137,7 +137,7 @@ impl Key {
 
 /// The query of one page around the query of the list. Databases flatten it, so its indexes serve both.
 pub(super) fn paged(sql: &str, order: &[Order], after: bool) -> String {
-    let mut out = format!("SELECT * FROM ({}) AS page", sql.trim_end().trim_end_matches(';'));
+    let mut out = format!("SELECT * FROM ({}\n) AS page", sql.trim_end().trim_end_matches(';'));
     if after {
         let _ = write!(out, " WHERE {}", beyond(order));
     }
@@ -224,7 +224,7 @@ mod tests {
         let same = paged("SELECT a, b FROM t;", &[Order::desc("a"), Order::desc("b")], true);
         assert_eq!(
             same,
-            "SELECT * FROM (SELECT a, b FROM t) AS page WHERE (a, b) < (?, ?) ORDER BY a DESC, b DESC LIMIT ?"
+            "SELECT * FROM (SELECT a, b FROM t\n) AS page WHERE (a, b) < (?, ?) ORDER BY a DESC, b DESC LIMIT ?"
         );
         let mixed = paged("SELECT a, b FROM t", &[Order::desc("a"), Order::asc("b")], true);
         assert!(mixed.contains("WHERE (a < ?) OR (a = ? AND b > ?)"), "{mixed}");

@@ -100,7 +100,7 @@ impl Shared {
 
     async fn get(&self) -> Result<Object> {
         let started = clock::monotonic();
-        let get = clock::until(started + self.section.acquire_timeout.0, self.pool.get());
+        let get = clock::until(observe::deadline(started, self.section.acquire_timeout.0), self.pool.get());
         match telemetry::wait(WaitKind::DatabasePool, "connection", get).await {
             Ok(Ok(object)) => Ok(object),
             Ok(Err(deadpool_postgres::PoolError::Backend(error))) => Err(explain(&error, "connect")),
@@ -245,6 +245,8 @@ impl Driver for Postgres {
                 busy = self.0.busy(self.0.get().await?);
                 ran = observed(&mut busy, &call, rows.as_mut(), pool_wait).await;
             }
+            // The server may still be sending what nobody reads: not to be given to somebody else.
+            busy.idle &= ran.is_ok() || busy.given == 0;
             Ok((rows, ran?))
         })
     }

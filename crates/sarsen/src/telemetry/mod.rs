@@ -253,6 +253,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_scope_that_is_dropped_books_what_it_waited_for() {
+        let operation = Operation::open(OperationKind::Command, "test", &Recorder::new(1));
+        let inside = operation.scope(wait(WaitKind::Lock, "never", std::future::pending::<()>()));
+        let _ = clock::until(clock::monotonic() + Duration::from_millis(2), inside).await;
+        assert_eq!(operation.record().waits[0].label, "never");
+    }
+
+    #[tokio::test]
     async fn a_panic_leaves_no_operation_behind() {
         let operation = Operation::open(OperationKind::Command, "test", &Recorder::new(1));
         let panics = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(

@@ -257,7 +257,7 @@ impl Operation {
 
     /// Makes `future` work for this Operation.
     pub fn scope<F: Future>(&self, future: F) -> Scope<F> {
-        Scope { future, operation: Some(self.clone()) }
+        Scope { future: Some(future), operation: Some(self.clone()) }
     }
 
     /// Makes `work` work for this Operation.
@@ -346,12 +346,21 @@ impl Drop for Swapped<'_> {
 }
 
 pin_project! {
-    /// A future that works for an Operation; see [`Operation::scope`].
+    /// A future that works for an Operation; see [`Operation::scope`]. It is dropped within the Operation too, so what
+    /// it waited for in the end is booked.
     #[derive(Debug)]
     pub struct Scope<F> {
         #[pin]
-        future: F,
+        future: Option<F>,
         operation: Option<Operation>,
+    }
+
+    impl<F> PinnedDrop for Scope<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _swapped = Swapped::new(this.operation);
+            this.future.set(None);
+        }
     }
 }
 
@@ -360,8 +369,11 @@ impl<F: Future> Future for Scope<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let _swapped = Swapped::new(this.operation);
-        this.future.poll(context)
+        match this.future.as_mut().as_pin_mut() {
+            Some(future) => future.poll(context),
+            None => Poll::Pending,
+        }
     }
 }

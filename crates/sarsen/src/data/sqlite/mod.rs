@@ -129,7 +129,8 @@ impl Shared {
             return Ok(writer);
         }
         let started = clock::monotonic();
-        let lock = clock::until(started + self.section.acquire_timeout.0, self.writer.clone().lock_owned());
+        let deadline = observe::deadline(started, self.section.acquire_timeout.0);
+        let lock = clock::until(deadline, self.writer.clone().lock_owned());
         let lock = telemetry::wait(WaitKind::DatabasePool, "writer", lock).await;
         lock.map_err(|_| no_connection(started, &self.held_by()))
     }

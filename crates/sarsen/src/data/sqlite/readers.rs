@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use crate::clock;
 use crate::config::DatabaseSection;
-use crate::data::no_connection;
+use crate::data::{no_connection, observe};
 use crate::error::Result;
 use crate::telemetry::{self, WaitKind};
 use std::path::PathBuf;
@@ -51,10 +51,10 @@ impl Readers {
         held.connection.as_deref().map(work)
     }
 
-    /// A reader, waited for at most `database.acquire_timeout`.
+    /// A reader, waited for at most `database.acquire_timeout` or until the Operation's deadline.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Reader> {
         let started = clock::monotonic();
-        let taken = clock::until(started + self.section.acquire_timeout.0, self.wait_for_one());
+        let taken = clock::until(observe::deadline(started, self.section.acquire_timeout.0), self.wait_for_one());
         let taken = telemetry::wait(WaitKind::DatabasePool, "reader", taken).await;
         let connection = taken.map_err(|_| no_connection(started, ""))??;
         Ok(Reader { readers: self.clone(), connection: Some(connection) })
