@@ -26,7 +26,7 @@ async fn embedded(file: &str, quick: bool) -> Outcome<()> {
     let db = sample::connect(&format!("sqlite:{file}")).await?;
     sample::fill(&db, Product::Sqlite).await?;
     let names = ["sarsen", "axum + rusqlite", "axum + sqlx"];
-    let (ours, bare, sqlx) = (ours::Stacked::new(db)?, bare::sqlite(file)?, with_sqlx::sqlite(file).await?);
+    let (ours, bare, sqlx) = (ours::Stacked::new(&db)?, bare::sqlite(file)?, with_sqlx::sqlite(file).await?);
     for (case, path, count) in cases("sqlite") {
         let pipes = vec![ours.pipe(&path).await?, bare.pipe(&path).await?, sqlx.pipe(&path).await?];
         let pipes = if case == "hello" { pipes.into_iter().take(2).collect() } else { pipes };
@@ -39,7 +39,7 @@ async fn server(url: &str, quick: bool) -> Outcome<()> {
     let db = sample::connect(url).await?;
     sample::fill(&db, Product::Postgres).await?;
     let names = ["sarsen", "axum + tokio-postgres", "axum + sqlx"];
-    let (ours, bare, sqlx) = (ours::Stacked::new(db)?, bare::postgres(url)?, with_sqlx::postgres(url).await?);
+    let (ours, bare, sqlx) = (ours::Stacked::new(&db)?, bare::postgres(url)?, with_sqlx::postgres(url).await?);
     for (case, path, _) in cases("postgres").into_iter().skip(1) {
         let pipes = vec![ours.pipe(&path).await?, bare.pipe(&path).await?, sqlx.pipe(&path).await?];
         measure(&case, &names, pipes, Plan::new(1_000, 10, quick)).await?;
