@@ -40,22 +40,43 @@ pub(crate) struct Cost {
 
 /// Runs the rounds of all contenders, there and back, after a tenth of them to warm up.
 pub(crate) async fn interleave(plan: Plan, contenders: &mut [Box<dyn Contender>]) -> Outcome<Vec<Cost>> {
-    let mut times = vec![Vec::with_capacity(plan.rounds); contenders.len()];
-    let warm_up = plan.rounds / 10 + 1;
-    for round in 0..plan.rounds + warm_up {
-        for place in 0..contenders.len() {
-            let index = if round % 2 == 0 { place } else { contenders.len() - 1 - place };
-            let contender = &mut contenders[index];
-            let started = clock::monotonic();
-            contender.round(plan.count).await?;
-            let took = clock::monotonic() - started;
-            contender.rest();
-            if round >= warm_up {
-                times[index].push(took.as_nanos() as f64 / plan.count as f64);
+    let mut times = Times::default();
+    times.add(plan, contenders).await?;
+    Ok(times.costs())
+}
+
+/// The times of the rounds of each contender, over one or more sets of contenders.
+///
+/// A server's process for a connection stays for long on the core where it began, which makes the same work cost 30 or
+/// 90 µs; so what talks to a server is measured over many fresh connections.
+#[derive(Debug, Default)]
+pub(crate) struct Times(Vec<Vec<f64>>);
+
+impl Times {
+    /// Runs the rounds of one set of contenders.
+    pub(crate) async fn add(&mut self, plan: Plan, contenders: &mut [Box<dyn Contender>]) -> Outcome<()> {
+        self.0.resize_with(contenders.len(), Vec::new);
+        let warm_up = plan.rounds / 10 + 1;
+        for round in 0..plan.rounds + warm_up {
+            for place in 0..contenders.len() {
+                let index = if round % 2 == 0 { place } else { contenders.len() - 1 - place };
+                let contender = &mut contenders[index];
+                let started = clock::monotonic();
+                contender.round(plan.count).await?;
+                let took = clock::monotonic() - started;
+                contender.rest();
+                if round >= warm_up {
+                    self.0[index].push(took.as_nanos() as f64 / plan.count as f64);
+                }
             }
         }
+        Ok(())
     }
-    Ok(times.into_iter().map(Cost::of).collect())
+
+    /// What each contender needed.
+    pub(crate) fn costs(self) -> Vec<Cost> {
+        self.0.into_iter().map(Cost::of).collect()
+    }
 }
 
 impl Cost {

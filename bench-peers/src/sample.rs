@@ -38,6 +38,9 @@ pub(crate) fn id_of(number: i64) -> Uuid {
     Uuid::from_u64_pair(0x0192_0000_0000_7000, 0x8000_0000_0000_0000 | number.unsigned_abs())
 }
 
+/// Fresh connections over which a case on a server is measured.
+pub(crate) const CONNECTIONS: usize = 12;
+
 /// The channel whose list is read.
 pub(crate) const CHANNEL: i64 = 42;
 /// The message that is read.

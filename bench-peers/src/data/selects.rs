@@ -2,7 +2,7 @@
 
 use super::NAME;
 use crate::overhead::bare::{from_postgres, from_sqlite, numbered, open};
-use crate::rounds::{Contender, Plan, interleave};
+use crate::rounds::{Contender, Plan, Times, interleave};
 use crate::sample::{self, MESSAGES, Message, ONE, Product, id_of};
 use crate::{Options, Outcome, report, wrong};
 use futures_util::FutureExt;
@@ -14,20 +14,25 @@ use uuid::Uuid;
 pub(super) async fn run(file: &str, options: &Options) -> Outcome<()> {
     let db = sample::connect(&format!("sqlite:{file}")).await?;
     sample::fill(&db, Product::Sqlite).await?;
-    let contenders: Vec<Box<dyn Contender>> =
+    let mut contenders: Vec<Box<dyn Contender>> =
         vec![Box::new(Ours::new(db)), Box::new(Sqlite { connection: open(file)?, ids: Ids::default() })];
-    measure("sqlite point select", ["sarsen", "rusqlite"], contenders, Plan::new(4_000, 25, options.quick)).await?;
-    let Some(url) = &options.postgres else { return Ok(()) };
-    let db = sample::connect(url).await?;
-    sample::fill(&db, Product::Postgres).await?;
-    let contenders: Vec<Box<dyn Contender>> = vec![Box::new(Ours::new(db)), Box::new(Postgres::connect(url).await?)];
-    measure("postgres point select", ["sarsen", "tokio-postgres"], contenders, Plan::new(1_000, 10, options.quick))
-        .await
+    let costs = interleave(Plan::new(4_000, 25, options.quick), &mut contenders).await?;
+    report::compare(NAME, "sqlite point select", &["sarsen", "rusqlite"], &costs)?;
+    match &options.postgres {
+        Some(url) => server(url, options.quick).await,
+        None => Ok(()),
+    }
 }
 
-async fn measure(case: &str, names: [&str; 2], mut contenders: Vec<Box<dyn Contender>>, plan: Plan) -> Outcome<()> {
-    let costs = interleave(plan, &mut contenders).await?;
-    report::compare(NAME, case, &names, &costs)
+async fn server(url: &str, quick: bool) -> Outcome<()> {
+    sample::fill(&sample::connect(url).await?, Product::Postgres).await?;
+    let mut times = Times::default();
+    for _ in 0..sample::CONNECTIONS {
+        let ours = Ours::new(sample::connect(url).await?);
+        let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(ours), Box::new(Postgres::connect(url).await?)];
+        times.add(Plan::new(200, 10, quick), &mut contenders).await?;
+    }
+    report::compare(NAME, "postgres point select", &["sarsen", "tokio-postgres"], &times.costs())
 }
 
 /// Ids in an order that no cache foresees.

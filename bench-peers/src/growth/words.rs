@@ -68,7 +68,7 @@ fn planted_in(number: u64, total: u64) -> Option<String> {
     let step = (total / (PLANTED as u64 * PLANTED_COPIES)).max(1);
     let place = number / step;
     // Odd places: message 0 of every sixteenth goes into a side channel.
-    (number % step == step / 2 | 1 && place < PLANTED as u64 * PLANTED_COPIES).then(|| planted(place as usize))
+    (number % step == (step / 2) | 1 && place < PLANTED as u64 * PLANTED_COPIES).then(|| planted(place as usize))
 }
 
 #[cfg(test)]

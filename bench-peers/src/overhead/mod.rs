@@ -5,7 +5,7 @@ mod ours;
 mod with_sqlx;
 
 use crate::pipe::Pipe;
-use crate::rounds::{Contender, Plan, interleave};
+use crate::rounds::{Contender, Plan, Times, interleave};
 use crate::sample::{self, CHANNEL, NUMBER, Product};
 use crate::{Options, Outcome, report, wrong};
 
@@ -26,7 +26,7 @@ async fn embedded(file: &str, quick: bool) -> Outcome<()> {
     let db = sample::connect(&format!("sqlite:{file}")).await?;
     sample::fill(&db, Product::Sqlite).await?;
     let names = ["sarsen", "axum + rusqlite", "axum + sqlx"];
-    let (ours, bare, sqlx) = (ours::Stacked::new(db)?, bare::sqlite(file)?, with_sqlx::sqlite(file).await?);
+    let (ours, bare, sqlx) = (ours::Stacked::new(&db)?, bare::sqlite(file)?, with_sqlx::sqlite(file).await?);
     for (case, path, count) in cases("sqlite") {
         let pipes = vec![ours.pipe(&path).await?, bare.pipe(&path).await?, sqlx.pipe(&path).await?];
         let pipes = if case == "hello" { pipes.into_iter().take(2).collect() } else { pipes };
@@ -39,10 +39,15 @@ async fn server(url: &str, quick: bool) -> Outcome<()> {
     let db = sample::connect(url).await?;
     sample::fill(&db, Product::Postgres).await?;
     let names = ["sarsen", "axum + tokio-postgres", "axum + sqlx"];
-    let (ours, bare, sqlx) = (ours::Stacked::new(db)?, bare::postgres(url)?, with_sqlx::postgres(url).await?);
     for (case, path, _) in cases("postgres").into_iter().skip(1) {
-        let pipes = vec![ours.pipe(&path).await?, bare.pipe(&path).await?, sqlx.pipe(&path).await?];
-        measure(&case, &names, pipes, Plan::new(1_000, 10, quick)).await?;
+        let mut times = Times::default();
+        for _ in 0..sample::CONNECTIONS {
+            let db = sample::connect(url).await?;
+            let (ours, bare, sqlx) = (ours::Stacked::new(&db)?, bare::postgres(url)?, with_sqlx::postgres(url).await?);
+            let pipes = vec![ours.pipe(&path).await?, bare.pipe(&path).await?, sqlx.pipe(&path).await?];
+            times.add(Plan::new(200, 10, quick), &mut contenders(&case, &names, pipes)?).await?;
+        }
+        report::compare(NAME, &case, &names, &times.costs())?;
     }
     Ok(())
 }
@@ -57,13 +62,16 @@ fn cases(product: &str) -> [(String, String, usize); 3] {
 }
 
 async fn measure(case: &str, names: &[&str], pipes: Vec<Pipe>, plan: Plan) -> Outcome<()> {
+    let costs = interleave(plan, &mut contenders(case, names, pipes)?).await?;
+    report::compare(NAME, case, names, &costs)
+}
+
+/// The pipes, when all of them say the same.
+fn contenders(case: &str, names: &[&str], pipes: Vec<Pipe>) -> Outcome<Vec<Box<dyn Contender>>> {
     for (name, pipe) in names.iter().zip(&pipes) {
         if pipe.body() != pipes[0].body() {
             return Err(wrong(format!("{case}: {name} does not answer as {} does", names[0])));
         }
     }
-    let mut contenders: Vec<Box<dyn Contender>> =
-        pipes.into_iter().map(|pipe| Box::new(pipe) as Box<dyn Contender>).collect();
-    let costs = interleave(plan, &mut contenders).await?;
-    report::compare(NAME, case, names, &costs)
+    Ok(pipes.into_iter().map(|pipe| Box::new(pipe) as Box<dyn Contender>).collect())
 }

@@ -36,7 +36,7 @@ pub(super) struct Stacked {
 }
 
 impl Stacked {
-    pub(super) fn new(db: Db) -> Outcome<Self> {
+    pub(super) fn new(db: &Db) -> Outcome<Self> {
         let recorder = Recorder::new(8_192);
         let lifecycle = Lifecycle::default();
         lifecycle.set_ready();

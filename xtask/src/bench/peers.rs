@@ -25,7 +25,8 @@ pub(super) fn run(bench: &str, quick: bool, report: &Report) -> Outcome<()> {
 
 /// Builds the program, optimised, and says where it is.
 pub(super) fn build() -> Outcome<PathBuf> {
-    let mut cargo = repository::cargo(&["build", "--release", "--locked", "--manifest-path", "bench-peers/Cargo.toml"]);
+    // Not `--locked`: its lock file learns here what Sarsen has come to depend on since.
+    let mut cargo = repository::cargo(&["build", "--release", "--manifest-path", "bench-peers/Cargo.toml"]);
     command::run(cargo.env("CARGO_TARGET_DIR", repository::target()))?;
     Ok(repository::target().join("release/bench-peers"))
 }

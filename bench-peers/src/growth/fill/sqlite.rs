@@ -21,7 +21,7 @@ pub(super) fn fill(file: &str, mut source: Messages) -> Outcome<()> {
     )?;
     connection.execute_batch("BEGIN IMMEDIATE")?;
     people(&connection, &source)?;
-    while let Some(message) = source.next() {
+    for message in source.by_ref() {
         if message.seq.is_multiple_of(BATCH) {
             connection.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
         }
