@@ -15,6 +15,8 @@ const MAX_WORDS: usize = 16;
 const MAX_WORD: usize = 64;
 /// Documents of one bucket: the step by which a search walks back where the index has no order of its own.
 const BUCKET: i64 = 4096;
+/// Documents that a search looks at before it asks for their scope, where the index has an order.
+const PROBE: i64 = 500;
 
 /// An inverted index over documents with rising numbers. Each belongs to a scope (a channel, a project).
 ///
@@ -48,9 +50,10 @@ impl Search {
     }
 
     async fn put_each(&self, tx: &Tx, documents: &[(i64, &str, &str)]) -> Result<()> {
-        let sql = format!("INSERT OR REPLACE INTO {} (rowid, scope, text) VALUES (?, ?, ?)", self.table);
+        let sql = format!("INSERT OR REPLACE INTO {} (rowid, scope, place, text) VALUES (?, ?, ?, ?)", self.table);
         for (id, scope, text) in documents {
-            tx.query(sql.clone()).bind(*id).bind(word_of(scope)).bind(words(text).join(" ")).execute().await?;
+            let (place, text) = (word_of(scope), words(text).join(" "));
+            tx.query(sql.clone()).bind(*id).bind(place.as_str()).bind(place.as_str()).bind(text).execute().await?;
         }
         Ok(())
     }
@@ -105,6 +108,9 @@ impl Search {
     }
 
     /// The index gives documents in the order of their numbers, so the newest come first and it can stop.
+    ///
+    /// Terms for scopes are in most documents, and walking them costs more than the words do. So the newest documents
+    /// with the words are looked at first, whatever their scope; only when too few of them are in it, it is asked for.
     async fn find_ordered(
         &self,
         db: &Db,
@@ -115,11 +121,25 @@ impl Search {
     ) -> Result<Vec<i64>> {
         let table = self.table;
         let words = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" AND ");
-        let scopes = scopes.iter().map(|scope| word_of(scope)).collect::<Vec<_>>().join(" OR ");
+        let places: Vec<String> = scopes.iter().map(|scope| word_of(scope)).collect();
+        let sql =
+            format!("SELECT rowid, place FROM {table} WHERE {table} MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?");
+        let probe = db.query(sql).bind(format!("text : ({words})")).bind(before).bind(PROBE);
+        let newest = probe.all::<(i64, String)>().await?;
+        let ended = i64::try_from(newest.len()).is_ok_and(|count| count < PROBE);
+        let below = newest.last().map_or(before, |(id, _)| *id);
+        let mut found: Vec<i64> =
+            newest.into_iter().filter(|(_, place)| places.contains(place)).map(|(id, _)| id).collect();
+        found.truncate(limit as usize);
+        let missing = i64::from(limit) - i64::try_from(found.len()).unwrap_or(0);
+        if ended || missing <= 0 {
+            return Ok(found);
+        }
         let sql = format!("SELECT rowid FROM {table} WHERE {table} MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?");
-        let matched = format!("text : ({words}) AND scope : ({scopes})");
-        let found = db.query(sql).bind(matched).bind(before).bind(i64::from(limit)).all::<(i64,)>().await?;
-        Ok(found.into_iter().map(|(id,)| id).collect())
+        let matched = format!("text : ({words}) AND scope : ({})", places.join(" OR "));
+        let rest = db.query(sql).bind(matched).bind(below).bind(missing).all::<(i64,)>().await?;
+        found.extend(rest.into_iter().map(|(id,)| id));
+        Ok(found)
     }
 
     /// The index has no order, so each document carries its bucket as a term: buckets are walked from the newest
@@ -146,8 +166,10 @@ impl Search {
             let buckets = any_of((lower..=upper).take(512).map(|bucket| mark('b', &bucket.to_string())));
             let within = if rest { String::new() } else { format!(" & ({buckets})") };
             let wanted_terms = format!("{words} & ({scopes}){within}");
+            // Materialized: otherwise a plan for any terms walks the key from its end, past all that does not match.
             let sql = format!(
-                "SELECT id FROM {table} WHERE terms @@ CAST(? AS TEXT)::tsquery AND id < ? ORDER BY id DESC LIMIT ?"
+                "WITH found AS MATERIALIZED (SELECT id FROM {table} WHERE terms @@ CAST(? AS TEXT)::tsquery) \
+                 SELECT id FROM found WHERE id < ? ORDER BY id DESC LIMIT ?"
             );
             let below = before.min((upper + 1).saturating_mul(BUCKET));
             let wanted = i64::from(limit) - i64::try_from(found.len()).unwrap_or(0);

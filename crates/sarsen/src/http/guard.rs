@@ -21,17 +21,17 @@ pin_project! {
     /// A handler that works for its Operation until it answers, panics, or its deadline comes.
     ///
     /// It is dropped within the Operation too, so what it waited for in the end is booked.
-    pub(super) struct Guarded<'a, P> {
+    pub(super) struct Guarded<P> {
         #[pin]
         handler: Option<RouteFuture<Infallible>>,
-        operation: &'a Operation,
+        operation: Operation,
         deadline: Instant,
         alarm: Alarm,
         auth: Option<Arc<Auth>>,
         place: P,
     }
 
-    impl<P> PinnedDrop for Guarded<'_, P> {
+    impl<P> PinnedDrop for Guarded<P> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.handler.is_some() {
@@ -41,12 +41,12 @@ pin_project! {
     }
 }
 
-impl<'a, P> Guarded<'a, P> {
+impl<P> Guarded<P> {
     /// `auth` is what the handler may change about who is there; `place` is held meanwhile.
     #[inline]
     pub(super) fn new(
         handler: RouteFuture<Infallible>,
-        operation: &'a Operation,
+        operation: Operation,
         deadline: Instant,
         auth: Option<Arc<Auth>>,
         place: P,
@@ -55,7 +55,7 @@ impl<'a, P> Guarded<'a, P> {
     }
 }
 
-impl<P> Future for Guarded<'_, P> {
+impl<P> Future for Guarded<P> {
     type Output = Response;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {

@@ -11,7 +11,7 @@ use super::routes::{ModuleRoutes, RouteName, RouteTable};
 use super::session::Sessions;
 use super::{docs, headers, openapi, origin};
 use crate::config::{Environment, HttpSection};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::telemetry::{Operation, OperationKind, Outcome, Recorder, Trace};
 use aide::axum::ApiRouter as Routes;
 use aide::openapi::OpenApi;
@@ -23,6 +23,7 @@ use bytes::Bytes;
 use http::{HeaderName, Method, Request};
 use http_body::Body as _;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -121,16 +122,23 @@ impl Stack {
     }
 
     /// Answers one request.
-    pub async fn call<B>(&self, request: Request<B>) -> Response
+    pub fn call<B>(&self, request: Request<B>) -> impl Future<Output = Response> + Send + use<'_, B>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
-        self.call_held(request, ()).await
+        self.call_held(request, ())
     }
 
     /// Like [`Stack::call`]; `held` is dropped when the answer is complete, its body included.
-    pub(super) async fn call_held<B, H>(&self, request: Request<B>, held: H) -> Response
+    ///
+    /// What does not wait is done before there is a future: what a future holds is moved with it, and paid by every
+    /// request.
+    pub(super) fn call_held<B, H>(
+        &self,
+        request: Request<B>,
+        held: H,
+    ) -> impl Future<Output = Response> + Send + use<'_, B, H>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
@@ -141,23 +149,26 @@ impl Stack {
         let route = stack.routes.find(request.method(), request.uri().path());
         // 2. The Operation is outermost: it sees everything, and is cancelled when the client hangs up.
         let closing = Closing::new(stack.open(&request, route));
-        let operation = closing.operation();
-        let response = if Health::knows(request.uri().path()) {
-            // 3. Health answers under any load.
-            operation.scope(Box::pin(stack.health.answer(request))).await
-        } else {
-            match stack.admit(request, route, operation) {
-                // 8. The handler, with its deadline and its panics. All that waits is in this one future, which is
-                //    small: what is moved on the way here is paid by every request.
-                Ok(guarded) => guarded.await,
-                Err(error) => operation.enter(|| error.into_response()),
-            }
-        };
-        // 9. Framework answers without a body get a document, and every answer its headers.
-        let response = stack.finish(response, operation);
-        // 10. The Operation closes now, or when the body has gone out.
-        close(response, closing, held)
+        let work = stack.begin(request, route, closing.operation());
+        async move {
+            let response = match work {
+                Work::Handler(guarded) => guarded.await,
+                Work::Health(answer) => answer.await,
+                Work::Refused(error) => closing.operation().enter(|| error.into_response()),
+            };
+            // 9. Framework answers without a body get a document, and every answer its headers.
+            let response = stack.finish(response, closing.operation());
+            // 10. The Operation closes now, or when the body has gone out.
+            close(response, closing, held)
+        }
     }
+}
+
+/// What is left to do for a request once it is clear what it is.
+enum Work<'a> {
+    Handler(Guarded<Place<'a>>),
+    Health(Pin<Box<dyn Future<Output = Response> + Send + 'a>>),
+    Refused(Error),
 }
 
 impl Inner {
@@ -167,13 +178,24 @@ impl Inner {
         Operation::open_in(OperationKind::Request, route.name.clone(), route.module, trace, &self.recorder)
     }
 
+    fn begin<B>(&self, request: Request<B>, route: &RouteName, operation: &Operation) -> Work<'_>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        // 3. Health answers under any load.
+        if Health::knows(request.uri().path()) {
+            return Work::Health(Box::pin(operation.scope(self.health.answer(request))));
+        }
+        // 8. The handler, with its deadline and its panics: all that waits is in this one future.
+        match self.admit(request, route, operation) {
+            Ok(guarded) => Work::Handler(guarded),
+            Err(error) => Work::Refused(error),
+        }
+    }
+
     /// What is decided before the handler runs; nothing here waits.
-    fn admit<'a, B>(
-        &'a self,
-        request: Request<B>,
-        route: &RouteName,
-        operation: &'a Operation,
-    ) -> Result<Guarded<'a, Place<'a>>>
+    fn admit<B>(&self, request: Request<B>, route: &RouteName, operation: &Operation) -> Result<Guarded<Place<'_>>>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
@@ -194,7 +216,7 @@ impl Inner {
         // 7. The routes. Only what the table does not know goes through the layer that names it.
         let router = if route.known { &self.router } else { &self.named };
         let handler = router.clone().call(Request::from_parts(parts, body));
-        Ok(Guarded::new(handler, operation, deadline, auth, place))
+        Ok(Guarded::new(handler, operation.clone(), deadline, auth, place))
     }
 
     fn enter(&self) -> Option<Place<'_>> {

@@ -67,7 +67,7 @@ pub(crate) async fn another_modules_table_is_refused(fresh: Fresh) {
 const SEARCH: MigrationFiles = &[
     (
         "0001_s.sqlite.sql",
-        "CREATE VIRTUAL TABLE found USING fts5(scope, text, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 0')",
+        "CREATE VIRTUAL TABLE found USING fts5(scope, text, place UNINDEXED, content='', contentless_delete=1, contentless_unindexed=1, tokenize='unicode61 remove_diacritics 0')",
     ),
     (
         "0001_s.postgres.sql",
