@@ -150,7 +150,8 @@ fn the_doctor_says_what_is_well_and_what_is_not(folder: &Path) {
     assert!(failed["hint"].as_str().unwrap().contains("SARSEN_APP__SECRET"), "{failed}");
     std::fs::write(folder.join("broken.toml"), "[http\n").unwrap();
     let broken = output(folder, &["doctor", "--profile", "broken.toml"]);
-    assert!(String::from_utf8_lossy(&broken.stdout).starts_with("fail  configuration: broken.toml is not TOML"));
+    let text = String::from_utf8_lossy(&broken.stdout);
+    assert!(text.starts_with("fail  configuration: broken.toml:1: not TOML"), "{text}");
 }
 
 /// Ends the program when a check fails before it was asked to stop.

@@ -15,8 +15,8 @@ const MAX_WORDS: usize = 16;
 const MAX_WORD: usize = 64;
 /// Documents of one bucket: the step by which a search walks back where the index has no order of its own.
 const BUCKET: i64 = 4096;
-/// Documents that a search looks at before it asks for their scope, where the index has an order.
-const PROBE: i64 = 500;
+/// How many times the documents wanted a search looks at, one after the other, before it asks for their scope.
+const PROBES: [usize; 2] = [2, 8];
 
 /// An inverted index over documents with rising numbers. Each belongs to a scope (a channel, a project).
 ///
@@ -124,17 +124,19 @@ impl Search {
         let places: Vec<String> = scopes.iter().map(|scope| word_of(scope)).collect();
         let sql =
             format!("SELECT rowid, place FROM {table} WHERE {table} MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?");
-        let probe = db.query(sql).bind(format!("text : ({words})")).bind(before).bind(PROBE);
-        let newest = probe.all::<(i64, String)>().await?;
-        let ended = i64::try_from(newest.len()).is_ok_and(|count| count < PROBE);
-        let below = newest.last().map_or(before, |(id, _)| *id);
-        let mut found: Vec<i64> =
-            newest.into_iter().filter(|(_, place)| places.contains(place)).map(|(id, _)| id).collect();
-        found.truncate(limit as usize);
-        let missing = i64::from(limit) - i64::try_from(found.len()).unwrap_or(0);
-        if ended || missing <= 0 {
-            return Ok(found);
+        let (limit, mut below, mut found) = (limit as usize, before, Vec::new());
+        for size in PROBES.map(|times| limit * times) {
+            let probe = db.query(sql.clone()).bind(format!("text : ({words})")).bind(below);
+            let newest = probe.bind(i64::try_from(size).unwrap_or(i64::MAX)).all::<(i64, String)>().await?;
+            let ended = newest.len() < size;
+            below = newest.last().map_or(below, |(id, _)| *id);
+            found.extend(newest.into_iter().filter(|(_, place)| places.contains(place)).map(|(id, _)| id));
+            found.truncate(limit);
+            if ended || found.len() == limit {
+                return Ok(found);
+            }
         }
+        let missing = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
         let sql = format!("SELECT rowid FROM {table} WHERE {table} MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?");
         let matched = format!("text : ({words}) AND scope : ({})", places.join(" OR "));
         let rest = db.query(sql).bind(matched).bind(below).bind(missing).all::<(i64,)>().await?;

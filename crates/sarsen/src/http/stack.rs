@@ -165,6 +165,10 @@ impl Stack {
 }
 
 /// What is left to do for a request once it is clear what it is.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are handlers, and a box for each would cost more than the room"
+)]
 enum Work<'a> {
     Handler(Guarded<Place<'a>>),
     Health(Pin<Box<dyn Future<Output = Response> + Send + 'a>>),
