@@ -16,7 +16,7 @@ const MAX_WORD: usize = 64;
 /// Documents of one bucket: the step by which a search walks back where the index has no order of its own.
 const BUCKET: i64 = 4096;
 /// How many times the documents wanted a search looks at, one after the other, before it asks for their scope.
-const PROBES: [usize; 2] = [2, 8];
+const PROBES: [usize; 3] = [1, 2, 8];
 
 /// An inverted index over documents with rising numbers. Each belongs to a scope (a channel, a project).
 ///
