@@ -15,8 +15,9 @@ const MAX_WORDS: usize = 16;
 const MAX_WORD: usize = 64;
 /// Documents of one bucket: the step by which a search walks back where the index has no order of its own.
 const BUCKET: i64 = 4096;
-/// How many times the documents wanted a search looks at, one after the other, before it asks for their scope.
-const PROBES: [usize; 3] = [1, 2, 8];
+/// How many times the documents wanted a search looks at before it asks for their scope. Each look walks the lists
+/// from their end again, so there are few: the first serves those who search nearly everywhere.
+const PROBES: [usize; 2] = [1, 8];
 
 /// An inverted index over documents with rising numbers. Each belongs to a scope (a channel, a project).
 ///
@@ -125,7 +126,8 @@ impl Search {
         let sql =
             format!("SELECT rowid, place FROM {table} WHERE {table} MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?");
         let (limit, mut below, mut found) = (limit as usize, before, Vec::new());
-        for size in PROBES.map(|times| limit * times) {
+        let skipped = usize::from(places.len() == 1);
+        for size in PROBES.iter().skip(skipped).map(|times| limit * times) {
             let probe = db.query(sql.clone()).bind(format!("text : ({words})")).bind(below);
             let newest = probe.bind(i64::try_from(size).unwrap_or(i64::MAX)).all::<(i64, String)>().await?;
             let ended = newest.len() < size;
