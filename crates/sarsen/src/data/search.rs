@@ -15,6 +15,10 @@ const MAX_WORDS: usize = 16;
 const MAX_WORD: usize = 64;
 /// Documents of one bucket: the step by which a search walks back where the index has no order of its own.
 const BUCKET: i64 = 4096;
+/// Fewer documents in a bucket than this are rare.
+const RARE: i64 = 3;
+/// Most buckets of one step.
+const MAX_WIDTH: i64 = 64;
 /// How many times the documents wanted a search looks at before it asks for their scope. Each look walks the lists
 /// from their end again, so there are few: the first serves those who search nearly everywhere.
 const PROBES: [usize; 2] = [1, 8];
@@ -147,7 +151,7 @@ impl Search {
     }
 
     /// The index has no order, so each document carries its bucket as a term: buckets are walked from the newest
-    /// back, twice as many at each step, until there is enough. A frequent word stops at once; a rare one is cheap.
+    /// back, as many at each step as should be enough. A frequent word stops at once; a rare one is looked up as it is.
     async fn find_in_buckets(
         &self,
         db: &Db,
@@ -160,14 +164,12 @@ impl Search {
         let scopes = any_of(scopes.iter().map(|scope| mark('s', scope)));
         let words = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" & ");
         let newest: Option<i64> = db.query(format!("SELECT MAX(id) FROM {table}")).scalar().await?;
-        let mut found = Vec::new();
+        let (limit, mut found) = (i64::from(limit), Vec::new());
         let mut upper = newest.map_or(-1, |newest| newest.min(before.saturating_sub(1)) / BUCKET);
-        let mut width = 1;
-        while upper >= 0 && found.len() < limit as usize {
+        let (mut walked, mut width, mut rest) = (0, 1, false);
+        while upper >= 0 {
             let lower = (upper - width + 1).max(0);
-            // Far back, terms for single buckets would be too many: then the rest is searched at once.
-            let rest = width > 256;
-            let buckets = any_of((lower..=upper).take(512).map(|bucket| mark('b', &bucket.to_string())));
+            let buckets = any_of((lower..=upper).map(|bucket| mark('b', &bucket.to_string())));
             let within = if rest { String::new() } else { format!(" & ({buckets})") };
             let wanted_terms = format!("{words} & ({scopes}){within}");
             // Materialized: otherwise a plan for any terms walks the key from its end, past all that does not match.
@@ -176,11 +178,17 @@ impl Search {
                  SELECT id FROM found WHERE id < ? ORDER BY id DESC LIMIT ?"
             );
             let below = before.min((upper + 1).saturating_mul(BUCKET));
-            let wanted = i64::from(limit) - i64::try_from(found.len()).unwrap_or(0);
-            let query = db.query(sql).bind(wanted_terms).bind(below).bind(wanted);
+            let count = i64::try_from(found.len()).unwrap_or(limit);
+            let query = db.query(sql).bind(wanted_terms).bind(below).bind(limit - count);
             found.extend(query.all::<(i64,)>().await?.into_iter().map(|(id,)| id));
-            upper = if rest { -1 } else { lower - 1 };
-            width *= 2;
+            let count = i64::try_from(found.len()).unwrap_or(limit);
+            if rest || count >= limit {
+                break;
+            }
+            (walked, upper) = (walked + width, lower - 1);
+            // As many buckets as should hold what is missing; words that are rare are cheap to look up at once.
+            rest = count < walked * RARE;
+            width = ((limit - count) * walked * 2 / count.max(1)).clamp(1, MAX_WIDTH);
         }
         Ok(found)
     }
