@@ -166,7 +166,8 @@ impl Search {
         let newest: Option<i64> = db.query(format!("SELECT MAX(id) FROM {table}")).scalar().await?;
         let (limit, mut found) = (i64::from(limit), Vec::new());
         let mut upper = newest.map_or(-1, |newest| newest.min(before.saturating_sub(1)) / BUCKET);
-        let (mut walked, mut width, mut rest) = (0, 1, false);
+        // The newest bucket is seldom full, so it is not alone.
+        let (mut walked, mut width, mut rest) = (0, 2, false);
         while upper >= 0 {
             let lower = (upper - width + 1).max(0);
             let buckets = any_of((lower..=upper).map(|bucket| mark('b', &bucket.to_string())));
@@ -187,7 +188,7 @@ impl Search {
             }
             (walked, upper) = (walked + width, lower - 1);
             // As many buckets as should hold what is missing; words that are rare are cheap to look up at once.
-            rest = count < walked * RARE;
+            rest = count < (walked - 1) * RARE;
             width = ((limit - count) * walked * 2 / count.max(1)).clamp(1, MAX_WIDTH);
         }
         Ok(found)
