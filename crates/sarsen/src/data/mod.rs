@@ -55,6 +55,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use tokio::sync::mpsc;
 
+/// Rows of one batch of a stream, and batches that may wait for the reader of the stream.
+const STREAM_BATCH: usize = 128;
+const STREAM_AHEAD: usize = 2;
+
 /// What a database has to do for us: one file for each.
 trait Driver: Send + Sync + std::fmt::Debug {
     fn dialect(&self) -> Dialect;

@@ -9,7 +9,7 @@ use super::query::{Bind, Call};
 use super::row::{Layout, OwnedRow, Row, RowSource, Rows};
 use super::statement::Class;
 use super::value::{Value, ValueRef};
-use super::{Driver, Transaction, no_connection};
+use super::{Driver, STREAM_AHEAD, STREAM_BATCH, Transaction, no_connection};
 use crate::clock::{self, Timestamp};
 use crate::config::DatabaseSection;
 use crate::error::{Error, Kind, Result};
@@ -27,9 +27,6 @@ use tokio_postgres::Statement;
 use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Rows of one batch of a stream, and batches that may wait for the reader of the stream.
-const STREAM_BATCH: usize = 128;
-const STREAM_AHEAD: usize = 2;
 /// Microseconds between 1970 and 2000, from where the server counts.
 const EPOCH_2000: i64 = 946_684_800_000_000;
 

@@ -31,6 +31,15 @@ pub struct Search {
     table: &'static str,
 }
 
+/// What a search asks for, once its words are known.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    words: &'a [String],
+    scopes: &'a [String],
+    before: i64,
+    limit: u32,
+}
+
 impl Search {
     /// The index in this table.
     pub const fn new(table: &'static str) -> Self {
@@ -105,10 +114,10 @@ impl Search {
         if scopes.len() > MAX_SCOPES {
             return Err(Error::invalid(format!("{} scopes are more than {MAX_SCOPES}", scopes.len())));
         }
-        let before = before.unwrap_or(i64::MAX);
+        let wanted = Wanted { words: &words, scopes, before: before.unwrap_or(i64::MAX), limit };
         match db.dialect() {
-            Dialect::Sqlite => self.find_ordered(db, &words, scopes, before, limit).await,
-            Dialect::Postgres => self.find_in_buckets(db, &words, scopes, before, limit).await,
+            Dialect::Sqlite => self.find_ordered(db, &wanted).await,
+            Dialect::Postgres => self.find_in_buckets(db, &wanted).await,
         }
     }
 
@@ -116,15 +125,8 @@ impl Search {
     ///
     /// Terms for scopes are in most documents, and walking them costs more than the words do. So the newest documents
     /// with the words are looked at first, whatever their scope; only when too few of them are in it, it is asked for.
-    async fn find_ordered(
-        &self,
-        db: &Db,
-        words: &[String],
-        scopes: &[String],
-        before: i64,
-        limit: u32,
-    ) -> Result<Vec<i64>> {
-        let table = self.table;
+    async fn find_ordered(&self, db: &Db, wanted: &Wanted<'_>) -> Result<Vec<i64>> {
+        let (table, Wanted { words, scopes, before, limit }) = (self.table, *wanted);
         let words = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" AND ");
         let places: Vec<String> = scopes.iter().map(|scope| word_of(scope)).collect();
         let sql =
@@ -152,15 +154,8 @@ impl Search {
 
     /// The index has no order, so each document carries its bucket as a term: buckets are walked from the newest
     /// back, as many at each step as should be enough. A frequent word stops at once; a rare one is looked up as it is.
-    async fn find_in_buckets(
-        &self,
-        db: &Db,
-        words: &[String],
-        scopes: &[String],
-        before: i64,
-        limit: u32,
-    ) -> Result<Vec<i64>> {
-        let table = self.table;
+    async fn find_in_buckets(&self, db: &Db, wanted: &Wanted<'_>) -> Result<Vec<i64>> {
+        let (table, Wanted { words, scopes, before, limit }) = (self.table, *wanted);
         let scopes = any_of(scopes.iter().map(|scope| mark('s', scope)));
         let words = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" & ");
         let newest: Option<i64> = db.query(format!("SELECT MAX(id) FROM {table}")).scalar().await?;
@@ -170,9 +165,10 @@ impl Search {
         let (mut walked, mut width, mut rest) = (0, 2, false);
         while upper >= 0 {
             let lower = (upper - width + 1).max(0);
-            let buckets = any_of((lower..=upper).map(|bucket| mark('b', &bucket.to_string())));
-            let within = if rest { String::new() } else { format!(" & ({buckets})") };
-            let wanted_terms = format!("{words} & ({scopes}){within}");
+            let mut terms = format!("{words} & ({scopes})");
+            if !rest {
+                let _ = write!(terms, " & ({})", any_of((lower..=upper).map(|bucket| mark('b', &bucket.to_string()))));
+            }
             // Materialized: otherwise a plan for any terms walks the key from its end, past all that does not match.
             let sql = format!(
                 "WITH found AS MATERIALIZED (SELECT id FROM {table} WHERE terms @@ CAST(? AS TEXT)::tsquery) \
@@ -180,7 +176,7 @@ impl Search {
             );
             let below = before.min((upper + 1).saturating_mul(BUCKET));
             let count = i64::try_from(found.len()).unwrap_or(limit);
-            let query = db.query(sql).bind(wanted_terms).bind(below).bind(limit - count);
+            let query = db.query(sql).bind(terms).bind(below).bind(limit - count);
             found.extend(query.all::<(i64,)>().await?.into_iter().map(|(id,)| id));
             let count = i64::try_from(found.len()).unwrap_or(limit);
             if rest || count >= limit {

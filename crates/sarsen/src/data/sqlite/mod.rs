@@ -12,7 +12,7 @@ use super::observe::{self, Ran};
 use super::query::Call;
 use super::row::{Keep, OwnedRow, Row, Rows};
 use super::statement::Class;
-use super::{Driver, Transaction, no_connection};
+use super::{Driver, STREAM_AHEAD, STREAM_BATCH, Transaction, no_connection};
 use crate::clock;
 use crate::config::DatabaseSection;
 use crate::error::{Error, Kind, Result};
@@ -35,9 +35,6 @@ use transaction::SqliteTransaction;
 const MAX_GROUP: usize = 64;
 /// Most writes that wait; more are refused.
 const MAX_WAITING: usize = 10_000;
-/// Rows of one batch of a stream, and batches that may wait for the reader of the stream.
-const STREAM_BATCH: usize = 128;
-const STREAM_AHEAD: usize = 2;
 
 #[derive(Debug)]
 pub(super) struct Sqlite(Arc<Shared>);
