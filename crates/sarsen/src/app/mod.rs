@@ -4,15 +4,35 @@ mod check;
 mod graph;
 mod secret;
 mod start;
+mod work;
 
 pub use start::{Route, Running};
+pub use work::Working;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::{Db, MigrationReport, MigrationState, ModuleMigrations, Owners};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::{self, Assets};
+use crate::jobs::Jobs;
+use crate::jobs::registry::Registry;
 use crate::module::{Module, ModuleInfo, Mounted};
+
+/// The tables of the framework itself.
+const TABLES: &[&str] = &[
+    "sarsen_sessions",
+    "sarsen_migrations",
+    "sarsen_jobs",
+    "sarsen_job_history",
+    "sarsen_job_errors",
+    "sarsen_job_unique",
+    "sarsen_job_queues",
+    "sarsen_job_orders",
+    "sarsen_job_rates",
+    "sarsen_job_batches",
+    "sarsen_workers",
+    "sarsen_schedules",
+];
 
 /// An application before it starts: its modules, its configuration, and the files that it serves.
 ///
@@ -108,10 +128,23 @@ impl App {
     /// Who owns which table.
     fn owners(&self) -> Result<Owners> {
         let mut owners = Owners::new();
-        owners.own(http::MODULE, "sarsen_sessions")?;
+        for table in TABLES {
+            owners.own(http::MODULE, table)?;
+        }
         for module in self.modules() {
             module.tables.iter().try_for_each(|table| owners.own(module.name, table))?;
         }
         Ok(owners)
+    }
+
+    /// The kinds of jobs and the queues of all modules, and what is wrong with them.
+    fn registry(&self) -> (Registry, Vec<Error>) {
+        let kinds = self.modules().flat_map(|module| module.jobs.clone());
+        Registry::new(kinds, self.modules().flat_map(|module| module.queues.clone()))
+    }
+
+    /// The handle on jobs without modules, for looking at them.
+    pub(crate) fn jobs_on(&self, db: &Db) -> Jobs {
+        Jobs::new(db, &self.config.jobs, self.registry().0)
     }
 }
