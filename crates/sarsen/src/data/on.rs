@@ -38,8 +38,8 @@ impl<'a> On<'a> {
     /// A query on the framework's own tables, whoever's handle it is.
     pub(crate) fn own(self, sql: &'static str) -> Query<'a> {
         match self {
-            On::Db(db) => db.query(sql).framework(),
-            On::Tx(tx) => tx.query(sql).framework(),
+            On::Db(db) => db.query(sql).of_framework(),
+            On::Tx(tx) => tx.query(sql).of_framework(),
         }
     }
 
@@ -68,6 +68,6 @@ impl<'a> On<'a> {
 impl Tx {
     /// A query on the framework's own tables, whoever's transaction it is.
     pub(crate) fn own(&self, sql: &'static str) -> Query<'_> {
-        self.query(sql).framework()
+        self.query(sql).of_framework()
     }
 }

@@ -79,17 +79,11 @@ pub struct Query<'c> {
     sql: Cow<'static, str>,
     binds: Vec<Bind>,
     error: Option<Error>,
-    framework: bool,
 }
 
 impl<'c> Query<'c> {
     pub(super) fn new(target: Target<'c>, sql: Cow<'static, str>) -> Self {
-        Self { target, sql, binds: Vec::new(), error: None, framework: false }
-    }
-
-    /// A query of the framework on its own tables, in whoever's transaction.
-    pub(crate) fn framework(self) -> Self {
-        Self { framework: true, ..self }
+        Self { target, sql, binds: Vec::new(), error: None }
     }
 
     /// Binds the value of the next `?`.
@@ -121,7 +115,7 @@ impl<'c> Query<'c> {
         if let Some(error) = self.error {
             return Err(error);
         }
-        let text = db.text(&self.sql, self.framework)?;
+        let text = db.text(&self.sql)?;
         if text.placeholders != self.binds.len() {
             return Err(Error::internal(format!(
                 "{site}: the query has {} placeholders, but {} values are bound: {}",
@@ -224,7 +218,7 @@ impl<'c> Query<'c> {
             let db = self.target.db();
             let limit = request.limit()?;
             // The list is its text and its order: a cursor of one order is of no use to another.
-            let list = db.text(&super::page::paged(&self.sql, &order, false), self.framework)?.statement.fingerprint;
+            let list = db.text(&super::page::paged(&self.sql, &order, false))?.statement.fingerprint;
             let after = request.after(db, &order, list)?;
             let mut query = self;
             query.sql = super::page::paged(&query.sql, &order, after.is_some()).into();
