@@ -31,7 +31,15 @@ impl App {
 
     /// What is wrong, one error each.
     pub(crate) fn problems(&self) -> Vec<Error> {
-        let parts = [self.names(), self.tables(), self.dependencies(), self.sections(), self.process(), self.secret(), self.jobs()];
+        let parts = [
+            self.names(),
+            self.tables(),
+            self.dependencies(),
+            self.sections(),
+            self.process(),
+            self.secret(),
+            self.jobs(),
+        ];
         parts.into_iter().flatten().collect()
     }
 
@@ -114,10 +122,15 @@ impl App {
                     .hint("take what `openssl rand -hex 32` prints"),
             );
         }
-        if let Some(info) = registry.kinds().find(|info| info.policy.is_encrypted() && section.encryption_keys.is_empty()) {
+        if let Some(info) =
+            registry.kinds().find(|info| info.policy.is_encrypted() && section.encryption_keys.is_empty())
+        {
             problems.push(
-                Error::invalid(format!("job `{}` is declared `encrypted`, and jobs.encryption_keys is empty", info.kind))
-                    .hint("set it to what `openssl rand -hex 32` prints, and keep it"),
+                Error::invalid(format!(
+                    "job `{}` is declared `encrypted`, and jobs.encryption_keys is empty",
+                    info.kind
+                ))
+                .hint("set it to what `openssl rand -hex 32` prints, and keep it"),
             );
         }
         if section.beat.0 * 3 > section.dead_after.0 {

@@ -11,15 +11,22 @@ pub use work::Working;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::data::{Db, MigrationReport, MigrationState, ModuleMigrations, Owners};
+use crate::data::{Db, MigrationFiles, MigrationReport, MigrationState, ModuleMigrations, Owners};
 use crate::error::{Error, Result};
 use crate::http::{self, Assets};
 use crate::jobs::Jobs;
 use crate::jobs::registry::Registry;
 use crate::module::{Module, ModuleInfo, Mounted};
 
-/// The tables of the framework itself.
-const TABLES: &[&str] = &[
+/// The framework's own migrations, in order, whichever folder they are of.
+const MIGRATIONS: MigrationFiles = crate::migrations![
+    "../http/migrations/0001_sessions.sql",
+    "../jobs/migrations/0003_jobs.sql",
+    "../jobs/migrations/0003_jobs_tuning.postgres.sql"
+];
+
+/// The tables that they make.
+const TABLES: [&str; 12] = [
     "sarsen_sessions",
     "sarsen_migrations",
     "sarsen_jobs",
@@ -33,6 +40,11 @@ const TABLES: &[&str] = &[
     "sarsen_workers",
     "sarsen_schedules",
 ];
+
+/// The migrations of the framework itself, which an application applies first: for tests of a [`Db`] without one.
+pub fn own_migrations() -> ModuleMigrations {
+    ModuleMigrations { module: http::MODULE, files: MIGRATIONS }
+}
 
 /// An application before it starts: its modules, its configuration, and the files that it serves.
 ///
@@ -121,16 +133,13 @@ impl App {
 
     /// The framework's own come first.
     fn migrations(&self) -> Vec<ModuleMigrations> {
-        let own = ModuleMigrations { module: http::MODULE, files: http::migrations() };
-        std::iter::once(own).chain(self.modules.iter().map(|module| module.migrations)).collect()
+        std::iter::once(own_migrations()).chain(self.modules.iter().map(|module| module.migrations)).collect()
     }
 
     /// Who owns which table.
     fn owners(&self) -> Result<Owners> {
         let mut owners = Owners::new();
-        for table in TABLES {
-            owners.own(http::MODULE, table)?;
-        }
+        TABLES.iter().try_for_each(|table| owners.own(http::MODULE, table))?;
         for module in self.modules() {
             module.tables.iter().try_for_each(|table| owners.own(module.name, table))?;
         }

@@ -1,15 +1,15 @@
 //! Up in the order of mounting, down in reverse, and what is up meanwhile.
 
+use super::App;
 use super::secret;
 use super::work::{WEB, Working};
-use super::App;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, About, Health, Sessions, Stack, StackParts};
-use crate::lifecycle::{self, Lifecycle};
 use crate::jobs::Jobs;
+use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings};
 use crate::telemetry::{self, Operation, OperationKind, Outcome, Recorder};
 use ::http::Method;

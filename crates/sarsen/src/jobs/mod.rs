@@ -91,12 +91,7 @@ impl Jobs {
     }
 
     /// Like [`Jobs::enqueue`], with what is chosen for this one job.
-    pub async fn enqueue_with<'a, J: Job>(
-        &self,
-        on: impl Into<On<'a>>,
-        job: J,
-        options: Options,
-    ) -> Result<Enqueued> {
+    pub async fn enqueue_with<'a, J: Job>(&self, on: impl Into<On<'a>>, job: J, options: Options) -> Result<Enqueued> {
         let on = on.into();
         let new = self.make(on, &job, options)?;
         let enqueued = Store::insert(on, vec![new]).await?;
@@ -159,17 +154,20 @@ impl Jobs {
                 .hint(format!("say `declare.job::<{}>(…)` in the module that does it", std::any::type_name::<J>()))
         })?;
         let key = options.key.clone().or_else(|| job.key());
-        self.build(on, *info, Made { version: J::VERSION, arguments: payload::written(job)?, key }, options)
+        self.build(on, *info, Made { version: J::VERSION, arguments: payload::written(job)?, key }, &options)
     }
 
     /// A job of `info` that is to be, from its written arguments.
-    pub(crate) fn build(&self, on: On<'_>, info: KindInfo, made: Made, options: Options) -> Result<NewJob> {
+    pub(crate) fn build(&self, on: On<'_>, info: KindInfo, made: Made, options: &Options) -> Result<NewJob> {
         let (policy, now, id) = (info.policy, on.clock().now(), on.clock().id());
         let most = self.0.section.max_args.0;
         if made.arguments.len() as u64 > most {
             let length = made.arguments.len();
-            return Err(Error::invalid(format!("the arguments of `{}` take {length} bytes, more than {most}", info.kind))
-                .hint("keep what is large in a table or a blob, and pass its id; or raise jobs.max_args"));
+            return Err(Error::invalid(format!(
+                "the arguments of `{}` take {length} bytes, more than {most}",
+                info.kind
+            ))
+            .hint("keep what is large in a table or a blob, and pass its id; or raise jobs.max_args"));
         }
         let queue = self.registry().queue(options.queue.unwrap_or(policy.queue));
         let run_at = match options.run_at {
@@ -177,7 +175,7 @@ impl Jobs {
             Some(RunAt::In(delay)) => now + delay,
             Some(RunAt::At(at)) => at,
         };
-        let unique = policy.unique.map(|unique| (unique_key(info.kind, &made, &options), unique));
+        let unique = policy.unique.map(|unique| (unique_key(info.kind, &made, options), unique));
         let flags = flags(&policy);
         let args = payload::kept(&self.0.cipher, policy.encrypted, info.kind, id, made.arguments)?;
         Ok(NewJob {

@@ -46,7 +46,8 @@ impl Cipher {
         let (nonce, body) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(undecipherable)?;
         let tried = self.0.iter().find_map(|key| {
             let mut body = body.to_vec();
-            let length = key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(bound), &mut body).ok()?.len();
+            let length =
+                key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(bound), &mut body).ok()?.len();
             body.truncate(length);
             Some(body)
         });

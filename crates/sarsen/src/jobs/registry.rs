@@ -110,13 +110,17 @@ impl Registry {
     /// Jobs that block would take all places of a queue from those that do not.
     fn mixed(&self) -> Vec<Error> {
         let kinds = |queue: &str, blocking: bool| {
-            self.kinds().find(|info| info.policy.queue == queue && info.policy.blocking == blocking).map(|info| info.kind)
+            self.kinds()
+                .find(|info| info.policy.queue == queue && info.policy.blocking == blocking)
+                .map(|info| info.kind)
         };
         let mixed = self.queues.keys().filter_map(|queue| Some((queue, kinds(queue, true)?, kinds(queue, false)?)));
         mixed
             .map(|(queue, blocking, other)| {
-                Error::invalid(format!("queue `{queue}` holds `{blocking}`, which blocks, and `{other}`, which does not"))
-                    .hint("give the job that blocks a queue of its own")
+                Error::invalid(format!(
+                    "queue `{queue}` holds `{blocking}`, which blocks, and `{other}`, which does not"
+                ))
+                .hint("give the job that blocks a queue of its own")
             })
             .collect()
     }

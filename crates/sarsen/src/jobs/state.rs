@@ -33,8 +33,6 @@ pub enum State {
 /// The numbers of the states of live jobs; see the migration. Partial indexes repeat them.
 pub(crate) const AVAILABLE: i64 = 0;
 pub(crate) const SCHEDULED: i64 = 1;
-pub(crate) const RETRYABLE: i64 = 2;
-pub(crate) const RUNNING: i64 = 3;
 pub(crate) const WAITING: i64 = 4;
 /// How far the outcomes of the history are from the states of live jobs.
 pub(crate) const ENDED: i64 = 5;

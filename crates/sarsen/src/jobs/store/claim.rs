@@ -44,8 +44,7 @@ const KEEP: &str = "INSERT INTO sarsen_job_history (id, queue, kind, version, ou
      enqueued_at, CAST(? AS BIGINT), flags, batch, trace, progress, ? FROM sarsen_jobs \
      WHERE id IN (?) AND worker = ? AND state = 3 AND (flags & 103) = 0";
 
-const PUT_AWAY: &str =
-    "DELETE FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 AND (flags & 71) = 0";
+const PUT_AWAY: &str = "DELETE FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 AND (flags & 71) = 0";
 
 const TAKE: &str = concat!(
     "WITH picked AS MATERIALIZED (SELECT id AS picked_id FROM sarsen_jobs WHERE state = 0 AND queue = ? \

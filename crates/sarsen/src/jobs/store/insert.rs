@@ -78,6 +78,7 @@ impl NewJob {
 }
 
 /// Where a job begins.
+#[derive(Clone, Copy)]
 struct Place {
     state: i64,
     seq: i64,
@@ -125,7 +126,7 @@ impl Channels {
     fn add(&mut self, queue: &'static str, state: i64) {
         let channel = match state {
             AVAILABLE => queue,
-            SCHEDULED => super::super::DUE,
+            SCHEDULED => crate::jobs::DUE,
             _ => return,
         };
         if !self.0.contains(&channel) {

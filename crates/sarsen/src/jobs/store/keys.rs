@@ -153,8 +153,7 @@ async fn next_keys(tx: &Tx, queue: &'static str, served: &str, most: usize) -> R
                FROM found WHERE found.k IS NOT NULL) \
                SELECT k FROM found WHERE k IS NOT NULL LIMIT ?";
     let after = async |served: &str, most: usize| {
-        let rows: Vec<(String,)> =
-            tx.own(sql).bind(queue).bind(served).bind(queue).bind(whole(most)).all().await?;
+        let rows: Vec<(String,)> = tx.own(sql).bind(queue).bind(served).bind(queue).bind(whole(most)).all().await?;
         Ok::<_, crate::Error>(rows.into_iter().map(|(key,)| key).collect::<Vec<_>>())
     };
     let mut keys = after(served, most).await?;

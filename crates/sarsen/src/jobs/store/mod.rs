@@ -10,13 +10,13 @@ pub(crate) use claim::{Exchange, Exchanged, Head};
 pub(crate) use insert::{After, NewJob};
 pub(crate) use keys::NO_KEY;
 pub(crate) use settle::{Ending, Failure};
-pub(crate) use upkeep::{Beat, Held, Rescued, WorkerRow};
+pub(crate) use upkeep::{Beat, Held, WorkerRow};
 
+use super::registry::Registry;
+use super::state::Progress;
 use crate::clock::Timestamp;
 use crate::data::Db;
 use crate::error::Result;
-use super::registry::Registry;
-use super::state::Progress;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -47,7 +47,6 @@ pub(super) const WHILE_ALIVE: i64 = i64::MAX;
 #[derive(Clone, Debug, crate::FromRow)]
 pub(crate) struct Claimed {
     pub(crate) id: Uuid,
-    pub(crate) queue: String,
     pub(crate) kind: String,
     pub(crate) version: u32,
     pub(crate) priority: i64,
@@ -67,7 +66,7 @@ pub(crate) struct Claimed {
 /// The columns of [`Claimed`].
 macro_rules! claimed_columns {
     () => {
-        "id, queue, kind, version, priority, run_at, job_key, attempt, max_attempts, crashes, lease, enqueued_at, \
+        "id, kind, version, priority, run_at, job_key, attempt, max_attempts, crashes, lease, enqueued_at, \
          deadline, flags, trace, args"
     };
 }

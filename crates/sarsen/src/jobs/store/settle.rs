@@ -208,7 +208,8 @@ async fn count_down(tx: &Tx, gone: &[Gone], state: State) -> Result<()> {
     }
     for (batch, ended) in batches {
         let failed = if state == State::Completed { 0 } else { ended };
-        let sql = "UPDATE sarsen_job_batches SET pending = pending - ?, failed = failed + ? WHERE id = ? RETURNING pending";
+        let sql =
+            "UPDATE sarsen_job_batches SET pending = pending - ?, failed = failed + ? WHERE id = ? RETURNING pending";
         let pending: Option<(i64,)> = tx.own(sql).bind(ended).bind(failed).bind(batch).optional().await?;
         if pending.is_some_and(|(pending,)| pending <= 0) {
             release(tx, &[batch]).await?;

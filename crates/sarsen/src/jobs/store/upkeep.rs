@@ -73,7 +73,8 @@ impl Store {
         let known = batch.execute(query);
         let sql = "SELECT id, lease, flags, claimed_at FROM sarsen_jobs WHERE state = 3 AND worker = ? LIMIT 10000";
         let held = batch.all::<Held>(self.db.query(sql).bind(worker));
-        let paused = batch.all::<(String,)>(self.db.query("SELECT name FROM sarsen_job_queues WHERE paused = 1 LIMIT 10000"));
+        let paused =
+            batch.all::<(String,)>(self.db.query("SELECT name FROM sarsen_job_queues WHERE paused = 1 LIMIT 10000"));
         let sql = "SELECT id, host, pid, beats FROM sarsen_workers LIMIT 10000";
         let workers = batch.all::<(Uuid, String, i64, i64)>(self.db.query(sql));
         let mut answers = batch.run().await?;
@@ -163,7 +164,9 @@ impl Store {
         let ended = "DELETE FROM sarsen_job_history WHERE id IN (SELECT id FROM sarsen_job_history \
                      WHERE outcome = ? AND finished_at < ? ORDER BY finished_at LIMIT ?)";
         let mut swept = 0;
-        for (outcome, before) in [(State::Completed, completed), (State::Cancelled, discarded), (State::Discarded, discarded)] {
+        for (outcome, before) in
+            [(State::Completed, completed), (State::Cancelled, discarded), (State::Discarded, discarded)]
+        {
             let outcome = outcome.number() - crate::jobs::state::ENDED;
             swept += self.db.query(ended).bind(outcome).bind(before).bind(BATCH).execute().await?;
         }

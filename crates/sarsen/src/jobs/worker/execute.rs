@@ -132,7 +132,9 @@ async fn bounded(
         Err(_) => {
             cancelled.cancel();
             let late = format!("it ran longer than {:?}", policy.timeout);
-            Err(Stopped::Failed(Error::new(Kind::Timeout, late).hint("raise `timeout` of its policy, or do less in one job")))
+            Err(Stopped::Failed(
+                Error::new(Kind::Timeout, late).hint("raise `timeout` of its policy, or do less in one job"),
+            ))
         }
     }
 }
@@ -159,10 +161,7 @@ async fn threaded(shared: &Arc<Shared>, work: BoxFuture<'static, Result<()>>) ->
 
 /// Whether trying again may help, by the kind of the error alone.
 fn is_worth_retrying(kind: Kind) -> bool {
-    !matches!(
-        kind,
-        Kind::NotFound | Kind::Invalid | Kind::Unauthenticated | Kind::Forbidden | Kind::Unsupported
-    )
+    !matches!(kind, Kind::NotFound | Kind::Invalid | Kind::Unauthenticated | Kind::Forbidden | Kind::Unsupported)
 }
 
 fn decide(

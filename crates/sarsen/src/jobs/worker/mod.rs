@@ -147,7 +147,8 @@ impl Worker {
         shared.store().register(&row).await?;
         beat::start(&shared, row, database.clone());
         lifecycle::spawn_background(upkeep::run(shared.clone()));
-        let queues = jobs.registry().queues().map(|queue| lifecycle::spawn_background(queue::run(shared.clone(), *queue)));
+        let queues =
+            jobs.registry().queues().map(|queue| lifecycle::spawn_background(queue::run(shared.clone(), *queue)));
         let queues = queues.collect();
         Ok(Self { shared, queues })
     }

@@ -1,7 +1,7 @@
 //! The loop of one queue: takes jobs, starts them, and settles what has ended, all in few round trips.
 
-use super::execute::{End, Finished, execute};
 use super::Shared;
+use super::execute::{End, Finished, execute};
 use crate::clock;
 use crate::data::On;
 use crate::error::Result;
@@ -222,7 +222,8 @@ impl Loop {
         let full = taken.claimed.len() >= want;
         self.may_be_more = full || taken.again_in.is_some();
         self.again_at = taken.again_in.map(|wait| clock::monotonic() + wait);
-        self.head = taken.claimed.last().filter(|_| full).map(|job| Head { priority: job.priority, run_at: job.run_at });
+        self.head =
+            taken.claimed.last().filter(|_| full).map(|job| Head { priority: job.priority, run_at: job.run_at });
         self.buffer.extend(taken.claimed);
     }
 
@@ -276,7 +277,12 @@ impl Loop {
         }
         self.shared.count_settled(settled, 0);
         let shared = &self.shared;
-        self.ended.retain(|one| one.is_plain() || { shared.let_go(one.job.id); false });
+        self.ended.retain(|one| {
+            one.is_plain() || {
+                shared.let_go(one.job.id);
+                false
+            }
+        });
         Ok(())
     }
 
