@@ -21,14 +21,17 @@ use crate::module::{Module, ModuleInfo, Mounted};
 /// The framework's own migrations, in order, whichever folder they are of.
 const MIGRATIONS: MigrationFiles = crate::migrations![
     "../http/migrations/0001_sessions.sql",
+    "../data/migrations/0002_log.sql",
     "../jobs/migrations/0003_jobs.sql",
     "../jobs/migrations/0003_jobs_tuning.postgres.sql"
 ];
 
 /// The tables that they make.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 14] = [
     "sarsen_sessions",
     "sarsen_migrations",
+    "sarsen_log",
+    "sarsen_checkpoints",
     "sarsen_jobs",
     "sarsen_job_history",
     "sarsen_job_errors",
