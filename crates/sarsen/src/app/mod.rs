@@ -9,10 +9,22 @@ pub use start::{Route, Running};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::data::{Db, MigrationReport, MigrationState, ModuleMigrations, Owners};
+use crate::data::{Db, MigrationFiles, MigrationReport, MigrationState, ModuleMigrations, Owners};
 use crate::error::Result;
 use crate::http::{self, Assets};
 use crate::module::{Module, ModuleInfo, Mounted};
+
+/// The framework's own migrations, in order, whichever folder they are of.
+const MIGRATIONS: MigrationFiles =
+    crate::migrations!["../http/migrations/0001_sessions.sql", "../data/migrations/0002_log.sql"];
+
+/// The tables that they make.
+const TABLES: [&str; 3] = ["sarsen_sessions", "sarsen_log", "sarsen_checkpoints"];
+
+/// The migrations of the framework itself, which an application applies first: for tests of a [`Db`] without one.
+pub fn own_migrations() -> ModuleMigrations {
+    ModuleMigrations { module: http::MODULE, files: MIGRATIONS }
+}
 
 /// An application before it starts: its modules, its configuration, and the files that it serves.
 ///
@@ -101,14 +113,13 @@ impl App {
 
     /// The framework's own come first.
     fn migrations(&self) -> Vec<ModuleMigrations> {
-        let own = ModuleMigrations { module: http::MODULE, files: http::migrations() };
-        std::iter::once(own).chain(self.modules.iter().map(|module| module.migrations)).collect()
+        std::iter::once(own_migrations()).chain(self.modules.iter().map(|module| module.migrations)).collect()
     }
 
     /// Who owns which table.
     fn owners(&self) -> Result<Owners> {
         let mut owners = Owners::new();
-        owners.own(http::MODULE, "sarsen_sessions")?;
+        TABLES.iter().try_for_each(|table| owners.own(http::MODULE, table))?;
         for module in self.modules() {
             module.tables.iter().try_for_each(|table| owners.own(module.name, table))?;
         }
