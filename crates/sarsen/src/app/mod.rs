@@ -12,18 +12,37 @@ pub use work::Working;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::{Db, MigrationFiles, MigrationReport, MigrationState, ModuleMigrations, Owners};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::{self, Assets};
 use crate::jobs::Jobs;
 use crate::jobs::registry::Registry;
 use crate::module::{Module, ModuleInfo, Mounted};
 
 /// The framework's own migrations, in order, whichever folder they are of.
-const MIGRATIONS: MigrationFiles =
-    crate::migrations!["../http/migrations/0001_sessions.sql", "../data/migrations/0002_log.sql"];
+const MIGRATIONS: MigrationFiles = crate::migrations![
+    "../http/migrations/0001_sessions.sql",
+    "../data/migrations/0002_log.sql",
+    "../jobs/migrations/0003_jobs.sql",
+    "../jobs/migrations/0003_jobs_tuning.postgres.sql"
+];
 
 /// The tables that they make.
-const TABLES: [&str; 3] = ["sarsen_sessions", "sarsen_log", "sarsen_checkpoints"];
+const TABLES: [&str; 14] = [
+    "sarsen_sessions",
+    "sarsen_migrations",
+    "sarsen_log",
+    "sarsen_checkpoints",
+    "sarsen_jobs",
+    "sarsen_job_history",
+    "sarsen_job_errors",
+    "sarsen_job_unique",
+    "sarsen_job_queues",
+    "sarsen_job_orders",
+    "sarsen_job_rates",
+    "sarsen_job_batches",
+    "sarsen_workers",
+    "sarsen_schedules",
+];
 
 /// The migrations of the framework itself, which an application applies first: for tests of a [`Db`] without one.
 pub fn own_migrations() -> ModuleMigrations {
