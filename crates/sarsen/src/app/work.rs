@@ -28,7 +28,9 @@ impl Running {
         let has = |role: &str| self.config().process.roles.iter().any(|name| name == role);
         let mut working = Working { worker: None, projections: Vec::new() };
         if has(WORKER) {
-            working.worker = Some(self.start_worker().await?);
+            if self.jobs().registry().kinds().next().is_some() {
+                working.worker = Some(self.start_worker().await?);
+            }
             working.projections = run_projections(self.events(), self.recorder(), self.lifecycle());
         }
         Ok(working)
