@@ -149,7 +149,7 @@ impl Jobs {
             .hint("enqueue them in parts, or raise jobs.max_batch"))
     }
 
-    fn make<J: Job>(&self, on: On<'_>, job: &J, options: Options) -> Result<NewJob> {
+    fn make<J: Job>(&self, on: On<'_>, job: &J, options: &Options) -> Result<NewJob> {
         let info = self.registry().kind(J::KIND).ok_or_else(|| {
             Error::internal(format!("no module does jobs of kind `{}`", J::KIND))
                 .hint(format!("say `declare.job::<{}>(…)` in the module that does it", std::any::type_name::<J>()))
