@@ -65,6 +65,7 @@ async fn drain_all(shared: &Arc<Shared>) -> Result<Ran> {
                 shared.store().exchange(&exchange).await?
             };
             shared.hold(&taken.claimed);
+            shared.free_unique(&taken.claimed).await;
             for job in taken.claimed {
                 let finished = execute(shared, job).await;
                 ran.count(&finished.end);

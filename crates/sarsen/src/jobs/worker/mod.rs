@@ -11,7 +11,7 @@ mod upkeep;
 
 use super::Jobs;
 use super::run::Cancelled;
-use super::store::{Claimed, Store};
+use super::store::{Claimed, Store, flag};
 use crate::clock;
 use crate::config::DatabaseSection;
 use crate::lifecycle::{self, Lifecycle};
@@ -103,6 +103,16 @@ impl Shared {
         let mut at_work = lock(&self.at_work);
         for job in claimed {
             at_work.insert(job.id, AtWork { lease: job.lease, cancelled: Cancelled::default() });
+        }
+    }
+
+    /// Others of the same arguments may wait again, before these run. Should that fail, they may once these have ended.
+    async fn free_unique(&self, claimed: &[Claimed]) {
+        let ids: Vec<Uuid> = claimed.iter().filter(|job| job.has(flag::UNIQUE_WAITING)).map(|job| job.id).collect();
+        if !ids.is_empty()
+            && let Err(error) = self.store().free_unique(&ids).await
+        {
+            tracing::warn!("jobs that wait alone hold up their like until they end: {}", error.report());
         }
     }
 

@@ -6,7 +6,7 @@ use crate::clock;
 use crate::data::On;
 use crate::error::Result;
 use crate::jobs::queue::Queue;
-use crate::jobs::store::{Claimed, Ending, Exchange, Exchanged, Head, Store, flag};
+use crate::jobs::store::{Claimed, Ending, Exchange, Exchanged, Head, Store};
 use crate::lifecycle;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -260,7 +260,7 @@ impl Loop {
             self.from_head_at = clock::monotonic() - FROM_HEAD;
             taken.again_in = Some(Duration::ZERO);
         }
-        self.free_unique(&taken.claimed).await;
+        self.shared.free_unique(&taken.claimed).await;
         Ok(taken)
     }
 
@@ -311,16 +311,6 @@ impl Loop {
             self.shared.count_settled(settled, plain.len().saturating_sub(settled));
             plain.iter().for_each(|id| self.shared.let_go(*id));
             self.ended.clear();
-        }
-    }
-
-    /// Others of the same arguments may wait again, before these run. Should that fail, they may once these have ended.
-    async fn free_unique(&self, claimed: &[Claimed]) {
-        let ids: Vec<Uuid> = claimed.iter().filter(|job| job.has(flag::UNIQUE_WAITING)).map(|job| job.id).collect();
-        if !ids.is_empty()
-            && let Err(error) = self.shared.store().free_unique(&ids).await
-        {
-            tracing::warn!("jobs that wait alone hold up their like until they end: {}", error.report());
         }
     }
 
