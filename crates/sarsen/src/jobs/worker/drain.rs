@@ -88,6 +88,6 @@ async fn settle(shared: &Shared, finished: &Finished) -> Result<()> {
         End::Settled => {}
         End::Not(ending) => store.settle(shared.id(), &[(job, ending)]).await.map(drop)?,
     }
-    shared.let_go(job.id);
+    shared.let_go(job);
     Ok(())
 }

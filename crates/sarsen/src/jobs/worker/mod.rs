@@ -116,8 +116,17 @@ impl Shared {
         }
     }
 
-    fn let_go(&self, job: Uuid) {
-        lock(&self.at_work).remove(&job);
+    /// Forgets a job, unless it was taken anew meanwhile.
+    fn let_go(&self, job: &Claimed) {
+        let mut at_work = lock(&self.at_work);
+        if at_work.get(&job.id).is_some_and(|held| held.lease == job.lease) {
+            at_work.remove(&job.id);
+        }
+    }
+
+    /// Whether this process has not lost it since it took it.
+    fn holds(&self, job: &Claimed) -> bool {
+        lock(&self.at_work).get(&job.id).is_some_and(|held| held.lease == job.lease)
     }
 
     fn cancelled_of(&self, job: Uuid) -> Cancelled {
