@@ -11,8 +11,11 @@
 
 mod enqueue;
 mod failing;
+mod limits;
+mod order;
 mod seen;
 mod stage;
+mod together;
 mod unique;
 
 use sarsen::testing::{Profile, run};
@@ -55,6 +58,22 @@ features! {
     "Uniqueness while alive" in unique: what_fails_lives_until_it_is_dead;
     "Uniqueness while waiting" in unique: once_it_runs_another_may_wait;
     "Uniqueness within a time" in unique: within_a_time_there_is_one_even_if_it_has_ended;
+    "Concurrency limit of a queue, in all processes" in limits: a_queue_has_a_limit_in_all_processes,
+        a_failed_job_makes_room_too;
+    "Concurrency limit of a key, in all processes" in limits: a_key_has_a_limit_in_all_processes,
+        jobs_without_a_key_are_served_too;
+    "Rate limit of a queue, in all processes" in limits: starts_of_a_queue_are_limited_in_time,
+        a_rate_holds_in_all_processes;
+    "Rate limit of a key" in limits: starts_of_a_key_are_limited_in_time;
+    "Fairness between keys" in limits: a_key_with_many_jobs_holds_up_no_other, keys_take_turns;
+    "Order of the jobs of a key" in order: jobs_of_a_key_run_in_their_order_in_all_processes,
+        a_failing_job_holds_up_its_key_only, a_dead_letter_lets_the_next_of_its_key_run, a_delayed_job_keeps_its_place,
+        keys_that_are_held_up_do_not_hide_the_others, concurrent_transactions_keep_their_order;
+    "Batches with completion" in together: the_completion_runs_when_all_have_ended, an_empty_batch_is_complete_at_once,
+        a_batch_counts_only_what_was_taken, a_batch_is_of_its_transaction,
+        a_large_batch_completes_once_in_several_processes;
+    "Chains" in together: a_chain_runs_link_by_link, a_link_waits_until_the_one_before_went_well,
+        what_went_well_before_is_not_waited_for, nothing_waits_for_what_is_dead, a_link_is_added_while_the_one_before_ends;
 }
 
 #[test]

@@ -87,6 +87,12 @@ impl Seen {
         self.log().begun
     }
 
+    /// The attempts of the jobs of this key, in order.
+    pub(crate) fn attempts_of(&self, key: &str) -> Vec<String> {
+        let start = format!("{key} ");
+        self.log().attempts.into_iter().filter(|attempt| attempt.starts_with(&start)).collect()
+    }
+
     /// How many runs of this job began.
     pub(crate) fn times(&self, name: &str) -> usize {
         self.log().begun.iter().filter(|begun| *begun == name).count()
@@ -129,6 +135,13 @@ impl Seen {
             std::hint::spin_loop();
         }
         Ok(())
+    }
+}
+
+impl Log {
+    /// The keys that the jobs were told.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.keys.keys().cloned().collect()
     }
 }
 

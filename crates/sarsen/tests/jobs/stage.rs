@@ -94,6 +94,10 @@ impl<K: Kind> Task<K> {
     pub(crate) fn of_key(name: impl Into<String>, key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..Self::new(name, Does::Nothing) }
     }
+
+    pub(crate) fn doing(self, does: Does) -> Self {
+        Self { does, ..self }
+    }
 }
 
 impl<K: Kind> Job for Task<K> {
