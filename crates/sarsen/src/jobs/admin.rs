@@ -1,12 +1,14 @@
 //! What an operator sees of the jobs, and does with them.
 
 use super::payload;
+use super::schedule::NEVER;
 use super::state::{JobState, State};
-use super::store::{Depths, Detail, Store};
+use super::store::{Detail, ScheduleRow, Store};
 use super::{Jobs, On};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use serde::Serialize;
+use std::fmt;
 use uuid::Uuid;
 
 /// Most jobs that one list gives.
@@ -137,6 +139,16 @@ pub struct Depth {
     pub more: bool,
 }
 
+impl fmt::Display for Depth {
+    /// `17`, or `more than 100000`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.more {
+            true => f.pad(&format!("more than {}", self.count)),
+            false => f.pad(&self.count.to_string()),
+        }
+    }
+}
+
 /// A queue, and what is in it.
 #[derive(Clone, Debug, Serialize)]
 pub struct QueueState {
@@ -246,7 +258,7 @@ impl Admin {
             return Err(Error::invalid(format!("the arguments take {} bytes, more than {most}", plain.len()))
                 .hint("raise jobs.max_args"));
         }
-        self.store().edit(id, |kind, flags| self.sealed(kind, flags, id, plain)).await
+        self.store().edit(id, |kind, encrypted| self.sealed(kind, encrypted, id, plain)).await
     }
 
     /// Gives a job up: a live one becomes a dead letter, and a dead letter is deleted, which this then says. `NotFound`, or
@@ -273,15 +285,11 @@ impl Admin {
     /// Every queue that this build or the database knows, by name.
     pub async fn queues(&self) -> Result<Vec<QueueState>> {
         let workers = self.workers().await?;
-        let depths: Vec<Depths> = self.store().depths().await?;
-        let serves = |worker: &&WorkerState, queue: &str| worker.live && worker.queues.iter().any(|name| name == queue);
-        Ok(depths
-            .into_iter()
-            .map(|Depths { mut state }| {
-                state.workers = workers.iter().filter(|worker| serves(worker, &state.name)).count();
-                state
-            })
-            .collect())
+        let mut queues = self.store().depths().await?;
+        for queue in &mut queues {
+            queue.workers = workers.iter().filter(|worker| worker.serves(&queue.name)).count();
+        }
+        Ok(queues)
     }
 
     /// Every process that does jobs, those that began first first.
@@ -370,9 +378,16 @@ pub enum Discarded {
     Deleted,
 }
 
+impl WorkerState {
+    /// Whether it lives, and takes jobs of this queue.
+    pub(crate) fn serves(&self, queue: &str) -> bool {
+        self.live && self.queues.iter().any(|name| name == queue)
+    }
+}
+
 impl ScheduleState {
-    fn of(row: super::store::ScheduleRow) -> Self {
-        let at = |micros: i64| (micros > 0 && micros < super::schedule::NEVER.as_micros()).then(|| Timestamp::from_micros(micros));
+    fn of(row: ScheduleRow) -> Self {
+        let at = |micros: i64| (micros > 0 && micros < NEVER.as_micros()).then(|| Timestamp::from_micros(micros));
         Self {
             name: row.name,
             kind: row.kind,

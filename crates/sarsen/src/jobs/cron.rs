@@ -30,7 +30,8 @@ impl Timing {
     pub(crate) fn cron(expression: &str, zone: &str) -> Result<Self> {
         let wrong = |what: &str| Error::invalid(format!("`{expression}` is no cron expression: {what}"));
         let cron: Cron = expression.parse().map_err(|error: croner::errors::CronError| {
-            wrong(&error.to_string()).hint("write minute, hour, day of month, month, day of week, such as `0 8 * * MON`")
+            wrong(&error.to_string())
+                .hint("write minute, hour, day of month, month, day of week, such as `0 8 * * MON`")
         })?;
         let timing = Self::Cron(Box::new((cron, time_zone(zone)?)));
         match timing.after(Timestamp::from_micros(YEAR_2000)) {
@@ -209,7 +210,10 @@ mod tests {
     fn other_zones_change_at_other_hours_and_by_other_amounts() {
         // Half an hour is left out, and repeated.
         assert_eq!(next("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00:00Z", 1), ["04 02:30 +11"]);
-        assert_eq!(next("45 1 * * *", "Australia/Lord_Howe", "2026-04-04T13:00:00Z", 2), ["05 01:45 +11", "06 01:45 +1030"]);
+        assert_eq!(
+            next("45 1 * * *", "Australia/Lord_Howe", "2026-04-04T13:00:00Z", 2),
+            ["05 01:45 +11", "06 01:45 +1030"]
+        );
         // Midnight itself is left out: the day begins at one o'clock.
         assert_eq!(next("0 0 * * *", "Asia/Beirut", "2026-03-28T12:00:00Z", 2), ["29 01:00 EEST", "30 00:00 EEST"]);
         assert_eq!(next("30 2 * * *", "America/New_York", "2026-03-08T00:00:00Z", 2), ["08 03:00 EDT", "09 02:30 EDT"]);
@@ -219,10 +223,13 @@ mod tests {
 
     #[test]
     fn back_and_forth_the_times_are_the_same() {
-        let spans = [("2026-03-01T00:00:00Z", "2026-04-15T00:00:00.000001Z"), ("2026-09-20T00:00:00Z", "2026-11-10T12:00:00Z")];
+        let spans =
+            [("2026-03-01T00:00:00Z", "2026-04-15T00:00:00.000001Z"), ("2026-09-20T00:00:00Z", "2026-11-10T12:00:00Z")];
         let zones = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Beirut", "Africa/Cairo"];
         for zone in zones {
-            for expression in ["30 2 * * *", "0,30 1,2,3 * * SUN", "*/40 * * * *", "10 */2 * * *", "@weekly", "5 0 0 * * *"] {
+            for expression in
+                ["30 2 * * *", "0,30 1,2,3 * * SUN", "*/40 * * * *", "10 */2 * * *", "@weekly", "5 0 0 * * *"]
+            {
                 for (first, last) in spans {
                     let (timing, last) = (cron(expression, zone), at(last));
                     let begin = timing.after(at(first)).expect("there is one");

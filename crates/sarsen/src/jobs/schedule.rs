@@ -99,13 +99,8 @@ impl Schedule {
         Self { missed, ..self }
     }
 
-    /// Its name.
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
-    }
-
     /// When it fires, as its row says it: the expression, or `every 300s`.
-    pub(crate) fn expression(&self) -> String {
+    fn expression(&self) -> String {
         match self.when {
             When::Cron(expression) => expression.to_owned(),
             When::Every(every) => format!("every {}s", every.as_secs_f64()),
@@ -125,20 +120,46 @@ impl Schedule {
 /// Makes the job of a firing.
 type Make = Arc<dyn Fn(&Jobs, On<'_>, Firing) -> Result<NewJob> + Send + Sync>;
 
-/// A schedule that a module has declared, ready to fire.
+/// A schedule as a module declares it.
 #[derive(Clone)]
-pub(crate) struct Scheduled {
+pub(crate) struct Declared {
     schedule: Schedule,
-    timing: Timing,
-    pub(crate) module: &'static str,
-    pub(crate) kind: &'static str,
+    module: &'static str,
+    kind: &'static str,
     make: Make,
 }
 
-impl fmt::Debug for Scheduled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scheduled").field("schedule", &self.schedule).field("kind", &self.kind).finish_non_exhaustive()
+impl Declared {
+    /// The schedule of `module`, whose firings become jobs by `make`.
+    pub(crate) fn new<J: Job>(
+        schedule: Schedule,
+        module: &'static str,
+        make: impl Fn(Firing) -> J + Send + Sync + 'static,
+    ) -> Self {
+        let make: Make = Arc::new(move |jobs, on, firing| jobs.make(on, &make(firing), Options::new()));
+        Self { schedule, module, kind: J::KIND, make }
     }
+
+    /// The schedule ready to fire; an error when it says something impossible.
+    pub(crate) fn scheduled(self) -> Result<Scheduled> {
+        let name = self.schedule.name;
+        check_name("schedule", name, 100)?;
+        let timing = self.schedule.timing().map_err(|error| error.context(format!("schedule `{name}`")))?;
+        Ok(Scheduled { declared: self, timing })
+    }
+}
+
+impl fmt::Debug for Declared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Declared").field("schedule", &self.schedule).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// A schedule that is ready to fire.
+#[derive(Clone, Debug)]
+pub(crate) struct Scheduled {
+    declared: Declared,
+    timing: Timing,
 }
 
 /// What to do about a schedule that is due.
@@ -154,18 +175,6 @@ pub(crate) struct Plan {
 pub(crate) const NEVER: Timestamp = Timestamp::MAX;
 
 impl Scheduled {
-    /// The schedule of `module`, whose firings become jobs by `make`; an error when it says something impossible.
-    pub(crate) fn new<J: Job>(
-        schedule: Schedule,
-        module: &'static str,
-        make: impl Fn(Firing) -> J + Send + Sync + 'static,
-    ) -> Result<Self> {
-        check_name("schedule", schedule.name, 100)?;
-        let timing = schedule.timing().map_err(|error| error.context(format!("schedule `{}`", schedule.name)))?;
-        let make: Make = Arc::new(move |jobs, on, firing| jobs.make(on, &make(firing), Options::new()));
-        Ok(Self { schedule, timing, module, kind: J::KIND, make })
-    }
-
     /// What is wrong with these schedules together.
     pub(crate) fn problems(schedules: &[Scheduled], registry: &Registry) -> Vec<Error> {
         let mut problems = Vec::new();
@@ -175,8 +184,8 @@ impl Scheduled {
                 let text = format!("schedule `{name}` is declared twice");
                 problems.push(Error::invalid(text).hint("give one of them another name"));
             }
-            if registry.kind(scheduled.kind).is_none() {
-                let text = format!("schedule `{name}` makes `{}`, which no module does", scheduled.kind);
+            if registry.kind(scheduled.kind()).is_none() {
+                let text = format!("schedule `{name}` makes `{}`, which no module does", scheduled.kind());
                 problems.push(Error::invalid(text).hint("say `declare.job::<…>(…)` in the module that does it"));
             }
         }
@@ -184,20 +193,24 @@ impl Scheduled {
     }
 
     pub(crate) fn name(&self) -> &'static str {
-        self.schedule.name
+        self.declared.schedule.name
     }
 
-    pub(crate) fn missed(&self) -> Missed {
-        self.schedule.missed
+    pub(crate) fn module(&self) -> &'static str {
+        self.declared.module
+    }
+
+    fn kind(&self) -> &'static str {
+        self.declared.kind
     }
 
     /// Its row, as a scheduler that sees it first at `now` writes it.
     pub(crate) fn row(&self, now: Timestamp) -> ScheduleRow {
         ScheduleRow {
             name: self.name().to_owned(),
-            kind: self.kind.to_owned(),
-            cron: self.schedule.expression(),
-            zone: self.schedule.zone.to_owned(),
+            kind: self.kind().to_owned(),
+            cron: self.declared.schedule.expression(),
+            zone: self.declared.schedule.zone.to_owned(),
             next_at: self.after(now).as_micros(),
             last_at: None,
             paused: 0,
@@ -211,9 +224,10 @@ impl Scheduled {
 
     /// What to fire at `now`, where `due` is the first time that has not been fired.
     pub(crate) fn plan(&self, due: Timestamp, now: Timestamp) -> Plan {
-        let most = if self.schedule.missed == Missed::All { MOST_MISSED } else { 1 };
+        let missed = self.declared.schedule.missed;
+        let most = if missed == Missed::All { MOST_MISSED } else { 1 };
         let mut fire = self.timing.due(due, now, most);
-        if self.schedule.missed == Missed::Skip {
+        if missed == Missed::Skip {
             fire.retain(|at| now.since(*at) <= LATE);
         }
         let last = fire.last().copied().unwrap_or(due);
@@ -230,7 +244,7 @@ impl Scheduled {
 
     /// The job of a firing.
     pub(crate) fn make(&self, jobs: &Jobs, on: On<'_>, at: Timestamp) -> Result<NewJob> {
-        (self.make)(jobs, on, Firing { at, name: self.name() })
+        (self.declared.make)(jobs, on, Firing { at, name: self.name() })
     }
 }
 
@@ -247,7 +261,7 @@ mod tests {
     }
 
     fn scheduled(schedule: Schedule) -> Result<Scheduled> {
-        Scheduled::new(schedule, "test", |_| Tidy)
+        Declared::new(schedule, "test", |_| Tidy).scheduled()
     }
 
     fn at(text: &str) -> Timestamp {
@@ -299,7 +313,10 @@ mod tests {
             let error = scheduled(schedule).expect_err("is wrong");
             assert!(error.message().contains(says), "{error}");
         }
-        let twice = [scheduled(Schedule::cron("t", "@daily")).expect("right"), scheduled(Schedule::cron("t", "@daily")).expect("right")];
+        let twice = [
+            scheduled(Schedule::cron("t", "@daily")).expect("right"),
+            scheduled(Schedule::cron("t", "@daily")).expect("right"),
+        ];
         let problems = Scheduled::problems(&twice, &Registry::default());
         let words: Vec<&str> = problems.iter().map(Error::message).collect();
         let unknown = "schedule `t` makes `test.tidy`, which no module does";

@@ -39,9 +39,16 @@ impl Scheduler {
     /// Fires until the application stops, as often as something is due; looks at least every `jobs.poll`.
     pub(crate) async fn run(self, lifecycle: Lifecycle) {
         let poll = self.jobs.0.section.poll.0;
-        let mut failures = 0;
+        let (mut prepared, mut failures) = (false, 0);
         while !lifecycle.is_stopping() {
-            let wait = match self.tick().await {
+            let looked = async {
+                if !prepared {
+                    self.prepare().await?;
+                    prepared = true;
+                }
+                self.tick().await
+            };
+            let wait = match looked.await {
                 Ok(next) => {
                     failures = 0;
                     next.map_or(poll, |next| next.min(poll))
@@ -125,7 +132,7 @@ impl Scheduler {
     /// One firing as an Operation of its own, unless another process was quicker.
     async fn fire(&self, scheduled: &Scheduled, row: &ScheduleRow, plan: &Plan) -> Result<()> {
         let (name, kind) = (scheduled.name(), OperationKind::Schedule);
-        let operation = Operation::open_in(kind, name.into(), scheduled.module, Trace::new(), &self.recorder);
+        let operation = Operation::open_in(kind, name.into(), scheduled.module(), Trace::new(), &self.recorder);
         let taken = match operation.scope(AssertUnwindSafe(self.take(scheduled, row, plan)).catch_unwind()).await {
             Ok(taken) => taken,
             Err(panic) => Err(Error::internal(format!("panic: {}", panic_words(&*panic)))),

@@ -59,6 +59,9 @@ impl TestApp {
             Ok(running) => running,
             Err(error) => panic!("the application did not start: {}", error.report()),
         };
+        if let Err(error) = running.scheduler().prepare().await {
+            panic!("the schedules cannot be written down: {}", error.report());
+        }
         running.recorder().drain();
         let client = Client::new(running.stack().clone());
         TestApp { running: Some(running), client, _database: database }

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::data::{IntoValue, Value};
 use crate::error::Result;
 use crate::jobs::admin::{BatchState, Failed, Filter, JobDetail, Listed, WorkerState};
-use crate::jobs::state::{AVAILABLE, JobState, RETRYABLE, RUNNING, SCHEDULED, State, WAITING};
+use crate::jobs::state::{ENDED, JobState, State};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -111,10 +111,10 @@ impl Store {
             complete &= all;
             rows.extend(some);
         }
-        match filter.state.map(State::number) {
-            Some(AVAILABLE) => rows.sort_by_key(|row| (row.priority, row.run_at, row.id)),
-            Some(SCHEDULED | RETRYABLE) => rows.sort_by_key(|row| (row.run_at, row.id)),
-            None | Some(RUNNING | WAITING) => rows.sort_by_key(|row| std::cmp::Reverse(row.id)),
+        match filter.state {
+            Some(State::Available) => rows.sort_by_key(|row| (row.priority, row.run_at, row.id)),
+            Some(State::Scheduled | State::Retryable) => rows.sort_by_key(|row| (row.run_at, row.id)),
+            None | Some(State::Running | State::Waiting) => rows.sort_by_key(|row| std::cmp::Reverse(row.id)),
             Some(_) => rows.sort_by_key(|row| std::cmp::Reverse((row.finished_at, row.id))),
         }
         rows.truncate(filter.most());
@@ -132,9 +132,7 @@ impl Store {
                 vec![path!(live!(), "WHERE state IN (1, 2) ORDER BY run_at", vec![], false)]
             }
             Some(state) => {
-                let outcome = state.number() - crate::jobs::state::ENDED;
-                let places = "WHERE outcome = ? ORDER BY finished_at DESC";
-                let _ = places;
+                let outcome = state.number() - ENDED;
                 vec![path!(ended!(), "WHERE outcome = ? ORDER BY finished_at DESC", vec![Value::Int(outcome)], no_more)]
             }
             None => vec![
@@ -150,7 +148,8 @@ impl Store {
         let path = |queue: String| {
             let mut binds = vec![queue.into_value()?];
             if filter.key.is_empty() {
-                let places = path!(live!(), "WHERE state = 0 AND queue = ? ORDER BY priority, run_at, id", binds, exact);
+                let places =
+                    path!(live!(), "WHERE state = 0 AND queue = ? ORDER BY priority, run_at, id", binds, exact);
                 return Ok(places);
             }
             binds.push(filter.key.as_str().into_value()?);
@@ -168,7 +167,8 @@ impl Store {
     async fn look(&self, path: &Path, filter: &Filter) -> Result<(Vec<Row>, bool)> {
         let most = i64::try_from(filter.most()).unwrap_or(LOOK);
         let state = filter.state.map_or(-1, State::number);
-        let bound = |sql: &'static str| path.binds.iter().cloned().fold(self.db.query(sql), |query, bind| query.bind(bind));
+        let bound =
+            |sql: &'static str| path.binds.iter().cloned().fold(self.db.query(sql), |query, bind| query.bind(bind));
         let query = bound(path.list).bind(if path.exact { most } else { LOOK }).bind(state).bind(state);
         let texts = [&filter.queue, &filter.kind, &filter.key];
         let query = texts.into_iter().fold(query, |query, text| query.bind(text.as_str()).bind(text.as_str()));

@@ -2,18 +2,15 @@
 
 use super::settle::{self, Failure};
 use super::{Store, flag};
-use crate::clock::Timestamp;
 use crate::data::{On, Tx};
 use crate::error::{Error, Result};
 use crate::jobs::admin::{Discarded, Filter};
-use crate::jobs::state::{ENDED, RETRYABLE, RUNNING, SCHEDULED, State};
+use crate::jobs::state::State;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Dead letters that one transaction brings back.
 const BATCH: i64 = 500;
-/// What the outcome of a dead letter is in the history.
-const DEAD: i64 = 2;
 /// Under this attempt stands in the errors that somebody gave a job up; runs count from 1.
 const BY_HAND: u32 = 0;
 
@@ -27,16 +24,13 @@ struct Locked {
 }
 
 impl Locked {
-    fn is_dead(&self) -> bool {
-        self.state == DEAD + ENDED
+    fn state(&self) -> Result<State> {
+        State::of(self.state)
     }
+}
 
-    fn conflict(&self, id: Uuid, hint: &'static str) -> Error {
-        match State::of(self.state) {
-            Ok(state) => Error::conflict(format!("job {id} is {state}")).hint(hint),
-            Err(error) => error,
-        }
-    }
+fn conflict(id: Uuid, state: State, hint: &'static str) -> Error {
+    Error::conflict(format!("job {id} is {state}")).hint(hint)
 }
 
 /// The job, live or ended, which nobody else changes until the commit.
@@ -57,7 +51,7 @@ impl Store {
             .within(async |tx| {
                 let sql = "SELECT state, kind, queue, flags FROM sarsen_jobs WHERE id = ? FOR UPDATE";
                 let Some(job) = tx.own(sql).bind(id).optional::<Locked>().await? else { return Ok(false) };
-                if job.state == RUNNING {
+                if job.state()? == State::Running {
                     // Its worker reads this with its next beat.
                     let sql = "UPDATE sarsen_jobs SET flags = flags | 16 WHERE id = ?";
                     tx.own(sql).bind(id).execute().await?;
@@ -74,11 +68,13 @@ impl Store {
         On::Db(&self.db)
             .within(async |tx| {
                 let job = locked(tx, id).await?;
-                if job.is_dead() {
-                    return revive(tx, &[id]).await;
-                }
-                if job.state != SCHEDULED && job.state != RETRYABLE {
-                    return Err(job.conflict(id, "only dead letters, and jobs that wait for a time, can be retried"));
+                match job.state()? {
+                    State::Discarded => return revive(tx, &[id]).await,
+                    State::Scheduled | State::Retryable => {}
+                    state => {
+                        let hint = "only dead letters, and jobs that wait for a time, can be retried";
+                        return Err(conflict(id, state, hint));
+                    }
                 }
                 let sql = "UPDATE sarsen_jobs SET state = 0, run_at = ? WHERE id = ?";
                 tx.own(sql).bind(tx.clock().now().as_micros()).bind(id).execute().await?;
@@ -111,11 +107,12 @@ impl Store {
         On::Db(&self.db)
             .within(async |tx| {
                 let job = locked(tx, id).await?;
-                if job.state == RUNNING || (job.state >= ENDED && !job.is_dead()) {
-                    return Err(job.conflict(id, "only what is dead or has yet to run can be edited"));
+                let state = job.state()?;
+                if matches!(state, State::Running | State::Completed | State::Cancelled) {
+                    return Err(conflict(id, state, "only what is dead or has yet to run can be edited"));
                 }
                 let (version, args) = seal(&job.kind, job.flags & flag::ENCRYPTED != 0)?;
-                let sql = if job.is_dead() {
+                let sql = if state == State::Discarded {
                     "UPDATE sarsen_job_history SET args = ?, version = COALESCE(CAST(? AS BIGINT), version) WHERE id = ?"
                 } else {
                     "UPDATE sarsen_jobs SET args = ?, version = COALESCE(CAST(? AS BIGINT), version) WHERE id = ?"
@@ -130,15 +127,13 @@ impl Store {
         On::Db(&self.db)
             .within(async |tx| {
                 let job = locked(tx, id).await?;
-                if job.is_dead() {
-                    delete(tx, id).await?;
-                    return Ok(Discarded::Deleted);
-                }
-                if job.state == RUNNING {
-                    return Err(job.conflict(id, "cancel it: what runs is told to stop"));
-                }
-                if job.state >= ENDED {
-                    return Err(job.conflict(id, "there is nothing to give up"));
+                match job.state()? {
+                    State::Discarded => return delete(tx, id).await.map(|()| Discarded::Deleted),
+                    State::Running => {
+                        return Err(conflict(id, State::Running, "cancel it: what runs is told to stop"));
+                    }
+                    state if state.has_ended() => return Err(conflict(id, state, "there is nothing to give up")),
+                    _ => {}
                 }
                 let failure = Failure { kind: "discarded", message: "somebody gave it up".to_owned() };
                 settle::note(tx, id, BY_HAND, &failure).await?;
@@ -211,7 +206,8 @@ async fn count_up(tx: &Tx, jobs: &[(Uuid, String, i64, Option<Uuid>)]) -> Result
     }
     for (batch, jobs) in batches {
         let count = i64::try_from(jobs.len()).unwrap_or(i64::MAX);
-        let sql = "UPDATE sarsen_job_batches SET pending = pending + ?, failed = failed - ? WHERE id = ? AND pending > 0";
+        let sql =
+            "UPDATE sarsen_job_batches SET pending = pending + ?, failed = failed - ? WHERE id = ? AND pending > 0";
         if tx.own(sql).bind(count).bind(count).bind(batch).execute().await? == 0 {
             let sql = "UPDATE sarsen_jobs SET flags = flags & ? WHERE id IN (?)";
             tx.own(sql).bind(!flag::IN_BATCH).bind_list(jobs).execute().await?;
@@ -233,8 +229,7 @@ mod tests {
 
     #[test]
     fn the_numbers_in_the_texts_are_those_of_the_states() {
-        assert_eq!(DEAD, State::Discarded.number() - ENDED);
+        assert_eq!(State::Discarded.number() - crate::jobs::state::ENDED, 2);
         assert_eq!(flag::CANCELLED, 16);
-        let _ = Timestamp::from_micros(0);
     }
 }

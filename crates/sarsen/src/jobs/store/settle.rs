@@ -189,7 +189,7 @@ async fn release(tx: &Tx, before: &[Uuid]) -> Result<()> {
 }
 
 /// What waits for a cancelled job is cancelled too, and what waits for that.
-async fn cancel_waiting(tx: &Tx, before: &[Uuid]) -> Result<()> {
+pub(super) async fn cancel_waiting(tx: &Tx, before: &[Uuid]) -> Result<()> {
     if before.is_empty() {
         return Ok(());
     }
