@@ -29,13 +29,16 @@ impl Running {
     /// Starts what the roles of this process say: the worker, and the scheduler. Serving does it by itself.
     pub async fn work(&self) -> Result<Working> {
         let has = |role: &str| self.config().process.roles.iter().any(|name| name == role);
-        let worker = if has(WORKER) { Some(self.start_worker().await?) } else { None };
-        let scheduler = has(SCHEDULER).then(|| lifecycle::spawn(self.scheduler().run(self.lifecycle().clone())));
+        let (busy, timed) =
+            (self.jobs().registry().kinds().next().is_some(), !self.jobs().registry().schedules().is_empty());
+        let worker = if has(WORKER) && busy { Some(self.start_worker().await?) } else { None };
+        let scheduler =
+            (has(SCHEDULER) && timed).then(|| lifecycle::spawn(self.scheduler().run(self.lifecycle().clone())));
         Ok(Working { worker, scheduler, lifecycle: self.lifecycle().clone() })
     }
 
-    /// Fires the schedules that are due now, and does the jobs that are due now, and those that they enqueue, until none is left; at most 10,000. For tests, and for
-    /// commands that want to see it done.
+    /// Fires the schedules that are due now, and does the jobs that are due and those that they enqueue, until none is left;
+    /// at most 10,000. For tests, and for commands that want to see it done.
     pub async fn run_jobs(&self) -> Result<Ran> {
         self.scheduler().tick().await?;
         drain(self.jobs(), self.recorder()).await
