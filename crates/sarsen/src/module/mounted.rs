@@ -10,6 +10,7 @@ use crate::data::{Db, ModuleMigrations};
 use crate::error::{Error, Result};
 use crate::http::{Authenticate, ModuleRoutes};
 use crate::jobs::registry::Handler;
+use crate::jobs::schedule::Declared;
 use crate::jobs::{Jobs, KindInfo, Queue};
 use crate::lifecycle::Lifecycle;
 use std::fmt;
@@ -52,6 +53,7 @@ type Starter = Box<dyn FnOnce(Surroundings) -> BoxFuture<'static, Result<Live>> 
 pub(crate) struct Mounted {
     pub(crate) info: ModuleInfo,
     pub(crate) migrations: ModuleMigrations,
+    pub(crate) schedules: Vec<Declared>,
     pub(crate) check_config: fn(&Config) -> Result<()>,
     pub(crate) init: Starter,
 }
@@ -72,9 +74,10 @@ impl Mounted {
             queues: declared.queues.clone(),
         };
         let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
-        let bound = handle.clone();
+        let (bound, schedules) = (handle.clone(), declared.schedules.clone());
         let init: Starter = Box::new(move |around| Box::pin(init::<M>(deps, declared, bound, around)));
-        (Self { info, migrations, check_config: |config| config_of::<M>(config).map(drop), init }, handle)
+        let check_config = |config: &Config| config_of::<M>(config).map(drop);
+        (Self { info, migrations, schedules, check_config, init }, handle)
     }
 }
 
