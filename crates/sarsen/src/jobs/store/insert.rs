@@ -141,8 +141,7 @@ impl Channels {
 
 async fn insert_dependent(tx: &Tx, jobs: Vec<NewJob>, now: Timestamp) -> Result<Vec<Enqueued>> {
     let all = who_is_first(tx, &jobs, now).await?;
-    let taken: Vec<NewJob> =
-        jobs.into_iter().zip(&all).filter(|(_, one)| !one.duplicate).map(|(job, _)| job).collect();
+    let taken: Vec<NewJob> = jobs.into_iter().zip(&all).filter(|(_, one)| !one.duplicate).map(|(job, _)| job).collect();
     let places = places(tx, &taken, now).await?;
     let mut channels = Channels::default();
     let mut rows = Vec::with_capacity(taken.len());

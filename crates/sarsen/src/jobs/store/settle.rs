@@ -86,7 +86,8 @@ impl Store {
 
 /// Those of the jobs that the worker still holds, with their flags, locked until the commit.
 async fn held(tx: &Tx, worker: Uuid, jobs: &[(Uuid, i64)]) -> Result<Vec<(Uuid, i64)>> {
-    let sql = "SELECT id, lease, flags FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 ORDER BY id FOR UPDATE";
+    let sql =
+        "SELECT id, lease, flags FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 ORDER BY id FOR UPDATE";
     let rows: Vec<(Uuid, i64, i64)> = tx.own(sql).bind_list(jobs.iter().map(|(id, _)| *id)).bind(worker).all().await?;
     let held = rows.into_iter().filter(|(id, lease, _)| jobs.contains(&(*id, *lease)));
     Ok(held.map(|(id, _, flags)| (id, flags)).collect())

@@ -250,7 +250,8 @@ impl Store {
     async fn rescue_one(&self, tx: &Tx, worker: Uuid, job: &Left, died: bool) -> Result<bool> {
         let limit = self.registry.crashes(&job.kind);
         // Whether the process may have died of it: one whose last chance this was says when it begins.
-        let blamed = died && (job.flags & flag::BEGUN != 0 || !is_last_chance(job.crashes, job.attempt, job.max_attempts, limit));
+        let blamed = died
+            && (job.flags & flag::BEGUN != 0 || !is_last_chance(job.crashes, job.attempt, job.max_attempts, limit));
         let crashes = job.crashes + u32::from(blamed);
         if blamed && (crashes >= limit || job.attempt >= job.max_attempts) {
             let message = format!("the process died while it ran, {crashes} times (worker {worker})");
