@@ -19,9 +19,8 @@ const BUCKET: i64 = 4096;
 const RARE: i64 = 3;
 /// Most buckets of one step.
 const MAX_WIDTH: i64 = 64;
-/// How many times the documents wanted a search looks at before it asks for their scope. Each look walks the lists
-/// from their end again, so there are few: the first serves those who search nearly everywhere.
-const PROBES: [usize; 2] = [1, 8];
+/// How many times the documents wanted a search looks at, at most, before it asks for their scope.
+const LOOKED_AT: usize = 8;
 
 /// An inverted index over documents with rising numbers. Each belongs to a scope (a channel, a project).
 ///
@@ -64,10 +63,11 @@ impl Search {
     }
 
     async fn put_each(&self, tx: &Tx, documents: &[(i64, &str, &str)]) -> Result<()> {
-        let sql = format!("INSERT OR REPLACE INTO {} (rowid, scope, place, text) VALUES (?, ?, ?, ?)", self.table);
+        let sql = format!("INSERT OR REPLACE INTO {} (rowid, place, text) VALUES (?, ?, ?)", self.table);
         for (id, scope, text) in documents {
-            let (place, text) = (word_of(scope), words(text).join(" "));
-            tx.query(sql.clone()).bind(*id).bind(place.as_str()).bind(place.as_str()).bind(text).execute().await?;
+            let place = word_of(scope);
+            let text = format!("_{place} {}", words(text).join(" "));
+            tx.query(sql.clone()).bind(*id).bind(place).bind(text).execute().await?;
         }
         Ok(())
     }
@@ -123,30 +123,36 @@ impl Search {
 
     /// The index gives documents in the order of their numbers, so the newest come first and it can stop.
     ///
-    /// Terms for scopes are in most documents, and walking them costs more than the words do. So the newest documents
-    /// with the words are looked at first, whatever their scope; only when too few of them are in it, it is asked for.
+    /// Many scopes are many lists to walk. So the newest documents with the words are looked at first, whatever their
+    /// scope; only when too few of them are in it, it is asked for.
     async fn find_ordered(&self, db: &Db, wanted: &Wanted<'_>) -> Result<Vec<i64>> {
         let (table, Wanted { words, scopes, before, limit }) = (self.table, *wanted);
         let words = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" AND ");
         let places: Vec<String> = scopes.iter().map(|scope| word_of(scope)).collect();
         let sql =
             format!("SELECT rowid, place FROM {table} WHERE {table} MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?");
-        let (limit, mut below, mut found) = (limit as usize, before, Vec::new());
-        let skipped = usize::from(places.len() == 1);
-        for size in PROBES.iter().skip(skipped).map(|times| limit * times) {
-            let probe = db.query(sql.clone()).bind(format!("text : ({words})")).bind(below);
+        let (limit, mut below, mut found, mut looked_at) = (limit as usize, before, Vec::new(), 0);
+        let mut size = limit;
+        while places.len() > 1 && looked_at + size <= limit * LOOKED_AT {
+            let probe = db.query(sql.clone()).bind(words.as_str()).bind(below);
             let newest = probe.bind(i64::try_from(size).unwrap_or(i64::MAX)).all::<(i64, String)>().await?;
             let ended = newest.len() < size;
             below = newest.last().map_or(below, |(id, _)| *id);
+            looked_at += size;
             found.extend(newest.into_iter().filter(|(_, place)| places.contains(place)).map(|(id, _)| id));
             found.truncate(limit);
             if ended || found.len() == limit {
                 return Ok(found);
             }
+            // What should hold those that are missing.
+            size = (limit - found.len()) * looked_at * 2 / found.len().max(1);
         }
         let missing = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
         let sql = format!("SELECT rowid FROM {table} WHERE {table} MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?");
-        let matched = format!("text : ({words}) AND scope : ({})", places.join(" OR "));
+        let places = places.iter().map(|place| format!("\"_{place}\"")).collect::<Vec<_>>().join(" OR ");
+        // No document has the word `_`. It keeps the others together: of one list of ANDs each would ask the scope for
+        // every document it comes by, and the scope's list is the longest; so only what has all of them does.
+        let matched = format!("(({words}) NOT \"_\") AND ({places})");
         let rest = db.query(sql).bind(matched).bind(below).bind(missing).all::<(i64,)>().await?;
         found.extend(rest.into_iter().map(|(id,)| id));
         Ok(found)
@@ -209,6 +215,7 @@ fn words_of_query(text: &str) -> Result<Vec<String>> {
 }
 
 /// A scope as one word of small letters and digits, and no other scope's: what is neither is spelled `z` and two digits.
+/// With `_` in front it is a word that no text can hold.
 fn word_of(scope: &str) -> String {
     spelled(scope, 's', 'z', |byte| matches!(byte, b'a'..=b'y' | b'0'..=b'9'))
 }
