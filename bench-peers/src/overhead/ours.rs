@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::pipe::Pipe;
-use crate::sample::{HELLO, Hello, LIST, Message, ONE};
+use crate::sample::{self, HELLO, Hello, LIST, Message, ONE};
 use axum::extract::State;
 use futures_util::FutureExt;
 use http::Request;
@@ -40,6 +40,7 @@ impl Stacked {
         let recorder = Recorder::new(8_192);
         let lifecycle = Lifecycle::default();
         lifecycle.set_ready();
+        sample::log(&recorder, lifecycle.clone());
         let mut parts = StackParts::new(&HttpSection::default(), &recorder, Health::new(lifecycle));
         let db = db.for_module("bench");
         parts.modules.push(ModuleRoutes::new("bench", move || {
@@ -52,7 +53,7 @@ impl Stacked {
         Ok(Self { stack: Stack::new(parts)?, recorder })
     }
 
-    /// The log task would take the closed Operations; here the bench does, between the rounds.
+    /// The log task looks every 50 ms, and the rounds are quicker than its queue is long: the bench empties it between them.
     pub(super) async fn pipe(&self, path: &str) -> Outcome<Pipe> {
         let (stack, recorder) = (self.stack.clone(), self.recorder.clone());
         // As `sarsen::http::serve` does it.
