@@ -1,7 +1,9 @@
 //! What a process does beside answering: it works on jobs, and fires schedules, as its roles say.
 
 use super::Running;
+use crate::clock;
 use crate::error::Result;
+use crate::events::{catch_up, run_projections};
 use crate::jobs::Ran;
 use crate::jobs::scheduler::Scheduler;
 use crate::jobs::worker::{Worker, drain};
@@ -22,6 +24,7 @@ const SCHEDULER: &str = "scheduler";
 pub struct Working {
     worker: Option<Worker>,
     scheduler: Option<JoinHandle<()>>,
+    projections: Vec<JoinHandle<()>>,
     lifecycle: Lifecycle,
 }
 
@@ -29,19 +32,33 @@ impl Running {
     /// Starts what the roles of this process say: the worker, and the scheduler. Serving does it by itself.
     pub async fn work(&self) -> Result<Working> {
         let has = |role: &str| self.config().process.roles.iter().any(|name| name == role);
-        let (busy, timed) =
-            (self.jobs().registry().kinds().next().is_some(), !self.jobs().registry().schedules().is_empty());
-        let worker = if has(WORKER) && busy { Some(self.start_worker().await?) } else { None };
-        let scheduler =
-            (has(SCHEDULER) && timed).then(|| lifecycle::spawn(self.scheduler().run(self.lifecycle().clone())));
-        Ok(Working { worker, scheduler, lifecycle: self.lifecycle().clone() })
+        let lifecycle = self.lifecycle().clone();
+        let mut working = Working { worker: None, scheduler: None, projections: Vec::new(), lifecycle };
+        if has(WORKER) {
+            if self.jobs().registry().kinds().next().is_some() {
+                working.worker = Some(self.start_worker().await?);
+            }
+            working.projections = run_projections(self.events(), self.recorder(), self.lifecycle());
+        }
+        if has(SCHEDULER) && !self.jobs().registry().schedules().is_empty() {
+            working.scheduler = Some(lifecycle::spawn(self.scheduler().run(self.lifecycle().clone())));
+        }
+        Ok(working)
     }
 
-    /// Fires the schedules that are due now, and does the jobs that are due and those that they enqueue, until none is left;
-    /// at most 10,000. For tests, and for commands that want to see it done.
+    /// Fires the schedules that are due now, does the jobs that are due and those that they enqueue, and brings projections
+    /// up to date, until nothing is left; at most 10,000 jobs. For tests, and for commands that want to see it done.
     pub async fn run_jobs(&self) -> Result<Ran> {
         self.scheduler().tick().await?;
-        drain(self.jobs(), self.recorder()).await
+        let mut all = Ran::default();
+        loop {
+            let applied = catch_up(self.events()).await?;
+            let ran = drain(self.jobs(), self.recorder()).await?;
+            all += ran;
+            if applied == 0 && ran.total() == 0 {
+                return Ok(all);
+            }
+        }
     }
 
     /// Fires the schedules of this application when it is asked to.
@@ -63,6 +80,9 @@ impl Working {
         if let Some(scheduler) = self.scheduler {
             let _ = scheduler.await;
         }
+        // A projection stops between two batches.
+        let projections = futures_util::future::join_all(self.projections);
+        let _ = clock::until(clock::monotonic() + limit, projections).await;
         if let Some(worker) = self.worker {
             worker.stop(limit).await;
         }

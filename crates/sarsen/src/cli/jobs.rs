@@ -158,7 +158,7 @@ impl Form {
 /// Does one verb on the application's database, which a start has made.
 pub(super) async fn run(app: &App, verb: JobsVerb) -> Result<()> {
     let db = super::doctor::connect_to_made(app).await?;
-    let done = obey(app.jobs_on(&db).admin(), verb, db.clock().now()).await;
+    let done = obey(app.handles_on(&db).0.admin(), verb, db.clock().now()).await;
     db.close().await;
     done
 }

@@ -136,7 +136,7 @@ impl Declared {
         module: &'static str,
         make: impl Fn(Firing) -> J + Send + Sync + 'static,
     ) -> Self {
-        let make: Make = Arc::new(move |jobs, on, firing| jobs.make(on, &make(firing), Options::new()));
+        let make: Make = Arc::new(move |jobs, on, firing| jobs.make(on, &make(firing), &Options::new()));
         Self { schedule, module, kind: J::KIND, make }
     }
 

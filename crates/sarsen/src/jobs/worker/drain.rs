@@ -39,6 +39,14 @@ impl Ran {
     }
 }
 
+impl std::ops::AddAssign for Ran {
+    fn add_assign(&mut self, other: Self) {
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.discarded += other.discarded;
+    }
+}
+
 /// Runs what is available at the clock's time, and what that makes available, at most 10,000 jobs.
 pub(crate) async fn drain(jobs: &Jobs, recorder: &Recorder) -> Result<Ran> {
     let shared = Arc::new(Shared::new(jobs, recorder, &Lifecycle::default()));
@@ -65,6 +73,7 @@ async fn drain_all(shared: &Arc<Shared>) -> Result<Ran> {
                 shared.store().exchange(&exchange).await?
             };
             shared.hold(&taken.claimed);
+            shared.free_unique(&taken.claimed).await;
             for job in taken.claimed {
                 let finished = execute(shared, job).await;
                 ran.count(&finished.end);
@@ -87,6 +96,6 @@ async fn settle(shared: &Shared, finished: &Finished) -> Result<()> {
         End::Settled => {}
         End::Not(ending) => store.settle(shared.id(), &[(job, ending)]).await.map(drop)?,
     }
-    shared.let_go(job.id);
+    shared.let_go(job);
     Ok(())
 }
