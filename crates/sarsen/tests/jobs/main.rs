@@ -2,21 +2,21 @@
 //!
 //! The list below is the suite and the table of features in `docs/jobs-features.md`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::disallowed_methods,
-    reason = "a test says what it expects, and some jobs misbehave"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects, and some jobs misbehave")]
 
 mod enqueue;
 mod failing;
 mod limits;
 mod order;
+mod payloads;
+mod poison;
+mod runs;
 mod seen;
 mod stage;
+mod table;
 mod together;
 mod unique;
+mod workers;
 
 use sarsen::testing::{Profile, run};
 
@@ -74,9 +74,38 @@ features! {
         a_large_batch_completes_once_in_several_processes;
     "Chains" in together: a_chain_runs_link_by_link, a_link_waits_until_the_one_before_went_well,
         what_went_well_before_is_not_waited_for, nothing_waits_for_what_is_dead, a_link_is_added_while_the_one_before_ends;
+    "Progress" in runs: progress_is_seen_while_a_job_runs_and_afterwards;
+    "Effects exactly once" in runs: effects_and_completion_happen_together, who_was_replaced_has_no_effect,
+        the_end_of_a_replaced_run_changes_nothing;
+    "Retention" in runs: what_has_ended_is_kept_for_its_time;
+    "Versions of arguments" in payloads: old_arguments_are_upgraded, what_this_build_cannot_read_is_a_dead_letter;
+    "Encrypted arguments, and change of keys" in payloads: encrypted_arguments_cannot_be_read_in_the_table,
+        keys_are_changed_without_losing_jobs;
+    "Several processes" in workers: each_job_is_done_once_by_several_processes, a_job_begins_without_being_looked_for,
+        a_queue_may_have_fewer_places_in_a_process;
+    "Jobs that block or compute" in workers: a_job_that_computes_holds_up_nobody;
+    "Graceful stop" in workers: who_stops_finishes_what_runs_and_gives_back_the_rest,
+        what_runs_too_long_for_a_stop_is_given_back;
+    "Rescue of the jobs of a dead process" in workers: the_jobs_of_a_process_that_died_here_are_done_at_once,
+        the_jobs_of_a_silent_process_are_done_by_others, the_jobs_of_a_process_that_nobody_knows_are_done,
+        a_claim_whose_answer_was_lost_is_given_back, a_process_that_was_held_to_be_dead_begins_anew;
+    "Jobs that kill their process" in poison: a_job_that_kills_its_process_becomes_a_dead_letter,
+        a_job_that_fills_the_memory_becomes_a_dead_letter, a_kind_may_allow_fewer_deaths;
+    "Jobs that cannot be done" in poison: whatever_is_wrong_with_a_job_the_rest_keeps_moving,
+        an_unknown_kind_is_tried_again_for_a_newer_build;
 }
 
 #[test]
 fn the_table_of_features_is_up_to_date() {
-    assert!(!FEATURES.is_empty());
+    table::check(FEATURES);
+}
+
+/// A process that works, which the checks of `poison` start.
+#[test]
+#[ignore = "does something only as a process of its own"]
+fn process_of_its_own() {
+    if let Ok(url) = std::env::var(poison::DATABASE) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        runtime.unwrap().block_on(poison::work(url));
+    }
 }
