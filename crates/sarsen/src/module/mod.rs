@@ -43,6 +43,7 @@ pub(crate) use mounted::{Live, Mounted, Surroundings};
 use crate::clock::Clock;
 use crate::data::Db;
 use crate::error::Result;
+use crate::events::Events;
 use crate::jobs::Jobs;
 use crate::lifecycle::Lifecycle;
 use serde::Serialize;
@@ -98,6 +99,8 @@ pub struct Init<M: Module> {
     pub db: Db,
     /// Enqueues jobs.
     pub jobs: Jobs,
+    /// Publishes events.
+    pub events: Events,
     /// The clock of the application.
     pub clock: Clock,
     /// Says when the application stops.
