@@ -63,7 +63,11 @@ impl Subscription {
 
     /// The kind of job that a delivery is.
     pub(crate) fn kind(&self, module: &'static str) -> KindInfo {
-        KindInfo { kind: self.name, module, version: 1, policy: self.policy }
+        let check = |plain: &[u8]| match serde_json::from_slice::<Recorded>(plain) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::invalid(format!("this is not a recorded event: {error}"))),
+        };
+        KindInfo { kind: self.name, module, version: 1, policy: self.policy, check }
     }
 
     /// The queue of its own that it needs.

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::events::{self, Delivery, Event, Projection, ProjectionHandler, Recorded, Subscribed, Subscription, View};
 use crate::http::Routes;
 use crate::jobs::registry::{self, Handler};
-use crate::jobs::{Job, KindInfo, Queue, Run};
+use crate::jobs::schedule::Declared;
+use crate::jobs::{Firing, Job, KindInfo, Queue, Run, Schedule};
 use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -34,6 +35,7 @@ pub struct Declare<M> {
     pub(super) authenticate: Option<Authenticate<M>>,
     pub(super) jobs: Vec<DeclaredJob<M>>,
     pub(super) queues: Vec<Queue>,
+    pub(super) schedules: Vec<Declared>,
     pub(super) subscriptions: Vec<Subscribed>,
     pub(super) projections: Vec<(Projection, BuildView<M>)>,
 }
@@ -48,6 +50,7 @@ impl<M: Module> Declare<M> {
             authenticate: None,
             jobs: Vec::new(),
             queues: Vec::new(),
+            schedules: Vec::new(),
             subscriptions: Vec::new(),
             projections: Vec::new(),
         };
@@ -98,6 +101,32 @@ impl<M: Module> Declare<M> {
     /// Limits a queue, for all processes together. One that is only named by jobs has no limits.
     pub fn queue(&mut self, queue: Queue) -> &mut Self {
         self.queues.push(queue);
+        self
+    }
+
+    /// Enqueues a job again and again: `make` gives the job of one firing, which is done like any other.
+    ///
+    /// ```
+    /// use sarsen::jobs::{Firing, Job, Missed, Schedule};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct WeeklyReport { until: sarsen::Timestamp }
+    ///
+    /// impl Job for WeeklyReport {
+    ///     const KIND: &'static str = "messages.weekly_report";
+    /// }
+    ///
+    /// fn declare<M: sarsen::Module>(declare: &mut sarsen::Declare<M>) {
+    ///     let monday = Schedule::cron("messages.weekly_report", "0 8 * * MON").zone("Europe/Berlin").missed(Missed::Once);
+    ///     declare.schedule(monday, |firing: Firing| WeeklyReport { until: firing.at });
+    /// }
+    /// ```
+    pub fn schedule<J: Job>(
+        &mut self,
+        schedule: Schedule,
+        make: impl Fn(Firing) -> J + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.schedules.push(Declared::new(schedule, M::NAME, make));
         self
     }
 
