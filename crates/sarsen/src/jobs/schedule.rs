@@ -222,6 +222,11 @@ impl Scheduled {
         self.timing.after(now).unwrap_or(NEVER)
     }
 
+    /// Whether it is due later than it should be: a clock was set back, by more than clocks of processes differ.
+    pub(crate) fn is_ahead(&self, due: Timestamp, now: Timestamp) -> bool {
+        due > self.after(now + LATE)
+    }
+
     /// What to fire at `now`, where `due` is the first time that has not been fired.
     pub(crate) fn plan(&self, due: Timestamp, now: Timestamp) -> Plan {
         let missed = self.declared.schedule.missed;
@@ -300,6 +305,17 @@ mod tests {
         let every = scheduled(Schedule::every("t", Duration::from_secs(3600)).missed(Missed::Skip)).expect("is right");
         let plan = every.plan(at("2026-01-01T00:15:00Z"), at("2026-01-01T09:30:00Z"));
         assert_eq!(plan, Plan { fire: vec![], next: at("2026-01-01T10:15:00Z") });
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_told_from_clocks_that_differ() {
+        let nightly = scheduled(Schedule::cron("t", "0 3 * * *")).expect("is right");
+        let (due, now) = (at("2026-01-02T03:00:00Z"), at("2026-01-01T02:59:58Z"));
+        assert!(!nightly.is_ahead(due, now), "another process has fired a moment ago");
+        assert!(nightly.is_ahead(due, now - Duration::from_secs(3600)));
+        let every = scheduled(Schedule::every("t", Duration::from_secs(10))).expect("is right");
+        assert!(!every.is_ahead(now + Duration::from_secs(15), now));
+        assert!(every.is_ahead(now + Duration::from_secs(80), now));
     }
 
     #[test]

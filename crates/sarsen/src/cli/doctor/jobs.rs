@@ -90,12 +90,7 @@ async fn schedules(app: &App, jobs: &Jobs) -> Result<Vec<Finding>> {
             let text = format!("schedule `{}` was due at {due}, and nobody has fired it", state.name);
             let hint = "start a process with the role `scheduler` (process.roles)";
             findings.push(Finding::new(Level::Fail, CHECK, text).hint(hint));
-        } else if jobs
-            .registry()
-            .schedules()
-            .iter()
-            .any(|one| one.name() == state.name && due > one.after(now).max(now))
-        {
+        } else if jobs.registry().schedules().iter().any(|one| one.name() == state.name && one.is_ahead(due, now)) {
             let text =
                 format!("schedule `{}` fires next at {due}, later than it should: a clock was set back", state.name);
             let hint = format!(
