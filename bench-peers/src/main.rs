@@ -48,8 +48,7 @@ struct Options {
 
 fn main() -> Outcome<()> {
     match Arguments::parse().bench {
-        // One thread does everything, so what is measured is work and no wake-up of another thread.
-        Bench::Overhead(options) => current_thread()?.block_on(overhead::run(&options)),
+        Bench::Overhead(options) => overhead::run(&options),
         Bench::Data(options) => data::run(&options),
         Bench::Growth(options) => current_thread()?.block_on(growth::run(&options)),
         Bench::Walk(options) => current_thread()?.block_on(growth::walk(&options)),

@@ -23,8 +23,8 @@ const SCHEDULER: &str = "scheduler";
 #[must_use = "what works is to be stopped"]
 pub struct Working {
     worker: Option<Worker>,
-    scheduler: Option<JoinHandle<()>>,
     projections: Vec<JoinHandle<()>>,
+    scheduler: Option<JoinHandle<()>>,
     lifecycle: Lifecycle,
 }
 
@@ -32,16 +32,16 @@ impl Running {
     /// Starts what the roles of this process say: the worker, and the scheduler. Serving does it by itself.
     pub async fn work(&self) -> Result<Working> {
         let has = |role: &str| self.config().process.roles.iter().any(|name| name == role);
-        let lifecycle = self.lifecycle().clone();
-        let mut working = Working { worker: None, scheduler: None, projections: Vec::new(), lifecycle };
+        let timed = !self.jobs().registry().schedules().is_empty();
+        let scheduler =
+            (has(SCHEDULER) && timed).then(|| lifecycle::spawn(self.scheduler().run(self.lifecycle().clone())));
+        let mut working =
+            Working { worker: None, projections: Vec::new(), scheduler, lifecycle: self.lifecycle().clone() };
         if has(WORKER) {
             if self.jobs().registry().kinds().next().is_some() {
                 working.worker = Some(self.start_worker().await?);
             }
             working.projections = run_projections(self.events(), self.recorder(), self.lifecycle());
-        }
-        if has(SCHEDULER) && !self.jobs().registry().schedules().is_empty() {
-            working.scheduler = Some(lifecycle::spawn(self.scheduler().run(self.lifecycle().clone())));
         }
         Ok(working)
     }

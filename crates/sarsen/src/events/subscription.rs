@@ -62,11 +62,8 @@ impl Subscription {
     }
 
     /// The kind of job that a delivery is.
-    pub(crate) fn kind(&self, module: &'static str) -> KindInfo {
-        let check = |plain: &[u8]| match serde_json::from_slice::<Recorded>(plain) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::invalid(format!("this is not a recorded event: {error}"))),
-        };
+    pub(crate) fn kind<E: Event>(&self, module: &'static str) -> KindInfo {
+        let check = |arguments: &[u8]| read::<E>(arguments).map(drop);
         KindInfo { kind: self.name, module, version: 1, policy: self.policy, check }
     }
 

@@ -15,7 +15,7 @@ pub(super) async fn examine(app: &App, db: &Db, states: &[MigrationState]) -> Ve
     if states.iter().any(|state| state.module == http::MODULE && state.applied_at.is_none()) {
         return Vec::new();
     }
-    let (jobs, _) = app.handles_on(db);
+    let jobs = app.handles_on(db).0;
     match look(app, &jobs).await {
         Ok(findings) => findings,
         Err(error) => vec![Finding::of_error(CHECK, &error)],
