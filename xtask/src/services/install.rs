@@ -46,6 +46,15 @@ pub(super) fn redis() -> Outcome<()> {
     if Path::new(REDIS).exists() { Ok(()) } else { Err(format!("was installed, but {REDIS} is not there")) }
 }
 
+/// Node.js and npm, wherever PATH finds them.
+pub(crate) fn node() -> Outcome<()> {
+    let present = || ["node", "npm"].iter().all(|name| command::succeeds(Command::new(name).arg("--version")));
+    if !present() {
+        apt(&["nodejs", "npm"])?;
+    }
+    if present() { Ok(()) } else { Err("was installed, but PATH has no node or no npm".to_owned()) }
+}
+
 /// Looks only where the distribution's packages put PostgreSQL: what PATH calls `postgres` may be anything.
 fn newest_postgres(folders: &Path) -> Option<Programs> {
     let versions = fs::read_dir(folders).ok()?.filter_map(Result::ok);

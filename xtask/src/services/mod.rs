@@ -13,6 +13,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 use clap::{Args, ValueEnum};
 
 use crate::{Outcome, command};
+pub(crate) use install::node;
 pub(crate) use postgres::Durability;
 use server::Server;
 
