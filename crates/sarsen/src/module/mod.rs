@@ -34,7 +34,6 @@ pub use api::{Api, ApiDesc, Crosses, MethodDesc, NoApi, ServedBy};
 pub use api::{BoxFuture, Slot, crosses};
 #[doc(hidden)]
 pub use call::call;
-pub(crate) use call::panic_words;
 pub use call::{CallCount, CallError, CallFailure};
 pub use declare::Declare;
 pub use deps::{Dependency, Deps};
@@ -44,6 +43,7 @@ pub(crate) use mounted::{Live, Mounted, Surroundings};
 use crate::clock::Clock;
 use crate::data::Db;
 use crate::error::Result;
+use crate::jobs::Jobs;
 use crate::lifecycle::Lifecycle;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -96,6 +96,8 @@ pub struct Init<M: Module> {
     pub config: M::Config,
     /// The database, in the name of this module.
     pub db: Db,
+    /// Enqueues jobs.
+    pub jobs: Jobs,
     /// The clock of the application.
     pub clock: Clock,
     /// Says when the application stops.
