@@ -6,6 +6,9 @@ use clap::ValueEnum;
 use std::future::Future;
 use std::sync::Arc;
 
+/// Connections to a server: as many as there are clients at most, for everybody.
+pub(super) const CLIENTS: usize = 50;
+
 /// Where a queue is, and how it is set up.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -13,6 +16,8 @@ pub(super) struct Settings {
     pub(super) url: String,
     pub(super) variant: Variant,
     pub(super) synchronous: Synchronous,
+    /// Jobs at once.
+    pub(super) concurrency: usize,
 }
 
 /// When SQLite waits for the disk; the log of PostgreSQL is always on it.

@@ -88,9 +88,10 @@ pub(crate) async fn run(options: &Options) -> Outcome<()> {
 }
 
 async fn measure(options: &Options) -> Outcome<Figure> {
-    let settings = Settings { url: options.url.clone(), variant: options.variant, synchronous: options.synchronous };
+    let (url, variant, synchronous) = (options.url.clone(), options.variant, options.synchronous);
+    let settings = Settings { url, variant, synchronous, concurrency: options.concurrency };
     match (options.peer, options.url.starts_with("sqlite:")) {
-        (Peer::Sarsen, _) => Err(ours::missing()),
+        (Peer::Sarsen, _) => bench(&ours::Ours::open(&settings).await?, options).await,
         (Peer::Apalis, true) => bench(&apalis::Sqlite::open(&settings).await?, options).await,
         (Peer::Apalis, false) => bench(&apalis::Postgres::open(&settings).await?, options).await,
     }

@@ -2,16 +2,13 @@
 
 use super::{BATCH, POLL, QUEUE, Running, name, noop, task};
 use crate::Outcome;
-use crate::jobs::engine::{Engine, Settings};
+use crate::jobs::engine::{CLIENTS, Engine, Settings};
 use crate::jobs::{Effects, Variant};
 use apalis::prelude::{BackendExt, Strategy, TaskSink, WorkerBuilder, WorkerBuilderExt, WorkerContext};
 use apalis_postgres::queries::push_tasks;
 use apalis_postgres::{Config, PgPool, PostgresStorage, Pubsub};
 use sqlx::postgres::PgPoolOptions;
 use std::sync::Arc;
-
-/// As many as there are clients.
-const CONNECTIONS: u32 = 50;
 
 #[derive(Clone)]
 pub(in crate::jobs) struct Postgres {
@@ -22,7 +19,7 @@ pub(in crate::jobs) struct Postgres {
 
 impl Postgres {
     pub(in crate::jobs) async fn open(settings: &Settings) -> Outcome<Self> {
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(&settings.url).await?;
+        let pool = PgPoolOptions::new().max_connections(CLIENTS.try_into()?).connect(&settings.url).await?;
         PostgresStorage::setup(&pool).await?;
         let plain = Config::default().queue(QUEUE);
         let config = match settings.variant {

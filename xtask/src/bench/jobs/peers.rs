@@ -61,11 +61,9 @@ impl Peer {
         matches!(self, Peer::GraphileWorker | Peer::PgBoss | Peer::Bullmq)
     }
 
-    /// Ours joins with `&[Store::Postgres, Store::SqliteNormal, Store::SqliteFull]` when it can enqueue and run.
     fn stores(self) -> &'static [Store] {
         match self {
-            Peer::Sarsen => &[],
-            Peer::Apalis => &[Store::Postgres, Store::SqliteNormal, Store::SqliteFull],
+            Peer::Sarsen | Peer::Apalis => &[Store::Postgres, Store::SqliteNormal, Store::SqliteFull],
             Peer::GraphileWorker | Peer::PgBoss => &[Store::Postgres],
             Peer::Bullmq => &[Store::Redis],
         }
