@@ -13,6 +13,5 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     let file = |name: &str| folder.path().join(name).display().to_string();
     // One thread for what is measured as work, all cores for what is measured as throughput.
     selects::run(&file("selects.db"), options)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(inserts::run(&folder.path().display().to_string(), options.quick))
+    crate::all_cores()?.block_on(inserts::run(&folder.path().display().to_string(), options.quick))
 }
