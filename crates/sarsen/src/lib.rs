@@ -11,6 +11,7 @@ pub mod error;
 pub mod http;
 pub mod lifecycle;
 pub mod module;
+pub mod resilience;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
