@@ -42,7 +42,6 @@ pub use mounted::ModuleInfo;
 pub(crate) use mounted::{Live, Mounted, Surroundings};
 
 use crate::clock::Clock;
-use crate::config::Environment;
 use crate::data::Db;
 use crate::error::Result;
 use crate::lifecycle::Lifecycle;
@@ -95,8 +94,6 @@ pub struct Init<M: Module> {
     pub deps: M::Deps,
     /// Its section of the configuration.
     pub config: M::Config,
-    /// How careful to be: production refuses what is only convenient.
-    pub environment: Environment,
     /// The database, in the name of this module.
     pub db: Db,
     /// The clock of the application.

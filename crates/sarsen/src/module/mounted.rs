@@ -87,10 +87,8 @@ fn config_of<M: Module>(config: &Config) -> Result<M::Config> {
 
 async fn init<M: Module>(deps: M::Deps, declared: Declare<M>, handle: M::Api, around: Surroundings) -> Result<Live> {
     let config = config_of::<M>(&around.config)?;
-    let environment = around.config.app.environment;
     let Surroundings { db, clock, lifecycle, .. } = around;
-    let init = Init { deps, config, environment, db: db.for_module(M::NAME), clock, lifecycle };
-    let module = Arc::new(M::init(init).await?);
+    let module = Arc::new(M::init(Init { deps, config, db: db.for_module(M::NAME), clock, lifecycle }).await?);
     handle.slot().bind(<M::Api as ServedBy<M>>::erase(module.clone()));
     Ok(Live::new(module, declared))
 }
