@@ -8,7 +8,7 @@ mod start;
 pub use start::{Route, Running};
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ModuleSection};
 use crate::data::{Db, MigrationReport, MigrationState, ModuleMigrations, Owners};
 use crate::error::Result;
 use crate::http::{self, Assets};
@@ -67,6 +67,18 @@ impl App {
     /// What it was configured with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The configuration as it may be shown: each module's section whole, and secrets redacted.
+    pub fn shown_config(&self) -> Result<String> {
+        let mut config = self.config.clone();
+        for module in &self.modules {
+            let shown = (module.show_config)(&self.config)?;
+            if !shown.is_empty() {
+                config.modules.insert(module.info.name.to_owned(), ModuleSection { config: shown });
+            }
+        }
+        Ok(config.to_toml())
     }
 
     /// What is known about each module, in the order in which they start.

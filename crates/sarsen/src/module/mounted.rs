@@ -46,6 +46,7 @@ pub(crate) struct Mounted {
     pub(crate) info: ModuleInfo,
     pub(crate) migrations: ModuleMigrations,
     pub(crate) check_config: fn(&Config) -> Result<()>,
+    pub(crate) show_config: fn(&Config) -> Result<toml::Table>,
     pub(crate) init: Starter,
 }
 
@@ -65,7 +66,7 @@ impl Mounted {
         let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
         let bound = handle.clone();
         let init: Starter = Box::new(move |around| Box::pin(init::<M>(deps, declared, bound, around)));
-        (Self { info, migrations, check_config: |config| config_of::<M>(config).map(drop), init }, handle)
+        (Self { info, migrations, check_config: check_config::<M>, show_config: show_config::<M>, init }, handle)
     }
 }
 
@@ -85,10 +86,27 @@ fn config_of<M: Module>(config: &Config) -> Result<M::Config> {
     if given { config.module(M::NAME) } else { Ok(M::Config::default()) }
 }
 
+fn check_config<M: Module>(config: &Config) -> Result<()> {
+    let own = config_of::<M>(config)?;
+    M::check(&own, config).map_err(|error| error.context(format!("[modules.{}.config]", M::NAME)))
+}
+
+/// The section as its type writes it: whole, and with its secrets redacted.
+fn show_config<M: Module>(config: &Config) -> Result<toml::Table> {
+    if size_of::<M::Config>() == 0 {
+        return Ok(toml::Table::new());
+    }
+    let shown = toml::Value::try_from(config_of::<M>(config)?);
+    let failed = |error| Error::internal(format!("[modules.{}.config] cannot be shown", M::NAME)).source(error);
+    Ok(shown.map_err(failed)?.as_table().cloned().unwrap_or_default())
+}
+
 async fn init<M: Module>(deps: M::Deps, declared: Declare<M>, handle: M::Api, around: Surroundings) -> Result<Live> {
     let config = config_of::<M>(&around.config)?;
     let Surroundings { db, clock, lifecycle, .. } = around;
-    let module = Arc::new(M::init(Init { deps, config, db: db.for_module(M::NAME), clock, lifecycle }).await?);
+    let public_url = around.config.http.address();
+    let db = db.for_module(M::NAME);
+    let module = Arc::new(M::init(Init { deps, config, db, clock, public_url, lifecycle }).await?);
     handle.slot().bind(<M::Api as ServedBy<M>>::erase(module.clone()));
     Ok(Live::new(module, declared))
 }
