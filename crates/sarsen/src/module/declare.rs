@@ -5,11 +5,19 @@ use super::api::BoxFuture;
 use crate::data::MigrationFiles;
 use crate::error::Result;
 use crate::http::Routes;
+use crate::jobs::registry::{self, Handler};
+use crate::jobs::{Job, KindInfo, Queue, Run};
 use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
 
 type Authenticate<M> = Box<dyn Fn(Arc<M>, String) -> BoxFuture<'static, Result<Option<Uuid>>> + Send + Sync>;
+
+/// A kind of job that a module does, and how it does it once it is up.
+pub(super) struct DeclaredJob<M> {
+    pub(super) info: KindInfo,
+    pub(super) bind: Box<dyn FnOnce(Arc<M>) -> Handler + Send>,
+}
 
 /// What a module declares of itself; see [`Module::declare`].
 ///
@@ -20,12 +28,21 @@ pub struct Declare<M> {
     pub(super) routes: Option<fn(Arc<M>) -> Routes>,
     pub(super) plain_routes: Option<fn(Arc<M>) -> axum::Router>,
     pub(super) authenticate: Option<Authenticate<M>>,
+    pub(super) jobs: Vec<DeclaredJob<M>>,
+    pub(super) queues: Vec<Queue>,
 }
 
 impl<M: Module> Declare<M> {
     pub(super) fn of_module() -> Self {
-        let mut declared =
-            Self { tables: Vec::new(), migrations: &[], routes: None, plain_routes: None, authenticate: None };
+        let mut declared = Self {
+            tables: Vec::new(),
+            migrations: &[],
+            routes: None,
+            plain_routes: None,
+            authenticate: None,
+            jobs: Vec::new(),
+            queues: Vec::new(),
+        };
         M::declare(&mut declared);
         declared
     }
@@ -51,6 +68,28 @@ impl<M: Module> Declare<M> {
     /// Routes of an ordinary axum router, which stay out of the OpenAPI document.
     pub fn plain_routes(&mut self, routes: fn(Arc<M>) -> axum::Router) -> &mut Self {
         self.plain_routes = Some(routes);
+        self
+    }
+
+    /// Does jobs of a kind: `declare.job(Module::send_welcome)`, where that is
+    /// `async fn send_welcome(self: Arc<Self>, job: SendWelcome, run: Run) -> Result<()>`.
+    ///
+    /// The kind of an error decides what becomes of the job: `NotFound`, `Invalid`, `Unauthenticated`, `Forbidden` and
+    /// `Unsupported` make it a dead letter at once, everything else (a panic, too) is tried again.
+    pub fn job<J, F, Done>(&mut self, work: F) -> &mut Self
+    where
+        J: Job,
+        F: Fn(Arc<M>, J, Run) -> Done + Clone + Send + Sync + 'static,
+        Done: Future<Output = Result<()>> + Send + 'static,
+    {
+        let bind = move |module: Arc<M>| registry::handler::<J, _, _>(move |job, run| work(module.clone(), job, run));
+        self.jobs.push(DeclaredJob { info: KindInfo::of::<J>(M::NAME), bind: Box::new(bind) });
+        self
+    }
+
+    /// Limits a queue, for all processes together. One that is only named by jobs has no limits.
+    pub fn queue(&mut self, queue: Queue) -> &mut Self {
+        self.queues.push(queue);
         self
     }
 
