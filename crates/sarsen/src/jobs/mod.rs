@@ -29,6 +29,7 @@ mod queue;
 pub(crate) mod registry;
 mod run;
 mod state;
+mod stub;
 pub(crate) mod store;
 pub(crate) mod worker;
 
@@ -39,6 +40,7 @@ pub(crate) use payload::LEAST_KEY;
 pub use queue::{Queue, Rate};
 pub use registry::KindInfo;
 pub use run::Run;
+pub use stub::{Firing, Missed, Schedule};
 pub use state::{Enqueued, JobState, Progress, State};
 pub use worker::Ran;
 
