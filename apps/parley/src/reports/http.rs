@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use sarsen::data::{Page, PageRequest};
-use sarsen::http::routing::{get_with, post_with};
+use sarsen::http::routing::get_with;
 use sarsen::http::{Actor, Created, Json, NoContent, Path, Query, Routes};
 use sarsen::{Error, Result};
 use schemars::JsonSchema;

@@ -35,10 +35,6 @@ pub use openapi::{About, any_origin};
 pub use problem::{Problem, ProblemField};
 pub use routes::ModuleRoutes;
 pub use server::serve;
-<<<<<<< HEAD
-pub use session::{MODULE, SessionInfo, Sessions, migrations};
-pub use signed::{Headers, Raw};
-=======
 pub use session::{MODULE, SessionInfo, Sessions};
->>>>>>> main
+pub use signed::{Headers, Raw};
 pub use stack::{Stack, StackParts};

@@ -53,10 +53,11 @@ impl Target {
         if host.is_empty() {
             return Err(wrong("names no host"));
         }
-        let port = authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
-        if authority.as_str().ends_with(':') || (authority.port().is_some() && authority.port_u16().is_none()) {
-            return Err(wrong("has a port that is none"));
-        }
+        let port = match authority.as_str()[authority.host().len()..].strip_prefix(':') {
+            Some(port) => port.parse().map_err(|_| wrong("has a port that is none"))?,
+            None if encrypted => 443,
+            None => 80,
+        };
         if port < FIRST_PORT && port != 80 && port != 443 {
             return Err(wrong("has a port below 1024 that is neither 80 nor 443"));
         }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 macro_rules! hooks {
     ($rest:literal) => {
         concat!(
-            "SELECT id, channel_id, owner_id, url, events, secret, created_at, failures, disabled_at, disabled_reason \
+            "SELECT id, channel_id, owner_id, url, events, secret, created_at, disabled_at, disabled_reason \
              FROM webhooks ",
             $rest
         )
@@ -39,7 +39,6 @@ pub(super) struct StoredHook {
     events: String,
     pub(super) secret: String,
     pub(super) created_at: Timestamp,
-    pub(super) failures: i64,
     pub(super) disabled_at: Option<Timestamp>,
     pub(super) disabled_reason: Option<String>,
 }
