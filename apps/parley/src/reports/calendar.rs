@@ -26,7 +26,9 @@ impl Zone {
     /// The zone of this name; it is known by the time zone database, or it is `UTC`.
     pub(super) fn named(name: &str) -> Result<Self> {
         let zone = TimeZone::get(name).map_err(|error| {
-            Error::invalid(format!("zone = \"{name}\" is no time zone")).source(error).hint("write UTC, Europe/Berlin …")
+            Error::invalid(format!("zone = \"{name}\" is no time zone"))
+                .source(error)
+                .hint("write UTC, Europe/Berlin …")
         })?;
         Ok(Self { name: name.to_owned(), zone })
     }

@@ -77,7 +77,8 @@ impl Config {
     fn check(&self, environment: Environment) -> Result<()> {
         let wrong = |problem: &'static str| Error::invalid(problem);
         if self.allow_private && environment == Environment::Production {
-            let error = wrong("allow_private = true in production: everybody could make this server call its neighbours");
+            let error =
+                wrong("allow_private = true in production: everybody could make this server call its neighbours");
             return Err(error.hint("take it out, or set app.environment to what this is"));
         }
         if self.timeout.0.is_zero() || self.timeout.0 > MAX_TIMEOUT {

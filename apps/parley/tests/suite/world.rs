@@ -1,6 +1,7 @@
 //! An application of its own for a test, and people who use it over HTTP.
 
 use parley::Handles;
+use sarsen::jobs::Ran;
 use sarsen::testing::{Client, Request, TestApp};
 use sarsen::{App, Clock};
 use serde_json::{Value, json};
@@ -14,12 +15,20 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Starts it on the database of the profile at hand.
+    /// Starts it on the database of the profile at hand. Webhooks may lead to this machine, where receivers listen.
     pub(crate) async fn start() -> World {
+        Self::start_with(json!({"allow_private": true, "timeout": "500ms", "disable_after": 3})).await
+    }
+
+    /// Starts it with these keys in the section of webhooks.
+    pub(crate) async fn start_with(webhooks: Value) -> World {
         let handles = OnceLock::new();
         let app = TestApp::start(|mut config| {
-            let quick = json!({"config": {"password_memory_kib": 64, "password_iterations": 1}});
-            config.modules.insert("accounts".to_owned(), serde_json::from_value(quick).expect("a section"));
+            let quick = json!({"password_memory_kib": 64, "password_iterations": 1});
+            for (name, keys) in [("accounts", quick), ("webhooks", webhooks)] {
+                let section = serde_json::from_value(json!({"config": keys})).expect("a section");
+                config.modules.insert(name.to_owned(), section);
+            }
             let mut app = App::new("parley", "0.0.0", config);
             handles.set(parley::mount(&mut app)).expect("mounted once");
             app
@@ -34,6 +43,11 @@ impl World {
 
     pub(crate) fn clock(&self) -> &Clock {
         self.app.clock()
+    }
+
+    /// Does what is due.
+    pub(crate) async fn run_jobs(&self) -> Ran {
+        self.app.run_jobs().await
     }
 
     /// Somebody who is not signed in.
@@ -94,6 +108,18 @@ impl Person {
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.send(path, self.client.delete(path)).await
+    }
+
+    /// A request with a body and headers of its own, and nothing that a browser adds.
+    pub(crate) async fn send_raw(&self, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+        let request = self.client.post(path).without_header("sec-fetch-site").body(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        self.send(path, request).await
+    }
+
+    /// The body of an answer as text.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        self.client.get(path).await.expect_status(200).text()
     }
 
     /// The items of a list.

@@ -29,8 +29,8 @@ mod queue;
 pub(crate) mod registry;
 mod run;
 mod state;
-mod stub;
 pub(crate) mod store;
+mod stub;
 pub(crate) mod worker;
 
 pub use crate::data::On;
@@ -40,8 +40,8 @@ pub(crate) use payload::LEAST_KEY;
 pub use queue::{Queue, Rate};
 pub use registry::KindInfo;
 pub use run::Run;
-pub use stub::{Firing, Missed, Schedule};
 pub use state::{Enqueued, JobState, Progress, State};
+pub use stub::{Firing, Missed, Schedule};
 pub use worker::Ran;
 
 use crate::config::JobsSection;

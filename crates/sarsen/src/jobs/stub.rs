@@ -1,21 +1,31 @@
 //! Stand-in until schedules are there.
 /// A firing.
 #[derive(Debug)]
-pub struct Firing { /// When.
-    pub at: crate::Timestamp, /// Which.
-    pub name: &'static str }
+pub struct Firing {
+    /// When.
+    pub at: crate::Timestamp,
+    /// Which.
+    pub name: &'static str,
+}
 /// What of those that were missed.
 #[derive(Debug)]
-pub enum Missed { /// Once.
-    Once }
+pub enum Missed {
+    /// Once.
+    Once,
+}
 /// A schedule.
 #[derive(Debug)]
 pub struct Schedule;
 impl Schedule {
     /// By cron.
-    pub const fn cron(_: &'static str, _: &'static str) -> Self { Schedule }
+    pub const fn cron(_: &'static str, _: &'static str) -> Self {
+        Schedule
+    }
     /// Missed.
-    #[must_use] pub const fn missed(self, _: Missed) -> Self { Schedule }
+    #[must_use]
+    pub const fn missed(self, _: Missed) -> Self {
+        Schedule
+    }
 }
 impl super::Jobs {
     /// Stand-in.

@@ -105,8 +105,7 @@ impl Module {
         let (id, created_at, secret) = (self.clock.id(), self.clock.now(), signature::new_secret()?);
         let bot = self.accounts.ensure_bot(self.clock.id(), name).await?;
         let (channel_id, owner_id, name) = (channel, owner, bot.display_name);
-        let stored =
-            StoredHook { id, channel_id, owner_id, bot_id: bot.id, name, secret, created_at, used_at: None };
+        let stored = StoredHook { id, channel_id, owner_id, bot_id: bot.id, name, secret, created_at, used_at: None };
         self.incoming.insert(&stored).await?;
         let owner = self.accounts.user(owner).await?;
         Ok(NewIncomingHook { hook: shown(owner, &stored), path: format!("/v1/hooks/{id}"), secret: stored.secret })
@@ -129,8 +128,9 @@ impl Module {
         check_present("webhook-id", id)?;
         check_line("webhook-id", id, MAX_ID)?;
         if !signature::is_signed(&hook.secret, id, *timestamp, body, signature)? {
-            return Err(Error::unauthenticated("the signature is wrong")
-                .hint("sign ID.TIMESTAMP.BODY, the body as it is sent, with the secret's bytes: base64 after `whsec_`"));
+            return Err(Error::unauthenticated("the signature is wrong").hint(
+                "sign ID.TIMESTAMP.BODY, the body as it is sent, with the secret's bytes: base64 after `whsec_`",
+            ));
         }
         if !signature::is_recent(*timestamp, self.clock.now()) {
             let minutes = signature::TOLERANCE.as_secs() / 60;

@@ -187,13 +187,7 @@ pub(super) async fn insert_deliveries(tx: &Tx, deliveries: Vec<NewDelivery>, at:
 }
 
 /// Notes an attempt and what came of it.
-pub(super) async fn note_attempt(
-    tx: &Tx,
-    id: Uuid,
-    status: Status,
-    error: Option<&str>,
-    at: Timestamp,
-) -> Result<()> {
+pub(super) async fn note_attempt(tx: &Tx, id: Uuid, status: Status, error: Option<&str>, at: Timestamp) -> Result<()> {
     let sql = "UPDATE webhook_deliveries SET status = ?, attempts = attempts + 1, error = ?, tried_at = ? WHERE id = ?";
     tx.query(sql).bind(status.as_str()).bind(error).bind(at).bind(id).execute().await.map(drop)
 }
