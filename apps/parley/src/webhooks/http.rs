@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 const TAG: &str = "webhooks";
 
-/// Most bytes that a program sends: the longest text, if each character is escaped in JSON.
-const MAX_BODY: usize = 128 << 10;
+/// Most bytes that a program sends: twice the longest text, if each of its characters is escaped in JSON.
+const MAX_BODY: usize = 256 << 10;
 
 type This = State<Arc<Module>>;
 

@@ -6,8 +6,8 @@ pub(super) use store::Store;
 
 use super::{Module, signature};
 use crate::accounts::api::User;
-use crate::messages::api::ProgramPost;
-use crate::text::{FULL_LINES, check_line, check_present};
+use crate::messages::api::{MAX_TEXT, ProgramPost};
+use crate::text::{FULL_LINES, check_line, check_lines, check_present};
 use sarsen::error::Kind;
 use sarsen::{Error, Result, Timestamp};
 use schemars::JsonSchema;
@@ -142,6 +142,8 @@ impl Module {
 
     /// Posts what a program sent, in the name of its webhook; a message with the same id was posted before.
     pub(super) async fn receive(&self, hook: StoredHook, id: &str, message: IncomingMessage) -> Result<PostedByHook> {
+        check_present("text", &message.text)?;
+        check_lines("text", &message.text, MAX_TEXT)?;
         self.admit(hook.id).await?;
         self.member(hook.owner_id, hook.channel_id).await.map_err(orphaned)?;
         // A nonce is short, and an id may be long.
