@@ -27,13 +27,3 @@ impl Schedule {
         Schedule
     }
 }
-impl super::Jobs {
-    /// Stand-in.
-    pub async fn progress_of(&self, _: uuid::Uuid) -> crate::Result<Option<super::JobState>> {
-        Ok(None)
-    }
-    /// Stand-in.
-    pub async fn cancel(&self, _: uuid::Uuid) -> crate::Result<bool> {
-        Ok(false)
-    }
-}
