@@ -93,20 +93,6 @@ impl<M: Module> Declare<M> {
         self
     }
 
-    /// Stand-in.
-    pub fn schedule<J: Job>(&mut self, _: crate::jobs::Schedule, _: fn(crate::jobs::Firing) -> J) -> &mut Self {
-        self
-    }
-    /// Stand-in.
-    pub fn subscribe<E, F, Done>(&mut self, _: &'static str, _: F) -> &mut Self
-    where
-        E: crate::events::Event,
-        F: Fn(Arc<M>, E, crate::events::Delivery) -> Done + Clone + Send + Sync + 'static,
-        Done: Future<Output = Result<()>> + Send + 'static,
-    {
-        self
-    }
-
     /// Says who a bearer token stands for, or that it is none of this module's; modules are asked in the order they start.
     pub fn authenticate<F, Answer>(&mut self, who: F) -> &mut Self
     where
