@@ -93,6 +93,11 @@ impl<M: Module> Declare<M> {
         self
     }
 
+    /// Stand-in.
+    pub fn schedule<J: Job>(&mut self, _: crate::jobs::Schedule, _: fn(crate::jobs::Firing) -> J) -> &mut Self {
+        self
+    }
+
     /// Says who a bearer token stands for, or that it is none of this module's; modules are asked in the order they start.
     pub fn authenticate<F, Answer>(&mut self, who: F) -> &mut Self
     where
