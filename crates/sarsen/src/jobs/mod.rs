@@ -34,6 +34,7 @@ mod stub;
 pub(crate) mod worker;
 
 pub use crate::data::On;
+pub(crate) use job::check_name;
 pub use job::{Backoff, Job, Policy, Unique};
 pub use options::Options;
 pub(crate) use payload::LEAST_KEY;
