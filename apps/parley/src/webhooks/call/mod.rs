@@ -159,9 +159,8 @@ fn request(target: &Target, message: Message) -> Result<Request<Full<Bytes>>> {
     builder.body(Full::from(message.body)).map_err(wrong)
 }
 
-/// What trying again may mend. The cause belongs into the message: the owner of a webhook sees nothing else.
-fn out_of_reach(what: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+/// What trying again may mend. The root of it belongs into the message: the owner of a webhook sees nothing else.
+fn out_of_reach(what: &str, error: impl std::error::Error + 'static) -> Error {
     let root = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source()).last();
-    let cause = root.map_or_else(String::new, ToString::to_string);
-    Error::unavailable(format!("{what}: {cause}")).source(error)
+    Error::unavailable(format!("{what}: {}", root.map_or_else(String::new, ToString::to_string)))
 }
