@@ -98,6 +98,7 @@ behaviours! {
     webhooks::a_webhook_ends_with_its_owners_membership(world);
     webhooks::others_neither_see_nor_touch_it(world);
     webhooks::bad_addresses_are_refused(world);
+    webhooks::its_lists_take_as_many_queries_for_3_items_as_for_19(few, many);
     webhooks::a_name_that_leads_to_this_machine_is_refused_when_it_is_called(world);
     hooks::a_program_posts_as_its_webhook(world);
     hooks::a_message_that_comes_again_is_posted_once(world);

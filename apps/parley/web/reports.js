@@ -23,7 +23,7 @@ export function progressOf(report) {
   const share = progress?.total ? progress.done / progress.total : 0;
   return make("div", { class: "progress-row", "data-test": "report-progress" },
     make("progress", { max: "1", value: state === "running" && progress ? String(share) : undefined, "aria-label": "Progress" }),
-    make("span", { class: "faint small cut", role: "status" }, state === "waiting" ? "Waiting for its turn…" : progress ? `${Math.floor(share * 100)}% · ${progress.note}` : "Beginning…"));
+    make("span", { class: "faint small cut" }, state === "waiting" ? "Waiting for its turn…" : progress ? `${Math.floor(share * 100)}% · ${progress.note}` : "Beginning…"));
 }
 
 /** Looks at a report again and again until it is made; `show` is called each time. Returns the function that stops it. */

@@ -103,6 +103,12 @@ impl Module {
         let now = self.clock.now();
         let days = Days::asked(&self.zone, first, last, now)?;
         let begun = self.begin(owner, &days, now).await?;
+        // Counted after the commit, so that of several at once none is counted too few.
+        if self.store.unfinished(owner, now - MAX_AGE).await? > MAX_AT_ONCE {
+            self.delete(owner, begun.id).await?;
+            return Err(Error::new(Kind::TooMany, format!("{MAX_AT_ONCE} reports of yours are being made already"))
+                .retry_after(Duration::from_secs(10)));
+        }
         self.view(begun).await
     }
 
@@ -130,13 +136,6 @@ impl Module {
         };
         store::insert(&tx, &new).await?;
         tx.commit().await?;
-        // Counted after the commit, so that of several at once none is counted too few.
-        if self.store.unfinished(owner, now - MAX_AGE).await? > MAX_AT_ONCE {
-            self.jobs.cancel(new.job_id).await?;
-            self.store.delete(owner, id).await?;
-            return Err(Error::new(Kind::TooMany, format!("{MAX_AT_ONCE} reports of yours are being made already"))
-                .retry_after(Duration::from_secs(10)));
-        }
         Ok(new)
     }
 

@@ -317,3 +317,34 @@ pub(crate) async fn a_name_that_leads_to_this_machine_is_refused_when_it_is_call
     }
     assert_eq!(receiver.received().len(), 0, "nothing was sent");
 }
+
+/// Fills the lists of webhooks and reports, and says how many queries each takes.
+async fn queries(world: &World, count: usize) -> Vec<u64> {
+    let setup = setup(world).await;
+    let lists = ["webhooks", "hooks"].map(|list| format!("/v1/channels/{}/{list}", setup.channel));
+    for number in 1..=count {
+        let person = world.sign_up(&format!("person{number}")).await;
+        person.post(&format!("/v1/channels/{}/join", setup.channel), json!({})).await.expect(200);
+        hook(&person, &setup.channel, &setup.receiver.url("/")).await;
+        person.post(&lists[1], json!({"name": format!("bot {number}")})).await.expect(201);
+        setup.test().await;
+        let day = format!("2025-12-{:02}", number + 1);
+        setup.owner.post("/v1/reports", json!({"first_day": day, "last_day": day})).await.expect(201);
+        world.run_jobs().await;
+    }
+    let all = [lists.to_vec(), vec![setup.path("/deliveries"), "/v1/reports".to_owned()]].concat();
+    let mut counts = Vec::new();
+    for list in all {
+        let answer = setup.owner.get(&list).await;
+        counts.push(answer.queries());
+        let items = answer.expect(200)["items"].as_array().map_or(0, Vec::len);
+        assert!(items >= count, "{list} has {items} items");
+    }
+    counts
+}
+
+pub(crate) async fn its_lists_take_as_many_queries_for_3_items_as_for_19(few: World, many: World) {
+    let (few, many) = (queries(&few, 3).await, queries(&many, 19).await);
+    assert_eq!(few, many);
+    assert!(few.iter().all(|queries| (1..=6).contains(queries)), "{few:?}");
+}
