@@ -97,32 +97,40 @@ impl sarsen::Module for Module {
     }
 }
 
+/// A report that is being made.
+struct Begun {
+    report: Stored,
+    /// Whether it was not there before.
+    is_new: bool,
+}
+
 impl Module {
     /// Begins a report of these days, or gives the one that is being made of them already.
     async fn start(&self, owner: Uuid, first: Option<&str>, last: Option<&str>) -> Result<Report> {
         let now = self.clock.now();
         let days = Days::asked(&self.zone, first, last, now)?;
-        let begun = self.begin(owner, &days, now).await?;
+        let Begun { report, is_new } = self.begin(owner, &days, now).await?;
         // Counted after the commit, so that of several at once none is counted too few.
-        if self.store.unfinished(owner, now - MAX_AGE).await? > MAX_AT_ONCE {
-            self.delete(owner, begun.id).await?;
+        if is_new && self.store.unfinished(owner, now - MAX_AGE).await? > MAX_AT_ONCE {
+            self.delete(owner, report.id).await?;
             return Err(Error::new(Kind::TooMany, format!("{MAX_AT_ONCE} reports of yours are being made already"))
                 .retry_after(Duration::from_secs(10)));
         }
-        self.view(begun).await
+        self.view(report).await
     }
 
-    async fn begin(&self, owner: Uuid, days: &Days, now: Timestamp) -> Result<Stored> {
+    async fn begin(&self, owner: Uuid, days: &Days, now: Timestamp) -> Result<Begun> {
         let (id, tx) = (self.clock.id(), self.store.db.begin().await?);
         let unique = format!("{owner} {} {}", days.first(), days.last());
         let job = MakeReport { report: id, owner };
         let enqueued = self.jobs.enqueue_with(&tx, job, Options::new().unique_by(unique)).await?;
         if enqueued.duplicate {
             tx.rollback().await?;
-            let found = self.store.of_job(enqueued.id).await?;
-            return found.ok_or_else(|| Error::conflict("this report is being made"));
+            let report = self.store.of_job(enqueued.id).await?;
+            let report = report.ok_or_else(|| Error::conflict("this report is being made"))?;
+            return Ok(Begun { report, is_new: false });
         }
-        let new = Stored {
+        let report = Stored {
             id,
             owner_id: owner,
             job_id: enqueued.id,
@@ -134,9 +142,9 @@ impl Module {
             messages: None,
             error: None,
         };
-        store::insert(&tx, &new).await?;
+        store::insert(&tx, &report).await?;
         tx.commit().await?;
-        Ok(new)
+        Ok(Begun { report, is_new: true })
     }
 
     /// One's own reports, newest first.
