@@ -30,7 +30,6 @@ pub(crate) mod registry;
 mod run;
 mod state;
 pub(crate) mod store;
-mod stub;
 pub(crate) mod worker;
 
 pub use crate::data::On;
@@ -42,7 +41,6 @@ pub use queue::{Queue, Rate};
 pub use registry::KindInfo;
 pub use run::Run;
 pub use state::{Enqueued, JobState, Progress, State};
-pub use stub::{Firing, Missed, Schedule};
 pub use worker::Ran;
 
 use crate::config::JobsSection;

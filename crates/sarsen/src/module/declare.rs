@@ -101,11 +101,6 @@ impl<M: Module> Declare<M> {
         self
     }
 
-    /// Stand-in.
-    pub fn schedule<J: Job>(&mut self, _: crate::jobs::Schedule, _: fn(crate::jobs::Firing) -> J) -> &mut Self {
-        self
-    }
-
     /// Hears of events of a type, under a name that holds for ever: `declare.subscribe("audit.posted", Module::on_posted)`,
     /// where that is `async fn on_posted(self: Arc<Self>, event: MessagePosted, delivery: Delivery) -> Result<()>`.
     ///
