@@ -83,7 +83,7 @@ impl App {
 
     /// Adds a module, and gives the handle on it, which answers once the application has started.
     pub fn mount<M: Module>(&mut self, deps: M::Deps) -> M::Api {
-        let (mounted, handle) = Mounted::new::<M>(deps);
+        let (mounted, handle) = Mounted::new::<M>(deps, &self.config);
         self.modules.push(mounted);
         handle
     }

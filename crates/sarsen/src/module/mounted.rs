@@ -67,7 +67,9 @@ pub(crate) struct Mounted {
 
 impl Mounted {
     /// The module and the handle on it, which answers once the module has started.
-    pub(crate) fn new<M: Module>(deps: M::Deps) -> (Self, M::Api) {
+    ///
+    /// What is wrong with its section is found by `check_config`; until then it counts as not given.
+    pub(crate) fn new<M: Module>(deps: M::Deps, config: &Config) -> (Self, M::Api) {
         let handle = M::Api::unbound();
         let declared = Declare::<M>::of_module();
         let info = ModuleInfo {
@@ -83,7 +85,8 @@ impl Mounted {
             projections: declared.projections.iter().map(|(projection, _)| projection.clone()).collect(),
         };
         let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
-        let (bound, schedules) = (handle.clone(), declared.schedules.clone());
+        let schedules = declared.schedules_of(&config_of::<M>(config).unwrap_or_default());
+        let bound = handle.clone();
         let init: Starter = Box::new(move |around| Box::pin(init::<M>(deps, declared, bound, around)));
         let (check_config, show_config) = (check_config::<M>, show_config::<M>);
         (Self { info, migrations, schedules, check_config, show_config, init }, handle)
