@@ -113,5 +113,6 @@ behaviours! {
     reports::days_that_cannot_be_counted_are_refused(world);
     reports::names_in_a_table_are_never_computed(world);
     reports::every_monday_at_eight_subscribers_get_one(world);
+    reports::monday_at_eight_is_by_the_zone_of_the_configuration(world);
     reports::a_report_that_waits_for_a_worker_shows_it(world);
 }

@@ -82,7 +82,7 @@ impl sarsen::Module for Module {
             .queue(jobs::QUEUE)
             .job::<MakeReport, _, _>(Module::make_report)
             .job::<WeeklyReports, _, _>(Module::weekly_reports)
-            .schedule(jobs::WEEKLY, WeeklyReports::due)
+            .schedule_in(|config| &config.zone, jobs::WEEKLY, WeeklyReports::due)
             .routes(http::routes);
     }
 

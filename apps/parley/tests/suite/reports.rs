@@ -234,6 +234,22 @@ pub(crate) async fn every_monday_at_eight_subscribers_get_one(world: World) {
     assert_eq!(mira.items("/v1/reports").await.len(), 1);
 }
 
+/// On the clock of the team, an hour before that of the server.
+pub(crate) async fn monday_at_eight_is_by_the_zone_of_the_configuration(_: World) {
+    let world = World::start_in(json!({"reports": {"zone": "Europe/Berlin"}})).await;
+    let mira = world.sign_up("mira").await;
+    mira.put("/v1/me/weekly-report").await.expect(204);
+    world.run_jobs().await;
+    let monday: Timestamp = "2026-01-05T06:59:59Z".parse().expect("a time");
+    world.clock().advance(monday.since(world.clock().now()));
+    world.run_jobs().await;
+    assert_eq!(mira.items("/v1/reports").await.len(), 0);
+    world.clock().advance(Duration::from_secs(1));
+    world.run_jobs().await;
+    let reports = mira.items("/v1/reports").await;
+    assert_eq!((reports.len(), &reports[0]["zone"]), (1, &json!("Europe/Berlin")));
+}
+
 pub(crate) async fn a_report_that_waits_for_a_worker_shows_it(world: World) {
     let mira = world.sign_up("mira").await;
     let report = mira.post("/v1/reports", json!({})).await.expect(201);

@@ -295,7 +295,7 @@ pub(crate) async fn bad_addresses_are_refused(world: World) {
 
 /// Each names this machine in a way that no list of names knows; looked up, it is found out.
 pub(crate) async fn a_name_that_leads_to_this_machine_is_refused_when_it_is_called(_: World) {
-    let world = World::start_with(json!({})).await;
+    let world = World::start_in(json!({"webhooks": {}})).await;
     let (owner, receiver) = (world.sign_up("mira").await, Receiver::start().await);
     let channel = owner.channel("general", "public").await;
     let refused = json!({"url": receiver.url("/"), "events": ["messages.posted"]});

@@ -17,17 +17,23 @@ pub(crate) struct World {
 impl World {
     /// Starts it on the database of the profile at hand. Webhooks may lead to this machine, where receivers listen.
     pub(crate) async fn start() -> World {
-        Self::start_with(json!({"allow_private": true, "timeout": "500ms", "disable_after": 3})).await
+        Self::start_in(json!({})).await
     }
 
-    /// Starts it with these keys in the section of webhooks.
-    pub(crate) async fn start_with(webhooks: Value) -> World {
+    /// Starts it with these keys in the sections of modules.
+    pub(crate) async fn start_in(sections: Value) -> World {
+        let mut all = json!({
+            "accounts": {"password_memory_kib": 64, "password_iterations": 1},
+            "webhooks": {"allow_private": true, "timeout": "500ms", "disable_after": 3},
+        });
+        for (name, keys) in sections.as_object().expect("sections") {
+            all[name] = keys.clone();
+        }
         let handles = OnceLock::new();
         let app = TestApp::start(|mut config| {
-            let quick = json!({"password_memory_kib": 64, "password_iterations": 1});
-            for (name, keys) in [("accounts", quick), ("webhooks", webhooks)] {
+            for (name, keys) in all.as_object().expect("sections") {
                 let section = serde_json::from_value(json!({"config": keys})).expect("a section");
-                config.modules.insert(name.to_owned(), section);
+                config.modules.insert(name.clone(), section);
             }
             let mut app = App::new("parley", "0.0.0", config);
             handles.set(parley::mount(&mut app)).expect("mounted once");
