@@ -14,7 +14,7 @@ pub(crate) struct World {
     _driver: Process,
     driver_port: u16,
     chromium: String,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl World {
@@ -32,7 +32,7 @@ impl World {
         let (driver, driver_port) =
             Process::start(Command::new(driver).arg("--port=0").current_dir(&folder), "successfully on port ");
         let (server, port) = Process::start(&mut server(folder.path()), "127.0.0.1:");
-        Some(World { server, port, _driver: driver, driver_port, chromium, folder })
+        Some(World { server, port, _driver: driver, driver_port, chromium, _folder: folder })
     }
 
     pub(crate) fn address(&self, path: &str) -> String {
@@ -41,12 +41,6 @@ impl World {
 
     pub(crate) fn driver(&self, profile: &Path, screen: Screen) -> Driver {
         Driver::open(self.driver_port, &self.chromium, profile, screen)
-    }
-
-    /// Runs another verb of the program beside the server.
-    pub(crate) fn run(&self, verb: &[&str]) {
-        let ran = program(self.folder.path()).args(verb).output().expect("starts");
-        assert!(ran.status.success(), "{verb:?}: {}", String::from_utf8_lossy(&ran.stderr));
     }
 
     /// What the server has logged.
@@ -79,17 +73,11 @@ impl World {
 /// The password of everybody in the stories.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
-/// The binary with the made-up workspace.
+/// The binary with the made-up workspace, with passwords that are cheap to check, and webhooks that may lead to this
+/// machine.
 fn server(folder: &Path) -> Command {
-    let mut command = program(folder);
-    command.arg("serve");
-    command
-}
-
-/// The binary, with passwords that are cheap to check, and webhooks that may lead to this machine.
-fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parley"));
-    command.current_dir(folder);
+    command.arg("serve").current_dir(folder);
     command.env("SARSEN_DATABASE__URL", format!("sqlite:{}", folder.join("parley.db").display()));
     command.env("SARSEN_HTTP__LISTEN", "127.0.0.1:0");
     command.env("SARSEN_LOG__OPERATIONS", "false");

@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use parley::messages::api::ImportedMessage;
 use sarsen::Timestamp;
 use sarsen::clock::id_at;
+use sarsen::jobs::Filter;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -127,6 +128,9 @@ async fn made(world: &World, person: &Person, range: Value) -> (String, Vec<Row>
     let shown = person.get(&format!("/v1/reports/{report}")).await.expect(200);
     assert_eq!(shown["state"], "ready", "{shown}");
     let rows = rows(&person.text(&format!("/v1/reports/{report}.csv")).await);
+    let listed = world.jobs().admin().list(&Filter { kind: "reports.make".to_owned(), ..Filter::default() }).await;
+    let progress = listed.expect("jobs").jobs.swap_remove(0).progress.expect("it said how far it was");
+    assert_eq!((progress.done, progress.note.as_str()), (progress.total, "done"));
     let sum: u64 = rows.iter().map(|row| row["messages"].parse::<u64>().expect("a number")).sum();
     assert_eq!(shown["messages"], sum);
     (report, rows)

@@ -1,7 +1,7 @@
 //! An application of its own for a test, and people who use it over HTTP.
 
 use parley::Handles;
-use sarsen::jobs::Ran;
+use sarsen::jobs::{Jobs, Ran};
 use sarsen::testing::{Client, Request, TestApp};
 use sarsen::{App, Clock};
 use serde_json::{Value, json};
@@ -49,6 +49,11 @@ impl World {
 
     pub(crate) fn clock(&self) -> &Clock {
         self.app.clock()
+    }
+
+    /// The jobs of the application.
+    pub(crate) fn jobs(&self) -> &Jobs {
+        self.app.running().jobs()
     }
 
     /// Does what is due.
