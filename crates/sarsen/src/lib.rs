@@ -26,5 +26,11 @@ pub use error::{Error, Result};
 pub use module::{CallError, CallFailure, Declare, Deps, Init, Module, NoApi};
 pub use sarsen_macros::{Deps, FromRow, api};
 
+/// The code of `docs/jobs.md`, which the tests of the documentation compile.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../../../docs/jobs.md")]
+#[derive(Debug)]
+pub struct JobsGuide;
+
 // The macros write `::sarsen::…`, here too.
 extern crate self as sarsen;

@@ -1,18 +1,20 @@
 //! What handlers take and give: JSON, query, and path, with problems that name the field.
 
-use super::body;
 use super::problem::Refusal;
+use super::{body, headers};
 use crate::error::{Error, Result};
 use axum::body::Body;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderValue};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+use std::cell::Cell;
 
 /// A body of JSON: read as `T` from a request, or written into an answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -138,12 +140,32 @@ fn last_part(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)
 }
 
+/// Most bytes of room that a thread keeps for the next JSON it writes.
+const MAX_ROOM: usize = 64 << 10;
+
+thread_local! {
+    /// Where JSON is written: an answer then takes its own size once, and does not grow into it.
+    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(bytes) => ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response(),
-            Err(error) => Error::internal("the answer cannot be written as JSON").source(error).into_response(),
+        let mut room = ROOM.take();
+        room.clear();
+        if let Err(error) = serde_json::to_writer(&mut room, &self.0) {
+            return Error::internal("the answer cannot be written as JSON").source(error).into_response();
         }
+        let bytes = if room.capacity() > MAX_ROOM {
+            Bytes::from(room)
+        } else {
+            let bytes = Bytes::copy_from_slice(&room);
+            ROOM.set(room);
+            bytes
+        };
+        let headers = headers::of_json(bytes.len());
+        let mut response = Response::new(Body::from(bytes));
+        *response.headers_mut() = headers;
+        response
     }
 }
 

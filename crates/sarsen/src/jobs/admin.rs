@@ -348,10 +348,14 @@ impl Admin {
     }
 
     async fn pause_or_resume(&self, name: &str, paused: bool) -> Result<()> {
-        match self.store().pause_schedule(name, paused).await? {
-            true => Ok(()),
-            false => Err(self.no_schedule(name)),
+        if self.store().pause_schedule(name, paused).await? {
+            return Ok(());
         }
+        // No scheduler has seen it yet.
+        let scheduled = self.0.registry().schedules().iter().find(|one| one.name() == name);
+        let scheduled = scheduled.ok_or_else(|| self.no_schedule(name))?;
+        self.store().put_schedule(&scheduled.row(self.store().now())).await?;
+        self.store().pause_schedule(name, paused).await.map(drop)
     }
 
     fn no_schedule(&self, name: &str) -> Error {

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::data::{Db, MigrationState};
 use crate::error::Result;
 use crate::http;
+use crate::jobs::store::LOOK;
 use crate::jobs::{self, Jobs};
 use std::collections::BTreeSet;
 
@@ -45,11 +46,12 @@ async fn dead(program: &str, jobs: &Jobs) -> Result<Option<Finding>> {
         return Ok(None);
     }
     let all: i64 = kinds.iter().map(|(_, count)| count).sum();
+    let least = if all >= LOOK { "at least " } else { "" };
     let mut shown: Vec<String> = kinds.iter().take(5).map(|(kind, count)| format!("{count} {kind}")).collect();
     if kinds.len() > shown.len() {
         shown.push("others".into());
     }
-    let text = format!("{all} dead letters: {}", shown.join(", "));
+    let text = format!("{least}{all} dead letters: {}", shown.join(", "));
     let hint =
         format!("`{program} jobs list --state discarded` shows them, `jobs show ID` says why; then `jobs retry`");
     Ok(Some(Finding::new(Level::Warn, CHECK, text).hint(hint)))

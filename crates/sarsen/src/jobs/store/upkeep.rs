@@ -136,11 +136,13 @@ impl Store {
         Ok(())
     }
 
-    /// Rescues jobs whose process is not even written down any more.
-    pub(crate) async fn rescue_orphans(&self) -> Result<Rescued> {
-        let sql = "SELECT DISTINCT worker FROM sarsen_jobs WHERE state = 3 AND worker NOT IN (SELECT id FROM sarsen_workers) LIMIT 100";
+    /// Rescues jobs whose process is not even written down any more. `me` learns of that with its next beat, and leaves its
+    /// own to its next name.
+    pub(crate) async fn rescue_orphans(&self, me: Uuid) -> Result<Rescued> {
+        let sql = "SELECT DISTINCT worker FROM sarsen_jobs WHERE state = 3 AND worker <> ? \
+                   AND worker NOT IN (SELECT id FROM sarsen_workers) LIMIT 100";
         let mut rescued = Rescued::default();
-        for (worker,) in self.db.query(sql).all::<(Uuid,)>().await? {
+        for (worker,) in self.db.query(sql).bind(me).all::<(Uuid,)>().await? {
             let done = self.rescue(worker, true).await?;
             rescued.again += done.again;
             rescued.discarded += done.discarded;
