@@ -13,6 +13,7 @@ pub mod http;
 pub mod jobs;
 pub mod lifecycle;
 pub mod module;
+pub mod resilience;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -10,7 +10,7 @@ pub use start::{Route, Running};
 pub use work::Working;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ModuleSection};
 use crate::data::{Db, MigrationFiles, MigrationReport, MigrationState, ModuleMigrations, Owners};
 use crate::error::{Error, Result};
 use crate::events::{self, Events};
@@ -83,7 +83,7 @@ impl App {
 
     /// Adds a module, and gives the handle on it, which answers once the application has started.
     pub fn mount<M: Module>(&mut self, deps: M::Deps) -> M::Api {
-        let (mounted, handle) = Mounted::new::<M>(deps);
+        let (mounted, handle) = Mounted::new::<M>(deps, &self.config);
         self.modules.push(mounted);
         handle
     }
@@ -106,6 +106,18 @@ impl App {
     /// What it was configured with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The configuration as it may be shown: each module's section whole, and secrets redacted.
+    pub fn shown_config(&self) -> Result<String> {
+        let mut config = self.config.clone();
+        for module in &self.modules {
+            let shown = (module.show_config)(&self.config)?;
+            if !shown.is_empty() {
+                config.modules.insert(module.info.name.to_owned(), ModuleSection { config: shown });
+            }
+        }
+        Ok(config.to_toml())
     }
 
     /// What is known about each module, in the order in which they start.

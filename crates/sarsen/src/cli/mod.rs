@@ -114,12 +114,12 @@ fn obey<P: Program>(line: Line<P::Commands>, environ: &Environ) -> Result<ExitCo
         return Ok(if doctor::has_failed(&findings) { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
     let config = config?;
-    if let Verb::Config = verb {
-        print(&show::config(&config, environ));
-        return Ok(ExitCode::SUCCESS);
-    }
     let runtime = runtime(&config.process)?;
     let (app, handles) = build::<P>(config)?;
+    if let Verb::Config = verb {
+        print(&show::config(&app, environ)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     runtime.block_on(carry_out::<P>(verb, line.path, app, handles))?;
     // Tasks that are left behind do not keep a program from ending.
     runtime.shutdown_timeout(Duration::from_secs(1));

@@ -40,15 +40,25 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        if !is_json(request.headers()) {
-            return Err(Refusal::MediaType.error("the body must be application/json").hint("set the content-type"));
-        }
-        let bytes = body::read(request.into_body()).await?;
-        if bytes.trim_ascii_start().starts_with(b"[") && is_struct::<T>() {
-            return Err(Error::invalid("the body is a list, and must be an object"));
-        }
-        serde_json::from_slice(&bytes).map(Json).or_else(|_| explain_json(&bytes))
+        let bytes = body::read(json_body(request)?).await?;
+        read_json(&bytes).map(Json)
     }
+}
+
+/// The body of a request that says that it is JSON.
+pub(super) fn json_body(request: Request) -> Result<Body> {
+    if is_json(request.headers()) {
+        return Ok(request.into_body());
+    }
+    Err(Refusal::MediaType.error("the body must be application/json").hint("set the content-type"))
+}
+
+/// The value that a body of JSON holds; an error names the field that is wrong.
+pub(super) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    if bytes.trim_ascii_start().starts_with(b"[") && is_struct::<T>() {
+        return Err(Error::invalid("the body is a list, and must be an object"));
+    }
+    serde_json::from_slice(bytes).or_else(|_| explain_json(bytes))
 }
 
 /// Whether `T` reads itself as a struct: serde would take one from a list of its values too.
@@ -94,7 +104,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Reads the wrong body once more, to say which field it is.
-fn explain_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<Json<T>> {
+fn explain_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut reader) else {
         return Err(Refusal::Malformed.error("the body is not JSON: there is more after its end"));
@@ -114,7 +124,7 @@ fn is_place(path: &str) -> bool {
 }
 
 /// Adds the field, by its path or by the name in "missing field `name`".
-fn wrong_field(error: Error, path: &str, message: &str) -> Error {
+pub(super) fn wrong_field(error: Error, path: &str, message: &str) -> Error {
     let message = message.split(" at line ").next().unwrap_or_default();
     let named = |start: &str| message.strip_prefix(start).and_then(|rest| rest.split('`').next());
     let inner = named("missing field `").or_else(|| named("unknown field `")).or_else(|| named("duplicate field `"));
