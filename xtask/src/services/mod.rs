@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 use clap::{Args, ValueEnum};
 
 use crate::{Outcome, command};
-pub(crate) use postgres::Durability;
+pub(crate) use postgres::{Durability, Mortal};
 use server::Server;
 
 /// Starts the services, runs COMMAND with their environment, stops them and exits as the command did.

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use crate::Outcome;
+use crate::{Outcome, wait};
 
 /// Waits for the end of its input, which comes when xtask lets go of it or dies, however that happens. Then it stops the
 /// process $1 and removes the folder $2. SIGINT is PostgreSQL's fast shutdown; what does not obey it within 10 s is killed.
@@ -22,6 +23,21 @@ while runs "$1" "$2" && [ "$tries" -lt 200 ]; do sleep 0.05; tries=$((tries + 1)
 runs "$1" "$2" && kill -KILL "$1"
 rm -rf "$2"
 "#;
+
+/// How long the parts of a killed server may take to be gone.
+const GONE_LIMIT: Duration = Duration::from_secs(10);
+
+/// The processes that `parent` started.
+fn processes_below(parent: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let below = ids.filter(|id| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let above = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+        above == Some(parent)
+    });
+    below.collect()
+}
 
 /// A running server in a folder of its own; both are gone after the drop.
 #[derive(Debug)]
@@ -52,6 +68,33 @@ impl Server {
 
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Kills the process, with those that it started, as a crash of the machine's power supply would; the folder stays until
+    /// [`Server::dismiss`] or the drop.
+    pub(super) fn kill(&mut self) -> Outcome<()> {
+        let below = processes_below(self.process.id());
+        let killed = self.process.kill().and_then(|()| self.process.wait());
+        killed.map_err(|error| format!("cannot kill the server: {error}"))?;
+        // Without their parent they end by themselves, but not all at once.
+        crate::command::succeeds(Command::new("kill").arg("-KILL").args(below.iter().map(u32::to_string)));
+        let gone = || below.iter().all(|id| !Path::new(&format!("/proc/{id}")).exists()).then_some(());
+        wait::until(GONE_LIMIT, gone).ok_or_else(|| format!("processes of the server live on: {below:?}"))
+    }
+
+    /// Asks the process to stop in order, and waits.
+    pub(super) fn stop(&mut self) -> Outcome<()> {
+        crate::command::succeeds(Command::new("kill").args(["-INT", &self.process.id().to_string()]));
+        self.process.wait().map(drop).map_err(|error| format!("cannot wait for the server: {error}"))
+    }
+
+    /// Lets go of a server that has ended and whose folder another uses now.
+    pub(super) fn dismiss(mut self) {
+        let _ended = self.watchdog.kill().and_then(|()| self.watchdog.wait());
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Whether the process has ended by itself.

@@ -6,6 +6,7 @@ use crate::data::{IntoValue, On, Tx, Value};
 use crate::error::{Error, Result};
 use crate::jobs::job::Unique;
 use crate::jobs::state::{AVAILABLE, ENDED, Enqueued, SCHEDULED, State, WAITING};
+use crate::lifecycle;
 use uuid::Uuid;
 
 /// What a job waits for.
@@ -105,6 +106,7 @@ impl Store {
         } else {
             on.own(INSERT).execute_many(rows).await?;
         }
+        lifecycle::fault("jobs.inserted");
         channels.wake(on);
         Ok(all)
     }
@@ -141,8 +143,7 @@ impl Channels {
 
 async fn insert_dependent(tx: &Tx, jobs: Vec<NewJob>, now: Timestamp) -> Result<Vec<Enqueued>> {
     let all = who_is_first(tx, &jobs, now).await?;
-    let taken: Vec<NewJob> =
-        jobs.into_iter().zip(&all).filter(|(_, one)| !one.duplicate).map(|(job, _)| job).collect();
+    let taken: Vec<NewJob> = jobs.into_iter().zip(&all).filter(|(_, one)| !one.duplicate).map(|(job, _)| job).collect();
     let places = places(tx, &taken, now).await?;
     let mut channels = Channels::default();
     let mut rows = Vec::with_capacity(taken.len());
@@ -157,6 +158,7 @@ async fn insert_dependent(tx: &Tx, jobs: Vec<NewJob>, now: Timestamp) -> Result<
         rows.push(job.row(now, Place { state, seq })?);
     }
     tx.own(INSERT).execute_many(rows).await?;
+    lifecycle::fault("jobs.inserted");
     channels.wake(On::Tx(tx));
     Ok(all)
 }

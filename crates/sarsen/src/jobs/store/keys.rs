@@ -264,20 +264,13 @@ impl Bucket {
         Ok(Self::filled(name, rate, row, at))
     }
 
-    async fn read_keys(
-        tx: &Tx,
-        queue: &str,
-        keys: &[Key],
-        rate: Rate,
-        at: Timestamp,
-    ) -> Result<HashMap<String, Self>> {
+    async fn read_keys(tx: &Tx, queue: &str, keys: &[Key], rate: Rate, at: Timestamp) -> Result<HashMap<String, Self>> {
         let name = |key: &Key| format!("{queue} {}", key.name);
         let sql = "SELECT name, tokens, filled_at FROM sarsen_job_rates WHERE name IN (?)";
         let rows: Vec<(String, f64, i64)> = tx.own(sql).bind_list(keys.iter().map(name)).all().await?;
         let rows: HashMap<String, (f64, i64)> =
             rows.into_iter().map(|(name, tokens, filled_at)| (name, (tokens, filled_at))).collect();
-        let bucket =
-            |key: &Key| (key.name.clone(), Self::filled(name(key), rate, rows.get(&name(key)).copied(), at));
+        let bucket = |key: &Key| (key.name.clone(), Self::filled(name(key), rate, rows.get(&name(key)).copied(), at));
         Ok(keys.iter().map(bucket).collect())
     }
 

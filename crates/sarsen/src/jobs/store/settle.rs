@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::data::{On, Tx};
 use crate::error::{Error, Result};
 use crate::jobs::state::State;
+use crate::lifecycle;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -62,6 +63,9 @@ impl Store {
         on.within(async |tx| {
             let ids: Vec<Uuid> = held(tx, worker, jobs).await?.into_iter().map(|(id, _)| id).collect();
             end(tx, &ids, State::Completed).await?;
+            if !ids.is_empty() {
+                lifecycle::fault("jobs.completing");
+            }
             Ok(ids)
         })
         .await
@@ -86,7 +90,8 @@ impl Store {
 
 /// Those of the jobs that the worker still holds, with their flags, locked until the commit.
 async fn held(tx: &Tx, worker: Uuid, jobs: &[(Uuid, i64)]) -> Result<Vec<(Uuid, i64)>> {
-    let sql = "SELECT id, lease, flags FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 ORDER BY id FOR UPDATE";
+    let sql =
+        "SELECT id, lease, flags FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 ORDER BY id FOR UPDATE";
     let rows: Vec<(Uuid, i64, i64)> = tx.own(sql).bind_list(jobs.iter().map(|(id, _)| *id)).bind(worker).all().await?;
     let held = rows.into_iter().filter(|(id, lease, _)| jobs.contains(&(*id, *lease)));
     Ok(held.map(|(id, _, flags)| (id, flags)).collect())
@@ -196,6 +201,9 @@ async fn release(tx: &Tx, before: &[Uuid]) -> Result<()> {
                WHERE state = 4 AND after_job IN (?) RETURNING queue";
     let now = tx.clock().now().as_micros();
     let released: Vec<(String,)> = tx.own(sql).bind(now).bind_list(before.iter().copied()).all().await?;
+    if !released.is_empty() {
+        lifecycle::fault("jobs.released");
+    }
     released.iter().for_each(|(queue,)| wake(tx, queue));
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::data::{On, Tx};
 use crate::error::Result;
 use crate::jobs::state::State;
+use crate::lifecycle;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -119,6 +120,9 @@ impl Store {
                 break;
             }
         }
+        if died {
+            lifecycle::fault("jobs.rescued");
+        }
         self.db.query("DELETE FROM sarsen_workers WHERE id = ?").bind(worker).execute().await?;
         Ok(rescued)
     }
@@ -164,6 +168,9 @@ impl Store {
                        UPDATE sarsen_jobs SET state = 0 FROM due WHERE id = due_id RETURNING queue";
             let promoted: Vec<(String,)> = self.db.query(sql).bind(now.as_micros()).bind(BATCH).all().await?;
             let some = promoted.len();
+            if some > 0 {
+                lifecycle::fault("jobs.promoted");
+            }
             for (queue,) in promoted {
                 if !queues.contains(&queue) {
                     queues.push(queue);
@@ -243,6 +250,9 @@ impl Store {
                 rescued.discarded += 1;
             }
         }
+        if rescued != Rescued::default() {
+            lifecycle::fault("jobs.rescuing");
+        }
         Ok(rescued)
     }
 
@@ -250,7 +260,8 @@ impl Store {
     async fn rescue_one(&self, tx: &Tx, worker: Uuid, job: &Left, died: bool) -> Result<bool> {
         let limit = self.registry.crashes(&job.kind);
         // Whether the process may have died of it: one whose last chance this was says when it begins.
-        let blamed = died && (job.flags & flag::BEGUN != 0 || !is_last_chance(job.crashes, job.attempt, job.max_attempts, limit));
+        let blamed = died
+            && (job.flags & flag::BEGUN != 0 || !is_last_chance(job.crashes, job.attempt, job.max_attempts, limit));
         let crashes = job.crashes + u32::from(blamed);
         if blamed && (crashes >= limit || job.attempt >= job.max_attempts) {
             let message = format!("the process died while it ran, {crashes} times (worker {worker})");
