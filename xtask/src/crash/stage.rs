@@ -240,7 +240,8 @@ impl Stage {
         self.tend()?;
         self.end(WEB)?;
         let mut check = self.command("log_check")?;
-        let line = command::output(check.arg("check").arg(self.acknowledged()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let line =
+            command::output(check.arg("check").arg(self.acknowledged()).stdout(Stdio::piped()).stderr(Stdio::piped()));
         let checked = Checked::read(line?.trim())?;
         self.tend_workers()?;
         WORKERS.iter().try_for_each(|place| self.end(*place))?;

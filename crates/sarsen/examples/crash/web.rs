@@ -54,19 +54,23 @@ impl Shop {
 
     async fn place_all(&self, customer: i64) {
         while !self.is_stopping() {
-            let waiting = self.waiting().await;
-            if waiting.is_ok_and(|waiting| waiting < MAX_WAITING) {
-                match self.place(customer).await {
-                    Ok(number) => self.acknowledge(customer, number),
-                    Err(error) => eprintln!("not placed: {}", error.report()),
-                }
+            if let Err(error) = self.place_next(customer).await {
+                eprintln!("not placed: {}", error.report());
             }
             clock::pause(PAUSE).await;
         }
     }
 
+    async fn place_next(&self, customer: i64) -> Result<()> {
+        if self.waiting().await? < MAX_WAITING {
+            let number = self.place(customer).await?;
+            (&self.acknowledged).write_all(format!("{customer} {number}\n").as_bytes())?;
+        }
+        Ok(())
+    }
+
     async fn waiting(&self) -> Result<i64> {
-        self.db.query("SELECT COUNT(*) FROM (SELECT 1 FROM sarsen_jobs LIMIT 1000) AS some").scalar().await
+        self.db.query("SELECT COUNT(*) FROM (SELECT 1 FROM sarsen_jobs LIMIT 1000) AS waiting").scalar().await
     }
 
     async fn place(&self, customer: i64) -> Result<i64> {
@@ -78,12 +82,6 @@ impl Shop {
         follow(&tx, &self.jobs, &self.events, &Part::of(customer, number)).await?;
         tx.commit().await?;
         Ok(number)
-    }
-
-    fn acknowledge(&self, customer: i64, number: i64) {
-        if let Err(error) = (&self.acknowledged).write_all(format!("{customer} {number}\n").as_bytes()) {
-            eprintln!("an order is not acknowledged: {error}");
-        }
     }
 
     async fn rebuild_all(self: Arc<Self>) {
