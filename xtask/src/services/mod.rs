@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{Outcome, command};
 pub(crate) use install::node;
-pub(crate) use postgres::Durability;
+pub(crate) use postgres::{Durability, Mortal};
 use server::Server;
 
 /// Starts the services, runs COMMAND with their environment, stops them and exits as the command did.

@@ -100,33 +100,78 @@ fn wait_until_ready(programs: &Programs, server: &mut Server, port: u16, data: &
         if server.has_ended() {
             return Some(Err("the server ended while it was starting".to_owned()));
         }
-        says_ready(data).then(|| select_one(programs, port))
+        says_ready(data, server.id()).then(|| select_one(programs, port))
     });
     ready.unwrap_or_else(|| Err(format!("the server on port {port} was not ready in {READY_LIMIT:?}")))
 }
 
-/// The eighth line of `postmaster.pid` is the server's own word about itself.
-fn says_ready(data: &Path) -> bool {
+/// The eighth line of `postmaster.pid` is the server's own word about itself; the first says which server wrote it, because
+/// one that was killed leaves the file behind.
+fn says_ready(data: &Path, id: u32) -> bool {
     let text = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
-    text.lines().nth(7).is_some_and(|status| status.trim() == "ready")
+    text.lines().next().is_some_and(|first| first.trim() == id.to_string())
+        && text.lines().nth(7).is_some_and(|status| status.trim() == "ready")
 }
 
 fn select_one(programs: &Programs, port: u16) -> Outcome<()> {
+    administer(programs, port, "SELECT 1")
+}
+
+fn administer(programs: &Programs, port: u16, sql: &str) -> Outcome<()> {
     let mut psql = Command::new(programs.bin.join("psql"));
-    psql.args([
-        "--no-psqlrc",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        &port.to_string(),
-        "-U",
-        "app",
-        "-d",
-        "postgres",
-        "-c",
-        "SELECT 1",
-    ]);
+    psql.args(["--no-psqlrc", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", "app", "-d", "postgres", "-c", sql]);
     command::output(&mut psql).map(|_| ())
+}
+
+/// A server that can be killed, and started again on the same port and data.
+#[derive(Debug)]
+pub(crate) struct Mortal {
+    programs: Programs,
+    account: Account,
+    folder: PathBuf,
+    port: u16,
+    server: Option<Server>,
+}
+
+impl Mortal {
+    /// Starts it; commits wait for the disk.
+    pub(crate) fn start() -> Outcome<Mortal> {
+        let (programs, account) = (super::install::postgres()?, Account::choose()?);
+        let initialised = initialised(&programs, &account)?;
+        let folder = folder::private("mortal")?;
+        let port = server::free_port()?;
+        let started = prepare(&account, &initialised, &folder)
+            .and_then(|()| launch(&programs, &account, &folder, port, Durability::Durable));
+        let server = started.inspect_err(|_| {
+            let _absent = fs::remove_dir_all(&folder);
+        })?;
+        Ok(Mortal { programs, account, folder, port, server: Some(server) })
+    }
+
+    /// Makes an empty database and gives its URL.
+    pub(crate) fn database(&self, name: &str) -> Outcome<String> {
+        administer(&self.programs, self.port, &format!("CREATE DATABASE {name}"))?;
+        Ok(format!("postgres://app@127.0.0.1:{}/{name}", self.port))
+    }
+
+    /// Kills the server and its processes.
+    pub(crate) fn kill(&mut self) -> Outcome<()> {
+        self.server.as_mut().map_or(Ok(()), Server::kill)
+    }
+
+    /// Stops it in order.
+    pub(crate) fn stop(&mut self) -> Outcome<()> {
+        self.server.as_mut().map_or(Ok(()), Server::stop)
+    }
+
+    /// Starts it again after a `kill` or a `stop`.
+    pub(crate) fn start_again(&mut self) -> Outcome<()> {
+        let next = launch(&self.programs, &self.account, &self.folder, self.port, Durability::Durable)?;
+        if let Some(before) = self.server.replace(next) {
+            before.dismiss();
+        }
+        Ok(())
+    }
 }
 
 /// The initialised folder for this version and account, made at the first use: `initdb` takes seconds, a copy does not.

@@ -145,7 +145,9 @@ impl Events {
         let next = row.building.unwrap_or(row.generation) + 1;
         create(tx, projection, next).await?;
         let sql = "UPDATE sarsen_projections SET form = ?, building = ? WHERE name = ?";
-        tx.own(sql).bind(projection.form()).bind(next).bind(projection.name).execute().await.map(drop)
+        tx.own(sql).bind(projection.form()).bind(next).bind(projection.name).execute().await?;
+        lifecycle::fault("events.rebuilding");
+        Ok(())
     }
 
     async fn forget(&self, tx: &Tx, projection: &Projection, target: Target) -> Result<()> {
@@ -189,6 +191,9 @@ impl Events {
         let events = tail.entries.into_iter().map(Recorded::of_entry).collect::<Result<Vec<_>>>()?;
         let count = events.len();
         let tx = if events.is_empty() { tx } else { self.apply(projection, target, tx, events).await? };
+        if count > 0 {
+            lifecycle::fault("events.projecting");
+        }
         tx.commit().await?;
         Ok((count, More::Yes))
     }
@@ -234,6 +239,7 @@ impl Events {
         tx.own(sql).bind(building.consumer(projection)).execute().await?;
         let sql = "UPDATE sarsen_projections SET generation = ?, building = NULL WHERE name = ?";
         tx.own(sql).bind(generation).bind(projection.name).execute().await?;
+        lifecycle::fault("events.swapping");
         tx.commit().await?;
         tracing::info!(projection = projection.name, generation, "a projection was built anew");
         Ok(())

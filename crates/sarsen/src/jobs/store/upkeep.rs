@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::data::{On, Tx};
 use crate::error::Result;
 use crate::jobs::state::State;
+use crate::lifecycle;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -119,6 +120,9 @@ impl Store {
                 break;
             }
         }
+        if died {
+            lifecycle::fault("jobs.rescued");
+        }
         self.db.query("DELETE FROM sarsen_workers WHERE id = ?").bind(worker).execute().await?;
         Ok(rescued)
     }
@@ -166,6 +170,9 @@ impl Store {
                        UPDATE sarsen_jobs SET state = 0 FROM due WHERE id = due_id RETURNING queue";
             let promoted: Vec<(String,)> = self.db.query(sql).bind(now.as_micros()).bind(BATCH).all().await?;
             let some = promoted.len();
+            if some > 0 {
+                lifecycle::fault("jobs.promoted");
+            }
             for (queue,) in promoted {
                 if !queues.contains(&queue) {
                     queues.push(queue);
@@ -244,6 +251,9 @@ impl Store {
             } else {
                 rescued.discarded += 1;
             }
+        }
+        if rescued != Rescued::default() {
+            lifecycle::fault("jobs.rescuing");
         }
         Ok(rescued)
     }
