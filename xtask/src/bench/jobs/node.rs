@@ -23,8 +23,11 @@ impl Node {
         services::node()?;
         let folder = repository::root().join("bench-peers/node");
         if !is_installed(&folder) {
+            // Not `npm ci`: it refuses a lock file without the optional packages of other systems, which not every mirror has.
             let mut npm = Command::new("npm");
-            npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder).stdout(std::io::stderr());
+            npm.args(["install", "--no-save", "--no-audit", "--no-fund"])
+                .current_dir(&folder)
+                .stdout(std::io::stderr());
             command::run(&mut npm)?;
         }
         let runtimes = RUNTIMES.iter().map(|name| folder.join("node_modules").join(name).join("bin/node"));
