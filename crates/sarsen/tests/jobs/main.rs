@@ -69,7 +69,8 @@ features! {
     "Fairness between keys" in limits: a_key_with_many_jobs_holds_up_no_other, keys_take_turns;
     "Order of the jobs of a key" in order: jobs_of_a_key_run_in_their_order_in_all_processes,
         a_failing_job_holds_up_its_key_only, a_dead_letter_lets_the_next_of_its_key_run, a_delayed_job_keeps_its_place,
-        keys_that_are_held_up_do_not_hide_the_others, concurrent_transactions_keep_their_order;
+        keys_that_are_held_up_do_not_hide_the_others, concurrent_transactions_keep_their_order,
+        jobs_from_before_the_queue_kept_an_order_run_too;
     "Batches with completion" in together: the_completion_runs_when_all_have_ended, an_empty_batch_is_complete_at_once,
         a_batch_counts_only_what_was_taken, a_batch_is_of_its_transaction,
         a_large_batch_completes_once_in_several_processes;

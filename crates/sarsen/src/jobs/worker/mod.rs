@@ -168,6 +168,9 @@ impl Worker {
         let shared = Arc::new(Shared::new(jobs, recorder, lifecycle));
         let row = beat::row(&shared, version);
         shared.store().register(&row).await?;
+        for queue in jobs.registry().queues().filter(|queue| queue.by_key()) {
+            shared.store().adopt(queue).await?;
+        }
         // Which queues stand still is known before anything is taken from them.
         *lock(&shared.paused) = shared.store().beat(row.id, 0, 0).await?.paused.into_iter().collect();
         beat::start(&shared, row, database.clone());
