@@ -1,12 +1,15 @@
-//! Parley: team messaging, built on Sarsen as three modules: accounts, channels and messages.
+//! Parley: team messaging, built on Sarsen as modules: accounts, channels and messages, and those that listen to them.
 
 pub mod accounts;
+pub mod audit;
 pub mod channels;
 pub mod client;
 mod failure;
 pub mod import;
 pub mod messages;
+pub mod notifications;
 pub mod seed;
+pub mod statistics;
 mod text;
 
 pub use failure::Failure;
@@ -30,5 +33,17 @@ pub fn mount(app: &mut App) -> Handles {
     let channels = app.mount::<channels::Module>(channels::Deps { accounts: accounts.clone() });
     let deps = messages::Deps { accounts: accounts.clone(), channels: channels.clone() };
     let messages = app.mount::<messages::Module>(deps);
-    Handles { accounts, channels, messages }
+    let handles = Handles { accounts, channels, messages };
+    mount_listeners(app, &handles);
+    handles
+}
+
+/// Mounts the modules that nobody calls: they live on the events of the others.
+fn mount_listeners(app: &mut App, handles: &Handles) {
+    let Handles { accounts, channels, messages } = handles.clone();
+    let deps = audit::Deps { accounts: accounts.clone(), channels: channels.clone() };
+    app.mount::<audit::Module>(deps);
+    let deps = statistics::Deps { accounts: accounts.clone(), channels: channels.clone() };
+    app.mount::<statistics::Module>(deps);
+    app.mount::<notifications::Module>(notifications::Deps { accounts, channels, messages });
 }

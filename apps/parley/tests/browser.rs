@@ -32,6 +32,8 @@ mod phone;
 mod pictures;
 #[path = "browser/process.rs"]
 mod process;
+#[path = "browser/unread.rs"]
+mod unread;
 #[path = "browser/world.rs"]
 mod world;
 
@@ -59,5 +61,6 @@ stories! {
     history::seven_hundred_messages_scroll_back_in_order;
     messages::a_message_is_posted_edited_answered_and_found;
     phone::everything_fits_a_phone;
+    unread::what_others_say_is_counted_until_it_is_seen;
     pictures::the_made_up_workspace_is_worth_a_picture;
 }

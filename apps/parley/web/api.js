@@ -66,5 +66,5 @@ export function query(path, values) {
 export const get = (path, options) => request("GET", path, undefined, options);
 export const post = (path, body = {}, options) => request("POST", path, body, options);
 export const patch = (path, body) => request("PATCH", path, body);
-export const put = (path) => request("PUT", path);
+export const put = (path, body) => request("PUT", path, body);
 export const remove = (path, options) => request("DELETE", path, undefined, options);

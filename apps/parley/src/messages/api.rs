@@ -1,6 +1,7 @@
-//! What others may know of messages: how to bring them in from elsewhere.
+//! What others may know of messages: what is said of them when they come and go, and how to bring them in from elsewhere.
 
 use crate::Failure;
+use sarsen::events::Event;
 use sarsen::{Error, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -24,6 +25,122 @@ pub struct ImportedMessage {
     pub posted_at: Timestamp,
 }
 
+/// A message, as far as other modules need it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageRef {
+    /// Which one.
+    pub id: Uuid,
+    /// Where it was posted.
+    pub channel: Uuid,
+    /// Who wrote it.
+    pub author: Uuid,
+    /// The first message of its thread, for a reply.
+    pub thread: Option<Uuid>,
+    /// What it says now.
+    pub text: String,
+    /// When it was posted.
+    pub posted_at: Timestamp,
+}
+
+/// Somebody posted a message. Imported messages are not posted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessagePosted {
+    /// Which one; its text stays with messages, for it may be edited or deleted.
+    pub message: Uuid,
+    /// Where.
+    pub channel: Uuid,
+    /// Who.
+    pub author: Uuid,
+    /// The first message of the thread, for a reply.
+    pub thread: Option<Uuid>,
+    /// Whom it mentions.
+    pub mentions: Vec<Uuid>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Event for MessagePosted {
+    const NAME: &'static str = "messages.posted";
+
+    fn key(&self) -> Option<String> {
+        Some(self.channel.to_string())
+    }
+}
+
+/// Somebody gave their message another text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageEdited {
+    /// Which one.
+    pub message: Uuid,
+    /// Where.
+    pub channel: Uuid,
+    /// Who.
+    pub author: Uuid,
+    /// Whom it mentions now.
+    pub mentions: Vec<Uuid>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Event for MessageEdited {
+    const NAME: &'static str = "messages.edited";
+
+    fn key(&self) -> Option<String> {
+        Some(self.channel.to_string())
+    }
+}
+
+/// Somebody deleted their message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageDeleted {
+    /// Which one.
+    pub message: Uuid,
+    /// Where.
+    pub channel: Uuid,
+    /// Who.
+    pub author: Uuid,
+    /// When it was posted.
+    pub posted_at: Timestamp,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Event for MessageDeleted {
+    const NAME: &'static str = "messages.deleted";
+
+    fn key(&self) -> Option<String> {
+        Some(self.channel.to_string())
+    }
+}
+
+/// Messages came from elsewhere: one event for a batch of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessagesImported {
+    /// Where.
+    pub channel: Uuid,
+    /// How many, of each author and day.
+    pub counts: Vec<ImportedCount>,
+}
+
+/// What one author said on one day of an import.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedCount {
+    /// Who.
+    pub author: Uuid,
+    /// How many messages.
+    pub messages: u64,
+    /// When the last of them was posted; all were on its day, by UTC.
+    pub last_at: Timestamp,
+}
+
+impl Event for MessagesImported {
+    const NAME: &'static str = "messages.imported";
+
+    fn key(&self) -> Option<String> {
+        Some(self.channel.to_string())
+    }
+}
+
 /// Why messages did not do it.
 #[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
 pub enum MessagesError {
@@ -45,9 +162,13 @@ impl From<MessagesError> for Error {
     }
 }
 
-/// How to bring messages in from elsewhere.
+/// How to find messages, and to bring them in from elsewhere.
 #[sarsen::api(name = "messages", handle = Messages)]
 pub trait MessagesApi {
+    /// A message that was not deleted. It does not ask who may read it: channels know that.
+    #[idempotent]
+    async fn find(&self, id: Uuid) -> Result<Option<MessageRef>, MessagesError>;
+
     /// Adds messages to a channel in one transaction and says how many are new; those whose id exists are left as they are.
     ///
     /// They are found by search, but mention nobody. At most [`MAX_BATCH`].

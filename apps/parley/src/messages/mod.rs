@@ -16,6 +16,7 @@ mod write;
 use crate::accounts::api::Accounts;
 use crate::channels::api::{Access, Channels};
 use api::Messages;
+use sarsen::events::Events;
 use sarsen::{Clock, Declare, Error, Init, Result};
 use store::{Store, Stored};
 use uuid::Uuid;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 pub struct Module {
     store: Store,
     clock: Clock,
+    events: Events,
     accounts: Accounts,
     channels: Channels,
 }
@@ -56,7 +58,7 @@ impl sarsen::Module for Module {
 
     async fn init(i: Init<Self>) -> Result<Self> {
         let Deps { accounts, channels } = i.deps;
-        Ok(Module { store: Store::new(i.db), clock: i.clock, accounts, channels })
+        Ok(Module { store: Store::new(i.db), clock: i.clock, events: i.events, accounts, channels })
     }
 }
 

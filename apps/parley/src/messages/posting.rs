@@ -5,6 +5,7 @@ use super::store::Stored;
 use super::view::Message;
 use super::write::{self, NewMessage};
 use super::{Module, check_may_post, rules};
+use super::api::{MessageDeleted, MessageEdited, MessagePosted};
 use crate::accounts::api::User;
 use sarsen::data::Tx;
 use sarsen::{Error, Result, Timestamp};
@@ -53,6 +54,7 @@ impl Module {
         };
         count_reply(&tx, &stored, revision).await?;
         write::mention(&tx, &stored, &ids(mentions)).await?;
+        self.events.publish(&tx, posted(&stored, ids(mentions))).await?;
         tx.commit().await?;
         Ok(Some(stored))
     }
@@ -94,8 +96,11 @@ impl Module {
         let mentions = self.mentioned(&text).await?;
         let tx = self.store.db.begin().await?;
         let revision = write::next_revision(&tx, message.channel_id, 1).await?;
-        let edited = write::set_text(&tx, id, text, self.clock.now(), revision).await?.ok_or_else(deleted)?;
-        write::mention_again(&tx, &edited, &ids(&mentions)).await?;
+        let at = self.clock.now();
+        let edited = write::set_text(&tx, id, text, at, revision).await?.ok_or_else(deleted)?;
+        let (mentions, channel) = (ids(&mentions), edited.channel_id);
+        write::mention_again(&tx, &edited, &mentions).await?;
+        self.events.publish(&tx, MessageEdited { message: id, channel, author: user, mentions, at }).await?;
         tx.commit().await?;
         self.view(user, edited).await
     }
@@ -105,10 +110,13 @@ impl Module {
         let message = self.own(user, id, "delete").await?;
         let tx = self.store.db.begin().await?;
         let revision = write::next_revision(&tx, message.channel_id, 1).await?;
-        match write::bury(&tx, &message, revision).await? {
-            true => tx.commit().await,
-            false => tx.rollback().await,
+        if !write::bury(&tx, &message, revision).await? {
+            return tx.rollback().await;
         }
+        let Stored { channel_id: channel, posted_at, .. } = message;
+        let event = MessageDeleted { message: id, channel, author: user, posted_at, at: self.clock.now() };
+        self.events.publish(&tx, event).await?;
+        tx.commit().await
     }
 
     async fn own(&self, user: Uuid, id: Uuid, what: &str) -> Result<Stored> {
@@ -126,6 +134,11 @@ async fn count_reply(tx: &Tx, reply: &Stored, revision: i64) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid_field("thread_id", "names no message of this channel that can have replies"))
+}
+
+fn posted(stored: &Stored, mentions: Vec<Uuid>) -> MessagePosted {
+    let (message, channel, author) = (stored.id, stored.channel_id, stored.author_id);
+    MessagePosted { message, channel, author, thread: stored.thread_id, mentions, at: stored.posted_at }
 }
 
 fn ids(users: &[User]) -> Vec<Uuid> {

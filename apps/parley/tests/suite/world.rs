@@ -1,31 +1,60 @@
 //! An application of its own for a test, and people who use it over HTTP.
 
+use crate::sink::Sink;
 use parley::Handles;
+use sarsen::jobs::Ran;
 use sarsen::testing::{Client, Request, TestApp};
 use sarsen::{App, Clock};
 use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// A running application with an empty database.
+/// Most mails in a minute to the addresses of one domain.
+pub(crate) const DOMAIN_RATE: u32 = 4;
+
+/// A running application with an empty database, and a mail server for it.
 pub(crate) struct World {
     app: Arc<TestApp>,
     handles: Handles,
+    sink: Sink,
 }
 
 impl World {
     /// Starts it on the database of the profile at hand.
     pub(crate) async fn start() -> World {
         let handles = OnceLock::new();
+        let sink = Sink::open().await;
         let app = TestApp::start(|mut config| {
             let quick = json!({"config": {"password_memory_kib": 64, "password_iterations": 1}});
             config.modules.insert("accounts".to_owned(), serde_json::from_value(quick).expect("a section"));
+            let mail = json!({"config": {"smtp": sink.url(), "rate_per_domain": DOMAIN_RATE, "timeout": "2s"}});
+            config.modules.insert("notifications".to_owned(), serde_json::from_value(mail).expect("a section"));
             let mut app = App::new("parley", "0.0.0", config);
             handles.set(parley::mount(&mut app)).expect("mounted once");
             app
         });
         let app = Arc::new(app.await);
-        World { app, handles: handles.into_inner().expect("mounted") }
+        World { app, handles: handles.into_inner().expect("mounted"), sink }
+    }
+
+    /// Does what is due, and what comes of it.
+    pub(crate) async fn run_jobs(&self) -> Ran {
+        self.app.run_jobs().await
+    }
+
+    /// Waits until the projections have heard of everything.
+    pub(crate) async fn catch_up(&self) {
+        self.app.catch_up().await;
+    }
+
+    /// Makes a projection again, from the log of events.
+    pub(crate) async fn rebuild(&self, projection: &str) {
+        self.app.rebuild(projection).await;
+    }
+
+    /// The mail server.
+    pub(crate) fn sink(&self) -> &Sink {
+        &self.sink
     }
 
     pub(crate) fn handles(&self) -> &Handles {
@@ -48,8 +77,16 @@ impl World {
 
     /// Somebody with a new account, signed in.
     pub(crate) async fn sign_up(&self, username: &str) -> Person {
+        self.register(json!({"username": username, "password": "correct horse"})).await
+    }
+
+    /// Somebody who gave an address.
+    pub(crate) async fn sign_up_with(&self, username: &str, email: &str) -> Person {
+        self.register(json!({"username": username, "password": "correct horse", "email": email})).await
+    }
+
+    async fn register(&self, new: Value) -> Person {
         let mut person = self.anonymous();
-        let new = json!({"username": username, "password": "correct horse"});
         person.user = person.post("/v1/accounts", new).await.expect(201);
         person
     }
@@ -90,6 +127,10 @@ impl Person {
 
     pub(crate) async fn put(&self, path: &str) -> Answer {
         self.send(path, self.client.put(path)).await
+    }
+
+    pub(crate) async fn put_json(&self, path: &str, body: Value) -> Answer {
+        self.send(path, self.client.put(path).json(&body)).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
