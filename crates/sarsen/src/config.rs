@@ -21,6 +21,8 @@ pub struct Config {
     pub http: HttpSection,
     /// The application's database.
     pub database: DatabaseSection,
+    /// Work that is done later.
+    pub jobs: JobsSection,
     /// What is written to standard error.
     pub log: LogSection,
     /// What this process does.
@@ -106,6 +108,38 @@ pub struct DatabaseSection {
     pub max_list: usize,
 }
 
+/// Section `[jobs]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobsSection {
+    /// Most jobs at work at once in this process; a queue may say less.
+    pub concurrency: usize,
+    /// Most of those that are declared `blocking` at work at once in this process.
+    pub blocking: usize,
+    /// Most short jobs that are fetched before there is room for them; long ones never are.
+    pub prefetch: usize,
+    /// How often is looked for work that nobody announced.
+    pub poll: Span,
+    /// How often a process says that it lives.
+    pub beat: Span,
+    /// Without a beat for this long a process is dead, and its jobs are given to others.
+    pub dead_after: Span,
+    /// How long jobs at work may go on after the signal to stop.
+    pub drain_timeout: Span,
+    /// How long it stays known that a job went well.
+    pub keep_completed: Span,
+    /// How long dead letters and cancelled jobs are kept.
+    pub keep_discarded: Span,
+    /// Largest arguments of one job.
+    pub max_args: Size,
+    /// Most jobs enqueued by one call.
+    pub max_batch: usize,
+    /// Keys for arguments of jobs that are declared `encrypted`, at least 32 characters each: the first encrypts, all decrypt.
+    pub encryption_keys: Vec<Secret>,
+    /// Work that waits this long while none ends is reported: nothing moves.
+    pub stall_after: Span,
+}
+
 /// Section `[log]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -124,7 +158,7 @@ pub struct LogSection {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProcessSection {
-    /// What this process does: `web` (later also `worker` and `scheduler`).
+    /// What this process does: `web` answers requests, `worker` does jobs, `scheduler` fires schedules.
     pub roles: Vec<String>,
     /// Threads that run the application; 0 is one for each core.
     pub threads: usize,
@@ -194,6 +228,26 @@ impl Default for DatabaseSection {
     }
 }
 
+impl Default for JobsSection {
+    fn default() -> Self {
+        Self {
+            concurrency: 50,
+            blocking: 2,
+            prefetch: 256,
+            poll: Span::seconds(1),
+            beat: Span::seconds(3),
+            dead_after: Span::seconds(10),
+            drain_timeout: Span::seconds(20),
+            keep_completed: Span::seconds(86_400),
+            keep_discarded: Span::seconds(30 * 86_400),
+            max_args: Size(1 << 20),
+            max_batch: 10_000,
+            encryption_keys: Vec::new(),
+            stall_after: Span::seconds(60),
+        }
+    }
+}
+
 impl Default for LogSection {
     fn default() -> Self {
         Self { format: LogFormat::Pretty, level: "info".into(), operations: true, queue: 8_192 }
@@ -202,7 +256,8 @@ impl Default for LogSection {
 
 impl Default for ProcessSection {
     fn default() -> Self {
-        Self { roles: vec!["web".into()], threads: 0, blocking_threads: 64 }
+        let roles = ["web", "worker", "scheduler"].map(String::from).to_vec();
+        Self { roles, threads: 0, blocking_threads: 64 }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod http;
+pub mod jobs;
 pub mod lifecycle;
 pub mod module;
 pub mod telemetry;

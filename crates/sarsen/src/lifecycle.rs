@@ -64,6 +64,28 @@ pub fn spawn_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     })
 }
 
+/// Drives `future`, which may block, on a thread for blocking work.
+#[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
+pub fn spawn_driving<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let (tracked, runtime) = (Tracked::start(), tokio::runtime::Handle::current());
+    tokio::task::spawn_blocking(move || {
+        let _tracked = tracked;
+        runtime.block_on(future)
+    })
+}
+
+/// Drives `future` on a thread and a runtime of its own, which nothing else can hold up; the drain does not wait for it.
+#[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
+pub fn spawn_thread(name: &'static str, future: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(name.into()).spawn(move || runtime.block_on(future))?;
+    Ok(())
+}
+
 /// How many tracked tasks are at work.
 pub fn running() -> usize {
     TASKS.load(Ordering::SeqCst)

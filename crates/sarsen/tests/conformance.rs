@@ -71,6 +71,13 @@ conformance! {
         a_failing_write_does_not_harm_its_neighbours, upsert_and_returning,
         what_is_answered_is_what_happened_beside_a_late_write, a_panic_in_a_row_harms_nobody_else,
         a_savepoint_that_cannot_end_is_never_committed, what_changes_no_row_says_so;
+    many: row_locks_run_everywhere, many_rows_are_written_at_once, many_rows_keep_every_type, many_rows_happen_whole_or_not_at_all,
+        many_rows_may_name_one_row_twice, what_is_no_plain_insert_takes_many_rows_too, many_rows_are_bound_right,
+        a_batch_is_one_transaction, a_batch_fails_whole_with_its_first_error, a_value_that_cannot_be_sent_undoes_the_batch,
+        a_batch_tells_its_slots_apart, every_statement_of_a_batch_is_observed, a_batch_survives_a_change_of_the_schema,
+        batches_and_writes_share_the_writer, a_dropped_batch_does_no_harm;
+    wakes: a_wake_is_heard_once_and_never_lost, a_transaction_wakes_when_it_is_committed, other_processes_are_woken,
+        a_broken_line_is_mended, listeners_end;
     reads: pages_cover_everything_once, a_cursor_of_another_list_is_refused, a_cursor_of_another_order_is_refused, mixed_directions_page_too,
         a_stream_gives_all_rows, a_dropped_stream_lets_go, a_stream_without_rows_is_stopped_too, groups_and_indexes_by_key, a_late_statement_is_stopped,
         every_query_is_observed_with_its_call_site, too_many_connections_wait_and_then_fail;

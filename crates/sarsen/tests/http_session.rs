@@ -80,7 +80,7 @@ async fn start() -> App {
     };
     let clock = Clock::simulated(Timestamp::from_micros(1_800_000_000_000_000));
     let db = Db::connect(&section, &clock).await.expect("a database");
-    db.migrate(&[ModuleMigrations { module: http::MODULE, files: http::migrations() }]).await.expect("migrates");
+    db.migrate(&[sarsen::app::own_migrations()]).await.expect("migrates");
     let (recorder, section) = (Recorder::new(64), HttpSection::default());
     let mut parts = StackParts::new(&section, &recorder, Health::new(Lifecycle::default()));
     parts.sessions = Some(Sessions::new(&db, &Secret::new("0123456789abcdef0123456789abcdef"), &section));

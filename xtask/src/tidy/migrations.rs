@@ -4,7 +4,8 @@ use super::Problem;
 use super::source::{Source, Tree};
 
 /// The name of every `.sql` file of a folder `migrations/` stands in a string of some Rust file beside or below that
-/// folder, as `include_str!("migrations/0001_create.sql")` does: one that is forgotten would never run.
+/// folder, as `include_str!("migrations/0001_create.sql")` does; or it is named from elsewhere together with its folder,
+/// as in the list of the framework's own. One that is forgotten would never run.
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     let migrations = tree.files().iter().filter_map(|file| Some((file, place(&file.path)?)));
     let forgotten = migrations.filter(|(_, (folder, name))| !tree.rust().any(|file| names(file, folder, name)));
@@ -23,7 +24,9 @@ fn place(path: &str) -> Option<(&str, &str)> {
 }
 
 fn names(file: &Source, folder: &str, name: &str) -> bool {
-    file.path.starts_with(folder) && file.strings.contains(name)
+    let last = folder.trim_end_matches('/').rsplit('/').next().filter(|last| !last.is_empty());
+    let with_folder = last.is_some_and(|last| file.strings.contains(&format!("../{last}/migrations/{name}")));
+    with_folder || file.path.starts_with(folder) && file.strings.contains(name)
 }
 
 #[cfg(test)]
@@ -43,5 +46,7 @@ mod tests {
     fn a_migration_that_its_module_names_is_right() {
         let module = ("apps/a/src/m/mod.rs", "include_str!(\"migrations/0001_create.sql\")");
         assert_eq!(check(&Tree::of(&[MIGRATION, module, ("docs/a.sql", "")])), []);
+        let list = ("apps/a/src/n/mod.rs", "include_str!(\"../m/migrations/0001_create.sql\")");
+        assert_eq!(check(&Tree::of(&[MIGRATION, list])), []);
     }
 }

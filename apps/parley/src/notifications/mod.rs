@@ -92,7 +92,7 @@ impl sarsen::Module for Module {
     type Config = Config;
 
     fn declare(d: &mut Declare<Self>) {
-        d.configured_queue(Config::queue)
+        d.queue_by(Config::queue)
             .job(jobs::send_welcome)
             .job(jobs::send_mention)
             .subscribe("notifications.welcome", Module::on_registered)

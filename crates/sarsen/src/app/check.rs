@@ -6,6 +6,7 @@ use crate::config::Environment;
 use crate::data::Owners;
 use crate::error::{Error, Result};
 use crate::http;
+use crate::jobs::LEAST_KEY;
 use crate::module::ModuleInfo;
 use std::collections::HashSet;
 
@@ -30,7 +31,15 @@ impl App {
 
     /// What is wrong, one error each.
     pub(crate) fn problems(&self) -> Vec<Error> {
-        let parts = [self.names(), self.tables(), self.dependencies(), self.sections(), self.process(), self.secret()];
+        let parts = [
+            self.names(),
+            self.tables(),
+            self.dependencies(),
+            self.sections(),
+            self.process(),
+            self.secret(),
+            self.jobs(),
+        ];
         parts.into_iter().flatten().collect()
     }
 
@@ -91,14 +100,44 @@ impl App {
         let mut problems: Vec<Error> = unknown
             .map(|role| Error::invalid(format!("process.roles: there is no role `{role}`")).hint(nearest(role, &ROLES)))
             .collect();
-        if !config.process.roles.iter().any(|role| role == "web") {
-            let text = "process.roles leaves this process without work: of the roles only `web` does something yet";
-            problems.push(Error::invalid(text).hint("add \"web\""));
+        if config.process.roles.is_empty() {
+            let text = "process.roles leaves this process without work";
+            problems.push(Error::invalid(text).hint("add \"web\", \"worker\" or \"scheduler\""));
         }
         if config.http.listen.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
             let text = format!("http.listen = \"{}\" is no address and port", config.http.listen);
             problems
                 .push(Error::invalid(text).hint("write 127.0.0.1:3000, or 0.0.0.0:3000 to listen on every address"));
+        }
+        problems
+    }
+
+    fn jobs(&self) -> Vec<Error> {
+        let (registry, mut problems) = self.registry();
+        let section = &self.config().jobs;
+        let short = section.encryption_keys.iter().any(|key| key.expose().chars().count() < LEAST_KEY);
+        if short {
+            problems.push(
+                Error::invalid(format!("jobs.encryption_keys holds a key of less than {LEAST_KEY} characters"))
+                    .hint("take what `openssl rand -hex 32` prints"),
+            );
+        }
+        if let Some(info) =
+            registry.kinds().find(|info| info.policy.is_encrypted() && section.encryption_keys.is_empty())
+        {
+            problems.push(
+                Error::invalid(format!(
+                    "job `{}` is declared `encrypted`, and jobs.encryption_keys is empty",
+                    info.kind
+                ))
+                .hint("set it to what `openssl rand -hex 32` prints, and keep it"),
+            );
+        }
+        if section.beat.0 * 3 > section.dead_after.0 {
+            problems.push(
+                Error::invalid("jobs.dead_after is less than three times jobs.beat: a process that is only slow would count as dead")
+                    .hint("raise jobs.dead_after, or lower jobs.beat"),
+            );
         }
         problems
     }

@@ -4,15 +4,50 @@ mod check;
 mod graph;
 mod secret;
 mod start;
+mod work;
 
 pub use start::{Route, Running};
+pub use work::Working;
 
 use crate::clock::Clock;
 use crate::config::{Config, ModuleSection};
-use crate::data::{Db, MigrationReport, MigrationState, ModuleMigrations, Owners};
-use crate::error::Result;
+use crate::data::{Db, MigrationFiles, MigrationReport, MigrationState, ModuleMigrations, Owners};
+use crate::error::{Error, Result};
 use crate::http::{self, Assets};
+use crate::jobs::Jobs;
+use crate::jobs::registry::Registry;
 use crate::module::{Module, ModuleInfo, Mounted};
+
+/// The framework's own migrations, in order, whichever folder they are of.
+const MIGRATIONS: MigrationFiles = crate::migrations![
+    "../http/migrations/0001_sessions.sql",
+    "../data/migrations/0002_log.sql",
+    "../jobs/migrations/0003_jobs.sql",
+    "../jobs/migrations/0003_jobs_tuning.postgres.sql"
+];
+
+/// The tables that they make.
+const TABLES: [&str; 14] = [
+    "sarsen_sessions",
+    "sarsen_migrations",
+    "sarsen_log",
+    "sarsen_checkpoints",
+    "sarsen_jobs",
+    "sarsen_job_history",
+    "sarsen_job_errors",
+    "sarsen_job_unique",
+    "sarsen_job_queues",
+    "sarsen_job_orders",
+    "sarsen_job_rates",
+    "sarsen_job_batches",
+    "sarsen_workers",
+    "sarsen_schedules",
+];
+
+/// The migrations of the framework itself, which an application applies first: for tests of a [`Db`] without one.
+pub fn own_migrations() -> ModuleMigrations {
+    ModuleMigrations { module: http::MODULE, files: MIGRATIONS }
+}
 
 /// An application before it starts: its modules, its configuration, and the files that it serves.
 ///
@@ -44,7 +79,7 @@ impl App {
 
     /// Adds a module, and gives the handle on it, which answers once the application has started.
     pub fn mount<M: Module>(&mut self, deps: M::Deps) -> M::Api {
-        let (mounted, handle) = Mounted::new::<M>(deps);
+        let (mounted, handle) = Mounted::new::<M>(deps, &self.config);
         self.modules.push(mounted);
         handle
     }
@@ -113,17 +148,27 @@ impl App {
 
     /// The framework's own come first.
     fn migrations(&self) -> Vec<ModuleMigrations> {
-        let own = ModuleMigrations { module: http::MODULE, files: http::migrations() };
-        std::iter::once(own).chain(self.modules.iter().map(|module| module.migrations)).collect()
+        std::iter::once(own_migrations()).chain(self.modules.iter().map(|module| module.migrations)).collect()
     }
 
     /// Who owns which table.
     fn owners(&self) -> Result<Owners> {
         let mut owners = Owners::new();
-        owners.own(http::MODULE, "sarsen_sessions")?;
+        TABLES.iter().try_for_each(|table| owners.own(http::MODULE, table))?;
         for module in self.modules() {
             module.tables.iter().try_for_each(|table| owners.own(module.name, table))?;
         }
         Ok(owners)
+    }
+
+    /// The kinds of jobs and the queues of all modules, and what is wrong with them.
+    fn registry(&self) -> (Registry, Vec<Error>) {
+        let kinds = self.modules().flat_map(|module| module.jobs.clone());
+        Registry::new(kinds, self.modules().flat_map(|module| module.queues.clone()))
+    }
+
+    /// The handle on jobs without modules, for looking at them.
+    pub(crate) fn jobs_on(&self, db: &Db) -> Jobs {
+        Jobs::new(db, &self.config.jobs, self.registry().0)
     }
 }

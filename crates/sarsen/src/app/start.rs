@@ -2,13 +2,15 @@
 
 use super::App;
 use super::secret;
+use super::work::{WEB, Working};
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, About, Health, Sessions, Stack, StackParts};
+use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
-use crate::module::{Live, Surroundings, panic_words};
+use crate::module::{Live, Surroundings};
 use crate::telemetry::{self, Operation, OperationKind, Outcome, Recorder};
 use ::http::Method;
 use futures_util::FutureExt;
@@ -35,8 +37,10 @@ pub struct Route {
 /// An application whose modules are up. It ends with [`Running::stop`].
 #[derive(Debug)]
 pub struct Running {
+    version: &'static str,
     config: Arc<Config>,
     db: Db,
+    jobs: Jobs,
     clock: Clock,
     recorder: Recorder,
     lifecycle: Lifecycle,
@@ -67,16 +71,24 @@ impl App {
     async fn start_on(self, db: &Db, secret: &Secret) -> Result<Running> {
         let (recorder, lifecycle) = (Recorder::new(self.config.log.queue), Lifecycle::default());
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
+        let jobs = self.jobs_on(db);
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
-        let around =
-            Surroundings { config: config.clone(), db: db.clone(), clock: clock.clone(), lifecycle: lifecycle.clone() };
+        let around = Surroundings {
+            config: config.clone(),
+            db: db.clone(),
+            jobs: jobs.clone(),
+            clock: clock.clone(),
+            lifecycle: lifecycle.clone(),
+        };
         let mut modules = Vec::new();
         let built = async {
             for mounted in self.modules {
                 let name = mounted.info.name;
                 modules.push(within_limit(&recorder, name, (mounted.init)(around.clone())).await?);
             }
+            let handlers = modules.iter_mut().flat_map(|module| std::mem::take(&mut module.handlers));
+            jobs.registry().bind(handlers.collect());
             start_all(&recorder, &modules).await?;
             let parts = StackParts {
                 environment: config.app.environment,
@@ -95,7 +107,7 @@ impl App {
             }
         };
         lifecycle.set_ready();
-        Ok(Running { config, db, clock, recorder, lifecycle, stack, routes, modules })
+        Ok(Running { version: self.version, config, db, jobs, clock, recorder, lifecycle, stack, routes, modules })
     }
 
     /// Listens, starts, and serves until the process is asked to stop.
@@ -104,15 +116,16 @@ impl App {
     }
 
     /// Like [`App::serve`]: `prepare` works on the modules before the first request is answered, and `serving` hears the
-    /// address and what it gave once requests are answered.
+    /// address and what it gave once requests are answered. Without the role `web` nothing listens, and there is no address.
     pub async fn serve_with<T>(
         self,
         prepare: impl AsyncFnOnce(&Running) -> Result<T>,
-        serving: impl FnOnce(SocketAddr, T),
+        serving: impl FnOnce(Option<SocketAddr>, T),
     ) -> Result<()> {
         self.check()?;
-        let listener = listen(&self.config.http.listen).await?;
-        let address = listener.local_addr()?;
+        let web = self.config.process.roles.iter().any(|role| role == WEB);
+        let listener = if web { Some(listen(&self.config.http.listen).await?) } else { None };
+        let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let running = self.start().await?;
         let prepared = match running.command("prepare", prepare(&running)).await {
             Ok(prepared) => prepared,
@@ -121,9 +134,10 @@ impl App {
                 return Err(error);
             }
         };
-        tracing::info!(%address, "serving");
+        let working = running.work().await?;
+        tracing::info!(address = address.map(tracing::field::display), roles = ?running.config.process.roles, "serving");
         serving(address, prepared);
-        running.serve(listener).await
+        running.serve(listener, working).await
     }
 
     /// Every route with its module. The modules are made for it, on an empty embedded database that is thrown away.
@@ -154,6 +168,21 @@ impl Running {
     /// The database, in nobody's name.
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// The handle on jobs.
+    pub fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
+    /// Its version.
+    pub fn version(&self) -> &'static str {
+        self.version
+    }
+
+    /// Says when it stops.
+    pub(super) fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
     }
 
     /// The clock of the application.
@@ -196,7 +225,7 @@ impl Running {
         self.db.close().await;
     }
 
-    async fn serve(self, listener: TcpListener) -> Result<()> {
+    async fn serve(self, listener: Option<TcpListener>, working: Working) -> Result<()> {
         let (recorder, lifecycle, lines) = (self.recorder.clone(), self.lifecycle.clone(), self.config.log.operations);
         let writer = telemetry::write_operations(recorder.clone(), lifecycle.clone(), lines);
         let writer = lifecycle::spawn_background(writer);
@@ -206,7 +235,20 @@ impl Running {
             tracing::info!(signal, "stopping");
             asked.stop();
         });
-        let served = http::serve(listener, self.stack.clone(), &self.config.http, &lifecycle).await;
+        let web = async {
+            match listener {
+                Some(listener) => http::serve(listener, self.stack.clone(), &self.config.http, &lifecycle).await,
+                None => {
+                    lifecycle.stopping().await;
+                    Ok(())
+                }
+            }
+        };
+        let work = async {
+            lifecycle.stopping().await;
+            working.stop(self.config.jobs.drain_timeout.0).await;
+        };
+        let (served, ()) = tokio::join!(web, work);
         if lifecycle.drain(self.config.http.drain_timeout.0).await.is_err() {
             tracing::warn!(tasks = lifecycle::running(), "tasks were still at work and are left behind");
         }
@@ -236,7 +278,7 @@ async fn command<T>(
     operation.record().module = module;
     let result = match operation.scope(AssertUnwindSafe(work).catch_unwind()).await {
         Ok(result) => result,
-        Err(panic) => Err(Error::internal(format!("panic: {}", panic_words(&*panic)))),
+        Err(panic) => Err(Error::internal(format!("panic: {}", telemetry::panic_words(&*panic)))),
     };
     match &result {
         Ok(_) => operation.close(Outcome::Done),

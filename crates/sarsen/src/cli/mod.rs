@@ -137,6 +137,10 @@ async fn carry_out<P: Program>(verb: Verb<P::Commands>, path: String, app: App, 
             let public = app.config().http.public_url.clone();
             let prepare = async |running: &Running| P::before_serving(running, &handles).await;
             app.serve_with(prepare, |address, note: Option<String>| {
+                let Some(address) = address else {
+                    print(&format!("{} {} works, and listens nowhere\n", P::NAME, P::VERSION));
+                    return;
+                };
                 let url = if public.is_empty() { format!("http://{address}") } else { public };
                 print(&format!("{} {} is at {url}\n", P::NAME, P::VERSION));
                 print(&note.map_or(String::new(), |note| format!("{note}\n")));

@@ -23,10 +23,11 @@ impl Dialect {
 
     /// The text with placeholders as this dialect writes them, and `IN (?)` as it takes a list.
     ///
-    /// `?` inside quotes and comments stays. With numbered placeholders a list is one array: `= ANY($1)`.
-    pub(super) fn placeholders(self, sql: &str) -> String {
+    /// `?` inside quotes and comments stays. With numbered placeholders a list is one array: `= ANY($1)`. Row locks
+    /// (`FOR UPDATE SKIP LOCKED`) are left out where a statement that locks has the one writer for itself.
+    pub(super) fn translate(self, sql: &str) -> String {
         match self {
-            Dialect::Sqlite => sql.to_owned(),
+            Dialect::Sqlite => without_row_locks(sql),
             Dialect::Postgres => numbered(sql),
         }
     }
@@ -99,6 +100,47 @@ const TYPES: [(&str, [&str; 2]); 9] = [
     ("TEXT", ["TEXT", "TEXT"]),
 ];
 
+/// The text without `FOR UPDATE`, `FOR NO KEY UPDATE`, `FOR SHARE` and `FOR KEY SHARE`, each with `OF names`,
+/// `SKIP LOCKED` or `NOWAIT` behind it.
+pub(super) fn without_row_locks(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let mut copied = 0;
+    let all: Vec<_> = tokens(sql).collect();
+    for index in 0..all.len() {
+        let length = row_lock(&all[index..]);
+        if length > 0 && all[index].1.start >= copied {
+            out.push_str(sql[copied..all[index].1.start].trim_end());
+            copied = all[index + length - 1].1.end;
+        }
+    }
+    out.push_str(&sql[copied..]);
+    out
+}
+
+/// How many tokens a row lock takes that begins with the first; 0 when none begins there.
+fn row_lock(tokens: &[(Token<'_>, std::ops::Range<usize>)]) -> usize {
+    let says = |from: usize, words: &[&str]| {
+        let same = |(place, word): (usize, &&str)| matches!(tokens.get(from + place), Some((Token::Word(token), _)) if token.eq_ignore_ascii_case(word));
+        words.iter().enumerate().all(same)
+    };
+    let strengths: [&[&str]; 4] =
+        [&["for", "update"], &["for", "share"], &["for", "no", "key", "update"], &["for", "key", "share"]];
+    let Some(strength) = strengths.iter().find(|words| says(0, words)) else { return 0 };
+    let mut length = strength.len();
+    if says(length, &["of"]) {
+        let name = |(token, _): &&(Token<'_>, _)| match token {
+            Token::Word(word) => !["skip", "nowait", "for"].iter().any(|end| word.eq_ignore_ascii_case(end)),
+            token => matches!(token, Token::Quoted(_) | Token::Symbol(b',' | b'.')),
+        };
+        length += 1 + tokens[length + 1..].iter().take_while(name).count();
+    }
+    match () {
+        () if says(length, &["skip", "locked"]) => length + 2,
+        () if says(length, &["nowait"]) => length + 1,
+        () => length,
+    }
+}
+
 /// The text written before a list placeholder that is bound as an array.
 enum Before {
     Nothing,
@@ -155,10 +197,32 @@ mod tests {
         let sql =
             "SELECT '?' || \"a?\" FROM t /* ? */ WHERE a = ? AND b IN (?) AND c NOT IN ( ? ) AND d IN (?, ?) -- ?";
         assert_eq!(
-            Dialect::Postgres.placeholders(sql),
+            Dialect::Postgres.translate(sql),
             "SELECT '?' || \"a?\" FROM t /* ? */ WHERE a = $1 AND b = ANY($2) AND c <> ALL($3 ) AND d IN ($4, $5) -- ?"
         );
-        assert_eq!(Dialect::Sqlite.placeholders(sql), sql);
+        assert_eq!(Dialect::Sqlite.translate(sql), sql);
+    }
+
+    #[test]
+    fn row_locks_are_left_out_where_there_is_one_writer() {
+        for (sql, without) in [
+            ("SELECT a FROM t WHERE b = ? FOR UPDATE", "SELECT a FROM t WHERE b = ?"),
+            ("SELECT a FROM t LIMIT 1 for update skip locked;", "SELECT a FROM t LIMIT 1;"),
+            ("SELECT a FROM t\n  FOR NO KEY UPDATE SKIP LOCKED", "SELECT a FROM t"),
+            (
+                "UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t LIMIT ? FOR NO KEY UPDATE) RETURNING id",
+                "UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t LIMIT ?) RETURNING id",
+            ),
+            ("SELECT x FROM t, u FOR SHARE OF t, \"u\" NOWAIT FOR UPDATE OF s.v", "SELECT x FROM t, u"),
+            ("SELECT 1 FOR KEY SHARE -- end", "SELECT 1 -- end"),
+            ("SELECT 'FOR UPDATE', \"for\" FROM t /* FOR UPDATE */", ""),
+            ("CREATE TRIGGER x AFTER UPDATE ON t FOR EACH ROW BEGIN SELECT 1; END", ""),
+            ("SELECT substring(a FOR 3) FROM t", ""),
+        ] {
+            assert_eq!(Dialect::Sqlite.translate(sql), if without.is_empty() { sql } else { without });
+            assert!(!sql.contains('?') || Dialect::Postgres.translate(sql).contains("$1"));
+        }
+        assert!(Dialect::Postgres.translate("SELECT 1 FOR UPDATE SKIP LOCKED").ends_with("FOR UPDATE SKIP LOCKED"));
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Db {
         }
         tx.script(&self.dialect().column_types(TABLE)).await?;
         let sql = "SELECT module, name, checksum, applied_at FROM sarsen_migrations";
-        let applied = known(tx.query(sql).all().await?);
+        let applied = known(tx.query(sql).of_framework().all().await?);
         let mut report = MigrationReport::default();
         for migration in &wanted {
             if is_applied(migration, &applied)? {
@@ -83,6 +83,7 @@ impl Db {
                 .bind(migration.name)
                 .bind(migration.checksum.as_str())
                 .bind(self.clock().now())
+                .of_framework()
                 .execute()
                 .await?;
             report.applied.push(format!("{}/{}", migration.module, migration.name));
@@ -96,7 +97,7 @@ impl Db {
         let wanted = collect(modules, self.dialect())?;
         let sql = "SELECT module, name, checksum, applied_at FROM sarsen_migrations LIMIT 10000";
         // Before the first migration the table is not there.
-        let applied = match self.query(sql).all().await {
+        let applied = match self.query(sql).of_framework().all().await {
             Err(error) if error.kind() == Kind::Internal => Applied::new(),
             rows => known(rows?),
         };

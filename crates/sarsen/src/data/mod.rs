@@ -13,9 +13,11 @@
 //! # Ok(()) }
 //! ```
 
+mod batch;
 mod dialect;
 mod migrate;
 mod observe;
+mod on;
 mod owners;
 mod page;
 #[cfg(feature = "postgres")]
@@ -27,8 +29,11 @@ mod sqlite;
 mod statement;
 mod transaction;
 mod value;
+mod wake;
 
+pub use batch::{Answers, Batch, MAX_BATCH, Slot};
 pub use migrate::{MigrationFiles, MigrationReport, MigrationState, ModuleMigrations};
+pub use on::On;
 pub use owners::Owners;
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Order, Page, PageRequest};
 pub use query::{Query, Queryable};
@@ -36,6 +41,7 @@ pub use row::{FromRow, Row};
 pub use search::{MAX_DOCUMENTS, Search};
 pub use transaction::Tx;
 pub use value::{FromValue, IntoValue, Json, Value, ValueRef};
+pub use wake::Listener;
 
 use crate::clock::Clock;
 use crate::config::DatabaseSection;
@@ -45,7 +51,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use dialect::Dialect;
 use futures_util::future::BoxFuture;
 use hmac::{Hmac, KeyInit, Mac};
-use query::{Call, Target};
+use query::{Answer, Call, Step, Target};
 use row::{OwnedRow, Rows};
 use sha2::Sha256;
 use statement::Text;
@@ -54,6 +60,10 @@ use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use tokio::sync::mpsc;
+use wake::Wakes;
+
+/// Most rows of values that [`Query::execute_many`] takes.
+pub const MAX_MANY: usize = 10_000;
 
 /// Rows of one batch of a stream, and batches that may wait for the reader of the stream.
 const STREAM_BATCH: usize = 128;
@@ -69,7 +79,10 @@ trait Driver: Send + Sync + std::fmt::Debug {
     }
 
     /// Runs a statement in a transaction of its own; gives back the rows and how many there were or were changed.
-    fn run(&self, call: Call, rows: Box<dyn Rows>) -> BoxFuture<'_, Result<(Box<dyn Rows>, u64)>>;
+    fn run(&self, call: Call, rows: Box<dyn Rows>) -> BoxFuture<'_, Result<Answer>>;
+
+    /// Runs several statements as one transaction.
+    fn batch(&self, steps: Vec<Step>) -> BoxFuture<'_, Result<Vec<Answer>>>;
 
     /// Runs a statement whose rows come in batches; closing the receiver ends it.
     fn stream(&self, call: Call) -> mpsc::Receiver<Result<Vec<OwnedRow>>>;
@@ -77,12 +90,18 @@ trait Driver: Send + Sync + std::fmt::Debug {
     /// Starts a transaction that may write.
     fn begin(&self, site: &'static Location<'static>) -> BoxFuture<'_, Result<Box<dyn Transaction>>>;
 
+    /// Tells other processes that `channel` was woken, soon and without waiting.
+    fn tell(&self, channel: &'static str);
+
+    /// Wakes the listeners of this process when another process did something, until it is dropped.
+    fn listen(&self, wakes: Arc<Wakes>) -> BoxFuture<'static, ()>;
+
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
 /// An open transaction of a driver. Dropped, it is rolled back.
 trait Transaction: Send + std::fmt::Debug {
-    fn run(&mut self, call: Call, rows: Box<dyn Rows>) -> BoxFuture<'_, Result<(Box<dyn Rows>, u64)>>;
+    fn run(&mut self, call: Call, rows: Box<dyn Rows>) -> BoxFuture<'_, Result<Answer>>;
     /// Runs several statements that give no rows.
     fn script<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>>;
     fn commit(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
@@ -104,6 +123,13 @@ struct Shared {
     clock: Clock,
     key: OnceLock<[u8; 32]>,
     owners: OnceLock<Owners>,
+    wakes: Arc<Wakes>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.wakes.close();
+    }
 }
 
 async fn connect(section: &DatabaseSection) -> Result<Box<dyn Driver>> {
@@ -128,6 +154,7 @@ impl Db {
             clock: clock.clone(),
             key: OnceLock::new(),
             owners: OnceLock::new(),
+            wakes: Arc::default(),
         };
         Ok(Db { shared: Arc::new(shared), module: None, primary: false })
     }
@@ -142,6 +169,26 @@ impl Db {
     pub fn begin(&self) -> impl Future<Output = Result<Tx>> + Send + '_ {
         let site = Location::caller();
         async move { Ok(Tx::new(self.clone(), self.shared.driver.begin(site).await?)) }
+    }
+
+    /// Several statements as one transaction in one round trip; see [`Batch`].
+    pub fn batch(&self) -> Batch<'_> {
+        Batch::new(self)
+    }
+
+    /// Wakes all who listen to `channel`: in this process at once, in others soon after.
+    ///
+    /// A wake says "look again", and carries nothing. It may be lost when a process or a connection breaks, so who
+    /// listens also looks every now and then by itself. Inside a transaction use [`Tx::wake`].
+    pub fn wake(&self, channel: &'static str) {
+        self.shared.wakes.wake(channel);
+        self.driver().tell(channel);
+    }
+
+    /// Listens to the wakes of `channel`, from now on. The first listener starts to watch for other processes, so it is
+    /// made on the runtime; dropping the last one ends that.
+    pub fn listen(&self, channel: &'static str) -> Listener {
+        self.shared.wakes.listen(channel, |wakes| self.driver().listen(wakes))
     }
 
     /// The same database, reading from the primary even where replicas could serve.
@@ -171,8 +218,9 @@ impl Db {
         self.query("SELECT 1 LIMIT 1").scalar::<i64>().await.map(drop)
     }
 
-    /// Closes the connections that are idle.
+    /// Closes the connections that are idle, and stops to listen for the wakes of other processes.
     pub async fn close(&self) {
+        self.shared.wakes.close();
         self.shared.driver.close().await;
     }
 
@@ -236,9 +284,9 @@ impl Db {
 
     /// The facts about a text, once it is clear that this handle may run it.
     #[inline]
-    fn text(&self, sql: &str) -> Result<Arc<Text>> {
+    fn text(&self, sql: &str, of_framework: bool) -> Result<Arc<Text>> {
         let text = statement::facts(sql, self.dialect());
-        if let (Some(owners), Some(module)) = (self.shared.owners.get(), self.module) {
+        if let (Some(owners), Some(module), false) = (self.shared.owners.get(), self.module, of_framework) {
             owners.check(module, &text)?;
         }
         Ok(text)

@@ -39,7 +39,8 @@ pub(super) fn record(call: &Call, ran: Ran) {
 /// Books a run on the statement's history and on `record`.
 #[inline]
 pub(super) fn record_on(call: &Call, ran: Ran, record: Option<&mut Record>) {
-    call.text.statement.add_run(ran.execution);
+    // With many rows the mean stays that of one.
+    call.text.statement.add_run(ran.execution / u32::try_from(call.runs().max(1)).unwrap_or(u32::MAX));
     let Some(record) = record else { return };
     record.add_query(QueryRecord {
         statement: call.text.statement.clone(),

@@ -4,7 +4,7 @@ use super::page::{Order, Page, PageRequest, PageRows};
 use super::row::{Collect, First, FromRow, Ignore, Layout, Row, Rows};
 use super::statement::Text;
 use super::value::{FromValue, IntoValue, Value};
-use super::{Db, Tx, observe};
+use super::{Db, MAX_MANY, Tx, observe};
 use crate::clock;
 use crate::error::{Error, Result};
 use futures_util::{Stream, StreamExt, stream};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Most rows that `all` gives; more is an error that names the ways out.
-const MAX_ROWS: usize = 100_000;
+pub(super) const MAX_ROWS: usize = 100_000;
 
 /// What is bound to one placeholder.
 #[derive(Clone, Debug)]
@@ -30,12 +30,27 @@ pub(crate) enum Bind {
 pub(crate) struct Call {
     pub(crate) text: Arc<Text>,
     pub(crate) binds: Vec<Bind>,
+    /// It runs once for each of these rows, instead of with `binds`.
+    pub(crate) many: Option<Vec<Vec<Value>>>,
     pub(crate) site: &'static Location<'static>,
     /// When it was asked for.
     pub(crate) asked: Instant,
     /// When it must have ended, where the Operation or the configuration says so.
     pub(crate) deadline: Instant,
 }
+
+impl Call {
+    /// How often the statement runs.
+    pub(crate) fn runs(&self) -> usize {
+        self.many.as_ref().map_or(1, Vec::len)
+    }
+}
+
+/// A call, and where its rows go.
+pub(crate) type Step = (Call, Box<dyn Rows>);
+
+/// The rows of a call, and how many there were or were changed.
+pub(crate) type Answer = (Box<dyn Rows>, u64);
 
 /// Something that queries can be asked of: [`Db`] or [`Tx`].
 pub trait Queryable {
@@ -62,7 +77,7 @@ pub(super) enum Target<'c> {
 }
 
 impl<'c> Target<'c> {
-    fn db(self) -> &'c Db {
+    pub(super) fn db(self) -> &'c Db {
         match self {
             Target::Db(db) => db,
             Target::Tx(tx) => tx.db(),
@@ -70,20 +85,22 @@ impl<'c> Target<'c> {
     }
 }
 
-/// A query being put together. Nothing runs until one of `all`, `one`, `optional`, `scalar`, `execute`, `stream`,
-/// `group_by`, `index_by` or `page_by` is awaited.
+/// A query being put together. Nothing runs until one of `all`, `one`, `optional`, `scalar`, `execute`, `execute_many`,
+/// `stream`, `group_by`, `index_by` or `page_by` is awaited.
 #[derive(Debug)]
 #[must_use = "a query does nothing until it is run"]
 pub struct Query<'c> {
     target: Target<'c>,
     sql: Cow<'static, str>,
     binds: Vec<Bind>,
+    many: Option<Vec<Vec<Value>>>,
+    of_framework: bool,
     error: Option<Error>,
 }
 
 impl<'c> Query<'c> {
     pub(super) fn new(target: Target<'c>, sql: Cow<'static, str>) -> Self {
-        Self { target, sql, binds: Vec::new(), error: None }
+        Self { target, sql, binds: Vec::new(), many: None, of_framework: false, error: None }
     }
 
     /// Binds the value of the next `?`.
@@ -110,23 +127,45 @@ impl<'c> Query<'c> {
         self
     }
 
-    fn into_call(self, site: &'static Location<'static>) -> Result<(Target<'c>, Call)> {
+    /// Touches the framework's own tables, whichever module asks.
+    pub(crate) fn of_framework(mut self) -> Self {
+        self.of_framework = true;
+        self
+    }
+
+    /// Runs once for each of `rows`.
+    pub(super) fn with_rows(mut self, rows: Vec<Vec<Value>>) -> Self {
+        if rows.len() > MAX_MANY {
+            let error = Error::invalid(format!("{} rows of values are more than {MAX_MANY}", rows.len()));
+            self.error = Some(error.hint("call execute_many for parts of them"));
+        }
+        self.many = Some(rows);
+        self
+    }
+
+    pub(super) fn into_call(self, site: &'static Location<'static>) -> Result<(Target<'c>, Call)> {
         let db = self.target.db();
         if let Some(error) = self.error {
             return Err(error);
         }
-        let text = db.text(&self.sql)?;
-        if text.placeholders != self.binds.len() {
+        let text = db.text(&self.sql, self.of_framework)?;
+        let bound = |bound: usize| text.placeholders == bound;
+        let wrong = match &self.many {
+            None => Some(self.binds.len()).filter(|count| !bound(*count)),
+            Some(_) if !self.binds.is_empty() => Some(self.binds.len()),
+            Some(rows) => rows.iter().map(Vec::len).find(|count| !bound(*count)),
+        };
+        if let Some(wrong) = wrong {
             return Err(Error::internal(format!(
-                "{site}: the query has {} placeholders, but {} values are bound: {}",
+                "{site}: the query has {} placeholders, but {wrong} values are bound{}: {}",
                 text.placeholders,
-                self.binds.len(),
+                if self.many.is_some() { " to one of its rows, or beside them" } else { "" },
                 text.statement.normalised
             )));
         }
         let asked = clock::monotonic();
         let deadline = observe::deadline(asked, db.section().statement_timeout.0);
-        Ok((self.target, Call { text, binds: self.binds, site, asked, deadline }))
+        Ok((self.target, Call { text, binds: self.binds, many: self.many, site, asked, deadline }))
     }
 
     /// All rows, at most 100,000.
@@ -168,6 +207,29 @@ impl<'c> Query<'c> {
     pub fn execute(self) -> impl Future<Output = Result<u64>> + Send + 'c {
         let site = Location::caller();
         async move { Ok(self.run(site, Ignore).await?.1) }
+    }
+
+    /// Runs it once for each row of values, all or none, and says how many rows were changed in all.
+    ///
+    /// Each row has a value for each `?`, and nothing else is bound. Asked of a [`Db`] it is one transaction. Where the
+    /// database is a server, a plain `INSERT … VALUES (?, …)` becomes one statement, and anything else is sent without
+    /// waiting in between; so many rows cost about as many round trips as one. Limit: [`MAX_MANY`] rows.
+    ///
+    /// ```
+    /// # async fn example(db: sarsen::Db, ids: Vec<uuid::Uuid>) -> sarsen::Result<()> {
+    /// use sarsen::data::Value;
+    /// let rows = ids.into_iter().map(|id| vec![Value::Uuid(id), Value::Int(1)]).collect();
+    /// db.query("INSERT INTO seen (id, times) VALUES (?, ?) ON CONFLICT (id) DO NOTHING").execute_many(rows).await?;
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn execute_many(self, rows: Vec<Vec<Value>>) -> impl Future<Output = Result<u64>> + Send + 'c {
+        let site = Location::caller();
+        async move {
+            let nothing = rows.is_empty();
+            let (target, call) = self.with_rows(rows).into_call(site)?;
+            if nothing { Ok(0) } else { Ok(run(target, call, Ignore).await?.1) }
+        }
     }
 
     /// The rows in lists by a key: mends an N+1 together with `bind_list`.
@@ -218,7 +280,8 @@ impl<'c> Query<'c> {
             let db = self.target.db();
             let limit = request.limit()?;
             // The list is its text and its order: a cursor of one order is of no use to another.
-            let list = db.text(&super::page::paged(&self.sql, &order, false))?.statement.fingerprint;
+            let list = super::page::paged(&self.sql, &order, false);
+            let list = db.text(&list, self.of_framework)?.statement.fingerprint;
             let after = request.after(db, &order, list)?;
             let mut query = self;
             query.sql = super::page::paged(&query.sql, &order, after.is_some()).into();
@@ -251,25 +314,30 @@ impl<'c> Query<'c> {
         })
     }
 
-    async fn run<R: Rows>(self, site: &'static Location<'static>, mut rows: R) -> Result<(R, u64)> {
+    async fn run<R: Rows>(self, site: &'static Location<'static>, rows: R) -> Result<(R, u64)> {
         let (target, call) = self.into_call(site)?;
-        match target {
-            Target::Db(db) => {
-                if let Some(ran) = db.driver().try_inline(&call, &mut rows) {
-                    return ran.map(|changed| (rows, changed));
-                }
-                let (rows, changed) = db.driver().run(call, Box::new(rows)).await?;
-                Ok((taken(rows)?, changed))
+        run(target, call, rows).await
+    }
+}
+
+async fn run<R: Rows>(target: Target<'_>, call: Call, mut rows: R) -> Result<(R, u64)> {
+    match target {
+        Target::Db(db) => {
+            if let Some(ran) = db.driver().try_inline(&call, &mut rows) {
+                return ran.map(|changed| (rows, changed));
             }
-            Target::Tx(tx) => {
-                let (rows, changed) = tx.run(call, Box::new(rows)).await?;
-                Ok((taken(rows)?, changed))
-            }
+            let (rows, changed) = db.driver().run(call, Box::new(rows)).await?;
+            Ok((taken(rows)?, changed))
+        }
+        Target::Tx(tx) => {
+            let (rows, changed) = tx.run(call, Box::new(rows)).await?;
+            Ok((taken(rows)?, changed))
         }
     }
 }
 
-fn taken<R: Rows>(rows: Box<dyn Rows>) -> Result<R> {
+/// What a driver gave back, as what it was given.
+pub(super) fn taken<R: Rows>(rows: Box<dyn Rows>) -> Result<R> {
     let rows = rows.into_any().downcast::<R>();
     rows.map(|rows| *rows).map_err(|_| Error::internal("the driver gave back other rows than it was given"))
 }

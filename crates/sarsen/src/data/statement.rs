@@ -1,6 +1,6 @@
 //! What can be known of an SQL text before it runs: its class, its fingerprint, its tables and its placeholders.
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, without_row_locks};
 use crate::telemetry::Statement;
 use std::any::TypeId;
 use std::cell::RefCell;
@@ -26,7 +26,7 @@ pub(crate) enum Class {
 pub(crate) struct Text {
     pub(crate) sql: String,
     dialect: Dialect,
-    /// The text with the dialect's placeholders; the same as `sql` where that is `?`.
+    /// The text as the dialect writes it: what the driver runs.
     pub(crate) translated: String,
     pub(crate) class: Class,
     /// It says LIMIT, or is no read: without history it may still run inline.
@@ -359,10 +359,10 @@ fn read(sql: &str, dialect: Dialect) -> Text {
         tokens(sql).any(|(token, _)| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("limit")));
     Text {
         dialect,
-        translated: dialect.placeholders(sql),
+        translated: dialect.translate(sql),
         class,
         bounded: limited || class == Class::Write,
-        tables: tables(sql),
+        tables: tables(&without_row_locks(sql)),
         names_columns: tokens(sql).all(|(token, _)| token != Token::Symbol(b'*')),
         in_order: OnceLock::new(),
         placeholders: tokens(sql).filter(|(token, _)| *token == Token::Placeholder).count(),
@@ -392,6 +392,7 @@ mod tests {
             "WITH x AS (INSERT INTO a VALUES (1) RETURNING id) SELECT * FROM x",
             "SELECT * FROM a FOR UPDATE",
             "SELECT * FROM a FOR SHARE",
+            "SELECT * FROM a WHERE b IN (SELECT b FROM c FOR NO KEY UPDATE SKIP LOCKED)",
             "SELECT * INTO b FROM a",
             "SELECT nextval('s')",
             "VACUUM",

@@ -1,11 +1,13 @@
 //! A transaction: queries that happen together or not at all.
 
-use super::query::{Call, Query, Target};
+use super::query::{Answer, Call, Query, Target};
 use super::row::Rows;
 use super::{Db, Transaction};
 use crate::error::{Error, Result};
 use crate::telemetry;
+use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tokio::sync::Mutex;
 
@@ -18,11 +20,19 @@ pub struct Tx {
     open: Mutex<Box<dyn Transaction>>,
     failed: AtomicBool,
     depth: AtomicU32,
+    /// Channels to wake once it is committed.
+    wakes: std::sync::Mutex<SmallVec<[&'static str; 2]>>,
 }
 
 impl Tx {
     pub(super) fn new(db: Db, open: Box<dyn Transaction>) -> Self {
-        Self { db, open: Mutex::new(open), failed: AtomicBool::new(false), depth: AtomicU32::new(0) }
+        Self {
+            db,
+            open: Mutex::new(open),
+            failed: AtomicBool::new(false),
+            depth: AtomicU32::new(0),
+            wakes: std::sync::Mutex::default(),
+        }
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -39,7 +49,15 @@ impl Tx {
         self.db.clock()
     }
 
-    pub(super) async fn run(&self, call: Call, rows: Box<dyn Rows>) -> Result<(Box<dyn Rows>, u64)> {
+    /// Wakes all who listen to `channel` when this is committed, once however often it is asked; see [`Db::wake`].
+    pub fn wake(&self, channel: &'static str) {
+        let mut wakes = self.wakes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !wakes.contains(&channel) {
+            wakes.push(channel);
+        }
+    }
+
+    pub(super) async fn run(&self, call: Call, rows: Box<dyn Rows>) -> Result<Answer> {
         self.check()?;
         let ran = self.open.lock().await.run(call, rows).await;
         self.failed.fetch_or(ran.is_err(), Ordering::Relaxed);
@@ -57,7 +75,12 @@ impl Tx {
     /// Makes everything since `begin` happen.
     pub async fn commit(self) -> Result<()> {
         match self.check() {
-            Ok(()) => self.open.into_inner().commit().await,
+            Ok(()) => {
+                self.open.into_inner().commit().await?;
+                let wakes = self.wakes.into_inner().unwrap_or_else(PoisonError::into_inner);
+                wakes.into_iter().for_each(|channel| self.db.wake(channel));
+                Ok(())
+            }
             Err(error) => {
                 self.open.into_inner().rollback().await?;
                 Err(error)

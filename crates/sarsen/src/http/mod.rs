@@ -34,5 +34,5 @@ pub use openapi::About;
 pub use problem::{Problem, ProblemField};
 pub use routes::ModuleRoutes;
 pub use server::serve;
-pub use session::{MODULE, SessionInfo, Sessions, migrations};
+pub use session::{MODULE, SessionInfo, Sessions};
 pub use stack::{Stack, StackParts};

@@ -3,7 +3,7 @@
 use super::cookie::{CookieJar, Ticket};
 use crate::clock::Timestamp;
 use crate::config::{HttpSection, Secret};
-use crate::data::{Db, MigrationFiles};
+use crate::data::Db;
 use crate::error::{Error, Result};
 use crate::lifecycle;
 use http::{HeaderMap, HeaderValue};
@@ -17,11 +17,6 @@ use uuid::Uuid;
 
 /// The module that the framework's own tables belong to.
 pub const MODULE: &str = "sarsen";
-
-/// The migrations of the sessions' table, which belongs to the module `sarsen`.
-pub fn migrations() -> MigrationFiles {
-    crate::migrations!["migrations/0001_sessions.sql"]
-}
 
 /// How long the secret before the last rotation is still taken: requests that were under way carry it.
 const GRACE: Duration = Duration::from_secs(60);

@@ -3,9 +3,8 @@
 use super::api::{BoxFuture, Slot};
 use crate::clock;
 use crate::error::{Error, Kind};
-use crate::telemetry::Operation;
+use crate::telemetry::{self, Operation};
 use futures_util::FutureExt;
-use std::any::Any;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -168,12 +167,6 @@ fn deadline(started: Instant, limit: Option<Duration>) -> Deadline {
 async fn caught<T, E>(call: impl Future<Output = Result<T, E>>) -> Result<T, CallError<E>> {
     match AssertUnwindSafe(call).catch_unwind().await {
         Ok(result) => result.map_err(CallError::App),
-        Err(panic) => Err(CallError::Failed(CallFailure::Panicked(panic_words(&*panic)))),
+        Err(panic) => Err(CallError::Failed(CallFailure::Panicked(telemetry::panic_words(&*panic)))),
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }

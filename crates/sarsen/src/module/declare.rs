@@ -2,14 +2,27 @@
 
 use super::Module;
 use super::api::BoxFuture;
+use super::mounted::config_of;
+use crate::config::Config;
 use crate::data::MigrationFiles;
 use crate::error::Result;
 use crate::http::Routes;
+use crate::jobs::registry::{self, Handler};
+use crate::jobs::{Job, KindInfo, Queue, Run};
 use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
 
 type Authenticate<M> = Box<dyn Fn(Arc<M>, String) -> BoxFuture<'static, Result<Option<Uuid>>> + Send + Sync>;
+
+/// A kind of job that a module does, and how it does it once it is up.
+pub(super) struct DeclaredJob<M> {
+    pub(super) info: KindInfo,
+    pub(super) bind: Box<dyn FnOnce(Arc<M>) -> Handler + Send>,
+}
+
+/// A queue, once the configuration is known.
+type QueueOf = Box<dyn Fn(&Config) -> Queue + Send>;
 
 /// What a module declares of itself; see [`Module::declare`].
 ///
@@ -20,12 +33,21 @@ pub struct Declare<M> {
     pub(super) routes: Option<fn(Arc<M>) -> Routes>,
     pub(super) plain_routes: Option<fn(Arc<M>) -> axum::Router>,
     pub(super) authenticate: Option<Authenticate<M>>,
+    pub(super) jobs: Vec<DeclaredJob<M>>,
+    pub(super) queues: Vec<QueueOf>,
 }
 
 impl<M: Module> Declare<M> {
     pub(super) fn of_module() -> Self {
-        let mut declared =
-            Self { tables: Vec::new(), migrations: &[], routes: None, plain_routes: None, authenticate: None };
+        let mut declared = Self {
+            tables: Vec::new(),
+            migrations: &[],
+            routes: None,
+            plain_routes: None,
+            authenticate: None,
+            jobs: Vec::new(),
+            queues: Vec::new(),
+        };
         M::declare(&mut declared);
         declared
     }
@@ -51,6 +73,35 @@ impl<M: Module> Declare<M> {
     /// Routes of an ordinary axum router, which stay out of the OpenAPI document.
     pub fn plain_routes(&mut self, routes: fn(Arc<M>) -> axum::Router) -> &mut Self {
         self.plain_routes = Some(routes);
+        self
+    }
+
+    /// Does jobs of a kind: `declare.job(Module::send_welcome)`, where that is
+    /// `async fn send_welcome(self: Arc<Self>, job: SendWelcome, run: Run) -> Result<()>`.
+    ///
+    /// The kind of an error decides what becomes of the job: `NotFound`, `Invalid`, `Unauthenticated`, `Forbidden` and
+    /// `Unsupported` make it a dead letter at once, everything else (a panic, too) is tried again.
+    pub fn job<J, F, Done>(&mut self, work: F) -> &mut Self
+    where
+        J: Job,
+        F: Fn(Arc<M>, J, Run) -> Done + Clone + Send + Sync + 'static,
+        Done: Future<Output = Result<()>> + Send + 'static,
+    {
+        let bind = move |module: Arc<M>| registry::handler::<J, _, _>(move |job, run| work(module.clone(), job, run));
+        self.jobs.push(DeclaredJob { info: KindInfo::of::<J>(M::NAME), bind: Box::new(bind) });
+        self
+    }
+
+    /// Limits a queue, for all processes together. One that is only named by jobs has no limits.
+    pub fn queue(&mut self, queue: Queue) -> &mut Self {
+        self.queues.push(Box::new(move |_| queue));
+        self
+    }
+
+    /// Limits a queue as the section of this module says: `declare.queue_by(|config| Queue::new("mail").limit(config.at_once))`.
+    pub fn queue_by(&mut self, limits: fn(&M::Config) -> Queue) -> &mut Self {
+        // A section that cannot be read stops the start anyway.
+        self.queues.push(Box::new(move |config| limits(&config_of::<M>(config).unwrap_or_default())));
         self
     }
 

@@ -34,7 +34,6 @@ pub use api::{Api, ApiDesc, Crosses, MethodDesc, NoApi, ServedBy};
 pub use api::{BoxFuture, Slot, crosses};
 #[doc(hidden)]
 pub use call::call;
-pub(crate) use call::panic_words;
 pub use call::{CallCount, CallError, CallFailure};
 pub use declare::Declare;
 pub use deps::{Dependency, Deps};
@@ -45,6 +44,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::Db;
 use crate::error::Result;
+use crate::jobs::Jobs;
 use crate::lifecycle::Lifecycle;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -104,6 +104,8 @@ pub struct Init<M: Module> {
     pub config: M::Config,
     /// The database, in the name of this module.
     pub db: Db,
+    /// Enqueues jobs.
+    pub jobs: Jobs,
     /// The clock of the application.
     pub clock: Clock,
     /// The address people use, without a slash at its end: what links in a mail begin with.

@@ -9,6 +9,8 @@ use crate::config::Config;
 use crate::data::{Db, ModuleMigrations};
 use crate::error::{Error, Result};
 use crate::http::{Authenticate, ModuleRoutes};
+use crate::jobs::registry::Handler;
+use crate::jobs::{Jobs, KindInfo, Queue};
 use crate::lifecycle::Lifecycle;
 use std::fmt;
 use std::sync::Arc;
@@ -28,6 +30,10 @@ pub struct ModuleInfo {
     pub migrations: usize,
     /// Whether it serves HTTP.
     pub serves_http: bool,
+    /// The kinds of jobs that it does.
+    pub jobs: Vec<KindInfo>,
+    /// The queues that it limits.
+    pub queues: Vec<Queue>,
 }
 
 /// What a module starts with.
@@ -35,6 +41,7 @@ pub struct ModuleInfo {
 pub(crate) struct Surroundings {
     pub(crate) config: Arc<Config>,
     pub(crate) db: Db,
+    pub(crate) jobs: Jobs,
     pub(crate) clock: Clock,
     pub(crate) lifecycle: Lifecycle,
 }
@@ -52,7 +59,7 @@ pub(crate) struct Mounted {
 
 impl Mounted {
     /// The module and the handle on it, which answers once the module has started.
-    pub(crate) fn new<M: Module>(deps: M::Deps) -> (Self, M::Api) {
+    pub(crate) fn new<M: Module>(deps: M::Deps, config: &Config) -> (Self, M::Api) {
         let handle = M::Api::unbound();
         let declared = Declare::<M>::of_module();
         let info = ModuleInfo {
@@ -62,6 +69,8 @@ impl Mounted {
             tables: declared.tables.clone(),
             migrations: declared.migrations.len(),
             serves_http: declared.routes.is_some() || declared.plain_routes.is_some(),
+            jobs: declared.jobs.iter().map(|job| job.info).collect(),
+            queues: declared.queues.iter().map(|queue| queue(config)).collect(),
         };
         let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
         let bound = handle.clone();
@@ -77,7 +86,7 @@ impl fmt::Debug for Mounted {
 }
 
 /// The module's own section. One that is not given is the default, which also serves a `Config` of `()`.
-fn config_of<M: Module>(config: &Config) -> Result<M::Config> {
+pub(super) fn config_of<M: Module>(config: &Config) -> Result<M::Config> {
     let given = config.modules.get(M::NAME).is_some_and(|section| !section.config.is_empty());
     if given && size_of::<M::Config>() == 0 {
         let problem = format!("[modules.{0}.config]: module `{0}` has nothing to configure", M::NAME);
@@ -103,10 +112,9 @@ fn show_config<M: Module>(config: &Config) -> Result<toml::Table> {
 
 async fn init<M: Module>(deps: M::Deps, declared: Declare<M>, handle: M::Api, around: Surroundings) -> Result<Live> {
     let config = config_of::<M>(&around.config)?;
-    let Surroundings { db, clock, lifecycle, .. } = around;
-    let public_url = around.config.http.address();
-    let db = db.for_module(M::NAME);
-    let module = Arc::new(M::init(Init { deps, config, db, clock, public_url, lifecycle }).await?);
+    let Surroundings { db, jobs, clock, lifecycle, .. } = around;
+    let (db, public_url) = (db.for_module(M::NAME), around.config.http.address());
+    let module = Arc::new(M::init(Init { deps, config, db, jobs, clock, public_url, lifecycle }).await?);
     handle.slot().bind(<M::Api as ServedBy<M>>::erase(module.clone()));
     Ok(Live::new(module, declared))
 }
@@ -117,6 +125,8 @@ pub(crate) struct Live {
     /// Until the stack takes them.
     pub(crate) routes: Option<ModuleRoutes>,
     pub(crate) authenticate: Option<Authenticate>,
+    /// Until the registry of jobs takes them.
+    pub(crate) handlers: Vec<(&'static str, Handler)>,
     pub(crate) hooks: Arc<dyn Hooks>,
 }
 
@@ -133,7 +143,8 @@ impl Live {
             let module = module.clone();
             Arc::new(move |token| who(module.clone(), token)) as Authenticate
         });
-        Self { name: M::NAME, routes: Some(routes), authenticate, hooks: Arc::new(Hosted(module)) }
+        let handlers = declared.jobs.into_iter().map(|job| (job.info.kind, (job.bind)(module.clone()))).collect();
+        Self { name: M::NAME, routes: Some(routes), authenticate, handlers, hooks: Arc::new(Hosted(module)) }
     }
 }
 

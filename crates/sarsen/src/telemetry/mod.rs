@@ -152,6 +152,12 @@ pub fn check_deadline() -> Result<()> {
     }
 }
 
+/// What a panic said.
+pub(crate) fn panic_words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
 #[derive(Debug)]
 struct Booking {
     kind: WaitKind,

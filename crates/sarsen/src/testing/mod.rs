@@ -28,6 +28,7 @@ use crate::app::{App, Running};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Environment};
 use crate::data::Db;
+use crate::jobs::{Job, Ran};
 use crate::telemetry::Operation;
 use profile::Database;
 
@@ -107,6 +108,26 @@ impl TestApp {
     /// A `DELETE` request of the first client.
     pub fn delete(&self, path: &str) -> Request {
         self.client.delete(path)
+    }
+
+    /// Does the jobs that are due at the clock's time, and those that they enqueue, until none is left; at most 10,000.
+    ///
+    /// A test has no worker in the background: `app.clock().advance(…)` and this are how time passes for jobs.
+    #[expect(clippy::panic, reason = "a test whose jobs cannot run says why")]
+    pub async fn run_jobs(&self) -> Ran {
+        match self.running().run_jobs().await {
+            Ok(ran) => ran,
+            Err(error) => panic!("the jobs did not run: {}", error.report()),
+        }
+    }
+
+    /// The live jobs of a kind, those that are due first.
+    #[expect(clippy::panic, reason = "a test whose jobs cannot be read says why")]
+    pub async fn enqueued<J: Job>(&self) -> Vec<J> {
+        match self.running().jobs().enqueued::<J>().await {
+            Ok(jobs) => jobs,
+            Err(error) => panic!("the jobs cannot be read: {}", error.report()),
+        }
     }
 
     /// The Operations that were closed since the last call, oldest first.

@@ -83,6 +83,9 @@ impl Connection {
 
     /// Runs one statement; gives the number of rows returned or changed.
     pub(super) fn execute(&self, call: &Call, rows: &mut dyn Rows) -> Result<u64> {
+        if let Some(many) = &call.many {
+            return self.execute_many(call, many);
+        }
         let sql = expanded(call);
         let fail = |error: rusqlite::Error| explain(&error, &call.text.statement.normalised);
         let mut statement = self.inner.prepare_cached(&sql).map_err(fail)?;
@@ -108,6 +111,31 @@ impl Connection {
             Class::Write if self.inner.total_changes() == before => 0,
             Class::Write => self.inner.changes(),
         })
+    }
+
+    /// Runs one statement once for each of `many`; gives the number of rows changed.
+    fn execute_many(&self, call: &Call, many: &[Vec<Value>]) -> Result<u64> {
+        let fail = |error: rusqlite::Error| explain(&error, &call.text.statement.normalised);
+        let mut statement = self.inner.prepare_cached(&call.text.translated).map_err(fail)?;
+        let _limited = Limited::start(&self.limit, call.deadline);
+        let mut changed = 0;
+        for values in many {
+            for (index, value) in values.iter().enumerate() {
+                statement.raw_bind_parameter(index + 1, Bound(value)).map_err(fail)?;
+            }
+            let before = self.inner.total_changes();
+            let mut cursor = statement.raw_query();
+            while cursor.next().map_err(fail)?.is_some() {}
+            if self.inner.total_changes() != before {
+                changed += self.inner.changes();
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Changes when another process committed something; not for what this connection commits.
+    pub(super) fn foreign_commits(&self) -> Option<i64> {
+        self.inner.pragma_query_value(None, "data_version", |row| row.get(0)).ok()
     }
 
     /// Runs a statement on a thread for blocking work, until the [`Waiting`] that gave `gone` is dropped.
@@ -217,7 +245,7 @@ fn padded(length: usize) -> usize {
 
 /// The text with as many placeholders as the lists have values.
 fn expanded(call: &Call) -> Cow<'_, str> {
-    let sql = &call.text.sql;
+    let sql = &call.text.translated;
     if call.binds.iter().all(|bind| matches!(bind, Bind::One(_))) {
         return Cow::Borrowed(sql);
     }

@@ -9,9 +9,10 @@ mod transaction;
 
 use super::dialect::Dialect;
 use super::observe::{self, Ran};
-use super::query::Call;
+use super::query::{Answer, Call, Step};
 use super::row::{Keep, OwnedRow, Row, Rows};
 use super::statement::Class;
+use super::wake::Wakes;
 use super::{Driver, STREAM_AHEAD, STREAM_BATCH, Transaction, no_connection};
 use crate::clock;
 use crate::config::DatabaseSection;
@@ -21,6 +22,7 @@ use crate::telemetry::{self, Operation, WaitKind};
 use connection::{Connection, Waiting};
 use futures_util::future::BoxFuture;
 use readers::Readers;
+use smallvec::{SmallVec, smallvec};
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::Location;
@@ -35,6 +37,10 @@ use transaction::SqliteTransaction;
 const MAX_GROUP: usize = 64;
 /// Most writes that wait; more are refused.
 const MAX_WAITING: usize = 10_000;
+/// Most runs of one statement, or statements of one batch, on a thread of the runtime.
+const MAX_INLINE: usize = 64;
+/// How often it is looked whether another process committed something, while somebody listens.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(super) struct Sqlite(Arc<Shared>);
@@ -49,13 +55,14 @@ struct Shared {
     waiting: Mutex<VecDeque<Pending>>,
 }
 
-type Done = Result<(Box<dyn Rows>, u64)>;
+type Done = Result<Answer>;
+type Steps = SmallVec<[Step; 1]>;
+type AllDone = Result<SmallVec<[Answer; 1]>>;
 
-/// A write that waits for the writer.
+/// A write that waits for the writer: one statement, or the statements of a batch.
 struct Pending {
-    call: Call,
-    rows: Box<dyn Rows>,
-    done: oneshot::Sender<Done>,
+    steps: Steps,
+    done: oneshot::Sender<AllDone>,
     /// Set by whoever does the work first, or by the owner who gives up: only one of them can.
     begun: Arc<AtomicBool>,
     /// Whose write it is, whoever does the work.
@@ -64,7 +71,7 @@ struct Pending {
 
 impl std::fmt::Debug for Pending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.call.fmt(f)
+        f.debug_list().entries(self.steps.iter().map(|(call, _)| call)).finish()
     }
 }
 
@@ -106,10 +113,21 @@ fn path_of(url: &str) -> Result<PathBuf> {
 impl Shared {
     /// Whether the statement may run on a thread of the runtime.
     fn is_quick(&self, call: &Call) -> bool {
+        if call.runs() > MAX_INLINE {
+            return false;
+        }
         match call.text.statement.mean() {
             Some(mean) => mean <= self.section.inline_limit.0,
             None => call.text.bounded,
         }
+    }
+
+    /// Whether the writes may run on a thread of the runtime, all together.
+    fn are_quick(&self, group: &[Pending]) -> bool {
+        let calls = || group.iter().flat_map(|pending| pending.steps.iter().map(|(call, _)| call));
+        group.len() <= 4
+            && calls().all(|call| self.is_quick(call))
+            && calls().map(Call::runs).sum::<usize>() <= MAX_INLINE
     }
 
     fn held_by(&self) -> String {
@@ -157,7 +175,7 @@ impl Shared {
     }
 
     /// Queues the write; whoever gets the writer first does the work of all who wait.
-    async fn write(self: Arc<Self>, call: Call, rows: Box<dyn Rows>) -> Done {
+    async fn write(self: Arc<Self>, steps: Steps) -> AllDone {
         let waited = clock::monotonic();
         let (done, mut mine) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
@@ -166,7 +184,7 @@ impl Shared {
             if waiting.len() >= MAX_WAITING {
                 return Err(Error::new(Kind::TooMany, format!("{MAX_WAITING} writes wait already")));
             }
-            waiting.push_back(Pending { call, rows, done, begun: begun.clone(), operation: Operation::current() });
+            waiting.push_back(Pending { steps, done, begun: begun.clone(), operation: Operation::current() });
         }
         loop {
             let led = tokio::select! {
@@ -198,10 +216,7 @@ impl Shared {
             let count = waiting.len().min(MAX_GROUP);
             waiting.drain(..count).collect()
         };
-        let here = group.len() <= 4
-            && self.section.durability == crate::config::Durability::Normal
-            && group.iter().all(|pending| self.is_quick(&pending.call));
-        if here {
+        if self.section.durability == crate::config::Durability::Normal && self.are_quick(&group) {
             transaction::run_group(&writer, group, pool_wait, false);
             return Ok(());
         }
@@ -267,8 +282,15 @@ impl Driver for Sqlite {
     fn run(&self, call: Call, rows: Box<dyn Rows>) -> BoxFuture<'_, Done> {
         match call.text.class {
             Class::Read => Box::pin(self.0.clone().read(call, rows)),
-            Class::Write => Box::pin(self.0.clone().write(call, rows)),
+            Class::Write => Box::pin(async move {
+                let mut answers = self.0.clone().write(smallvec![(call, rows)]).await?;
+                answers.pop().ok_or_else(lost)
+            }),
         }
+    }
+
+    fn batch(&self, steps: Vec<Step>) -> BoxFuture<'_, Result<Vec<Answer>>> {
+        Box::pin(async move { Ok(self.0.clone().write(steps.into()).await?.into_vec()) })
     }
 
     fn stream(&self, call: Call) -> mpsc::Receiver<Result<Vec<OwnedRow>>> {
@@ -308,6 +330,13 @@ impl Driver for Sqlite {
         })
     }
 
+    /// The others look for themselves.
+    fn tell(&self, _: &'static str) {}
+
+    fn listen(&self, wakes: Arc<Wakes>) -> BoxFuture<'static, ()> {
+        Box::pin(watch(self.0.clone(), wakes))
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.0.readers.close_idle();
@@ -315,6 +344,24 @@ impl Driver for Sqlite {
                 let _ = writer.script("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
             }
         })
+    }
+}
+
+/// Wakes everybody when another process committed something.
+///
+/// The writer is asked, because it does not count its own commits, and what reads never commits: so what this process
+/// does is not mistaken for another's. While the writer is held nobody else can commit, so nothing is missed.
+async fn watch(shared: Arc<Shared>, wakes: Arc<Wakes>) {
+    let mut known = None;
+    loop {
+        if let Ok(writer) = shared.writer.try_lock() {
+            let now = writer.foreign_commits();
+            if known.is_some() && now.is_some() && known != now {
+                wakes.wake_all();
+            }
+            known = now.or(known);
+        }
+        clock::pause(LOOK_EVERY).await;
     }
 }
 

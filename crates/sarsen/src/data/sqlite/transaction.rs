@@ -1,7 +1,7 @@
 //! Transactions on the one writer, and the group of writes that shares a commit.
 
 use super::connection::{Connection, Waiting};
-use super::{Done, Pending, Shared, book, lost, offload, run_here};
+use super::{AllDone, Done, Pending, Shared, Steps, book, lost, offload, run_here};
 use crate::clock;
 use crate::config::Durability;
 use crate::data::Transaction;
@@ -11,6 +11,7 @@ use crate::data::row::Rows;
 use crate::error::{Error, Kind, Result};
 use crate::telemetry::{self, WaitKind};
 use futures_util::future::BoxFuture;
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -132,17 +133,12 @@ impl Drop for Group<'_> {
 pub(super) fn run_group(writer: &Connection, group: Vec<Pending>, pool_wait: Duration, offloaded: bool) {
     let _clean = Group(writer);
     let alone = group.len() == 1;
-    let mut answers: Vec<(oneshot::Sender<Done>, Done)> = Vec::with_capacity(group.len());
-    for Pending { call, mut rows, done, begun, operation } in group {
+    let mut answers: Vec<(oneshot::Sender<AllDone>, AllDone)> = Vec::with_capacity(group.len());
+    for Pending { mut steps, done, begun, operation } in group {
         if done.is_closed() || begun.swap(true, Ordering::AcqRel) {
             continue;
         }
-        let mut work = || {
-            let work = || run_apart(writer, &call, rows.as_mut(), alone);
-            telemetry::sync_since(clock::monotonic(), WaitKind::Database, "write", work, |ran, took, record| {
-                observe::record_on(&call, Ran { offloaded, ..Ran::new(pool_wait, took, ran) }, record);
-            })
-        };
+        let mut work = || run_apart(writer, &mut steps, alone, Ran { pool_wait, offloaded, ..Ran::default() });
         let ran = match &operation {
             Some(operation) => operation.enter(&mut work),
             None => work(),
@@ -151,7 +147,8 @@ pub(super) fn run_group(writer: &Connection, group: Vec<Pending>, pool_wait: Dur
         if rolled_back {
             answers.iter_mut().filter(|(_, answer)| answer.is_ok()).for_each(|(_, answer)| *answer = Err(lost()));
         }
-        answers.push((done, ran.map(|changed| (rows, changed))));
+        let answered = |changed: SmallVec<[u64; 1]>| steps.into_iter().map(|(_, rows)| rows).zip(changed).collect();
+        answers.push((done, ran.map(answered)));
         if rolled_back && writer.script("BEGIN IMMEDIATE").is_err() {
             // Who is left hears that the one who did the work ended.
             break;
@@ -172,17 +169,29 @@ fn commit(writer: &Connection, worth: bool) -> Result<()> {
 }
 
 /// A write that fails leaves nothing behind for the others of its group.
-fn run_apart(writer: &Connection, call: &Call, rows: &mut dyn Rows, alone: bool) -> Result<u64> {
-    if clock::monotonic() >= call.deadline {
-        return Err(Error::new(Kind::Timeout, "the deadline passed while the write waited"));
-    }
+fn run_apart(writer: &Connection, steps: &mut Steps, alone: bool, mut how: Ran) -> Result<SmallVec<[u64; 1]>> {
+    let mut each = || steps.iter_mut().map(|(call, rows)| run_step(writer, call, rows.as_mut(), &mut how)).collect();
     if alone {
-        return writer.execute(call, rows);
+        return each();
     }
     writer.script("SAVEPOINT one")?;
-    let ran = writer.execute(call, rows);
+    let ran: Result<_> = each();
     if writer.is_open() {
         writer.script(if ran.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
     }
     ran
+}
+
+/// Runs one statement; the first of a batch is booked the wait for the writer.
+fn run_step(writer: &Connection, call: &Call, rows: &mut dyn Rows, how: &mut Ran) -> Result<u64> {
+    let (pool_wait, offloaded) = (std::mem::take(&mut how.pool_wait), how.offloaded);
+    let work = || {
+        if clock::monotonic() >= call.deadline {
+            return Err(Error::new(Kind::Timeout, "the deadline passed while the write waited"));
+        }
+        writer.execute(call, rows)
+    };
+    telemetry::sync_since(clock::monotonic(), WaitKind::Database, "write", work, |ran, took, record| {
+        observe::record_on(call, Ran { offloaded, ..Ran::new(pool_wait, took, ran) }, record);
+    })
 }

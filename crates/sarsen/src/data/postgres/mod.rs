@@ -3,40 +3,53 @@
 //! A statement that is dropped or late is cancelled on the server, and its connection is thrown away; a read whose
 //! connection broke before the answer is tried once more on another.
 
+mod error;
+mod insert;
+mod pipeline;
+mod value;
+mod wake;
+
 use super::dialect::Dialect;
 use super::observe::{self, Ran};
-use super::query::{Bind, Call};
-use super::row::{Layout, OwnedRow, Row, RowSource, Rows};
+use super::query::{Answer, Call, Step};
+use super::row::{Layout, OwnedRow, Row, Rows};
 use super::statement::Class;
-use super::value::{Value, ValueRef};
+use super::wake::Wakes;
 use super::{Driver, STREAM_AHEAD, STREAM_BATCH, Transaction, no_connection};
-use crate::clock::{self, Timestamp};
+use crate::clock;
 use crate::config::DatabaseSection;
 use crate::error::{Error, Kind, Result};
 use crate::telemetry::{self, WaitKind};
-use bytes::BytesMut;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use error::{explain, is_stale};
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, pin_mut};
-use postgres_types::{FromSql, IsNull, Kind as TypeKind, ToSql, Type, to_sql_checked};
+use insert::Inserts;
+use pipeline::Frame;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_postgres::Statement;
-use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
+use value::{Param, Source};
+use wake::Teller;
 
-/// Microseconds between 1970 and 2000, from where the server counts.
-const EPOCH_2000: i64 = 946_684_800_000_000;
-
-#[derive(Debug, Clone)]
-pub(super) struct Postgres(Arc<Shared>);
+#[derive(Debug)]
+pub(super) struct Postgres {
+    shared: Arc<Shared>,
+    teller: Teller,
+}
 
 struct Shared {
     pool: Pool,
+    config: tokio_postgres::Config,
     tls: MakeRustlsConnect,
     section: DatabaseSection,
+    /// What many rows at once are inserted with.
+    inserts: Inserts,
+    /// Tells the wakes of this process from those of others.
+    process: String,
 }
 
 impl std::fmt::Debug for Shared {
@@ -59,12 +72,19 @@ impl Postgres {
         config.connect_timeout(section.acquire_timeout.0);
         let tls = MakeRustlsConnect::new(tls()?);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, tls.clone(), recycling);
+        let manager = Manager::from_config(config.clone(), tls.clone(), recycling);
         let pool = Pool::builder(manager).max_size(section.connections.max(1)).build();
         let pool = pool.map_err(|error| Error::internal("the pool cannot be built").source(error))?;
-        let driver = Self(Arc::new(Shared { pool, tls, section: section.clone() }));
-        driver.0.first_connection().await?;
-        Ok(driver)
+        let shared = Arc::new(Shared {
+            pool,
+            config,
+            tls,
+            section: section.clone(),
+            inserts: Inserts::default(),
+            process: format!("{:x}", fastrand::u64(..)),
+        });
+        shared.first_connection().await?;
+        Ok(Self { teller: Teller::start(shared.clone()), shared })
     }
 }
 
@@ -104,6 +124,13 @@ impl Shared {
             Ok(Err(error)) => Err(Error::unavailable("no connection to the database").source(error)),
             Err(_) => Err(no_connection(started, "")),
         }
+    }
+
+    /// A connection, and how long it was waited for.
+    async fn get_busy(self: &Arc<Self>) -> Result<(Busy, Duration)> {
+        let waited = clock::monotonic();
+        let busy = self.busy(self.get().await?);
+        Ok((busy, clock::monotonic() - waited))
     }
 
     fn busy(self: &Arc<Self>, object: Object) -> Busy {
@@ -178,13 +205,13 @@ fn late(call: &Call) -> Error {
 async fn run_on(busy: &Busy, call: &Call, rows: &mut dyn Rows, count: &mut u64) -> Result<u64> {
     let fail = |error: tokio_postgres::Error| explain(&error, &call.text.statement.normalised);
     let (object, sql) = (busy.object(), call.text.translated.as_str());
-    let statement = prepared(busy, call).await.map_err(fail)?;
-    let stream = match object.query_raw(&statement, call.binds.iter().map(Param)).await {
+    let statement = prepared(busy, sql).await.map_err(fail)?;
+    let stream = match object.query_raw(&statement, call.binds.iter().map(Param::from)).await {
         Err(error) if is_stale(&error) => {
             // The schema changed, or a pooler between us and the server gave the session to somebody else.
             object.statement_cache.remove(sql, &[]);
             let statement = object.prepare(sql).await.map_err(fail)?;
-            object.query_raw(&statement, call.binds.iter().map(Param)).await.map_err(fail)?
+            object.query_raw(&statement, call.binds.iter().map(Param::from)).await.map_err(fail)?
         }
         other => other.map_err(fail)?,
     };
@@ -201,19 +228,12 @@ async fn run_on(busy: &Busy, call: &Call, rows: &mut dyn Rows, count: &mut u64) 
 }
 
 /// The statement, from those that the connection keeps; when they are too many, it starts over.
-async fn prepared(busy: &Busy, call: &Call) -> std::result::Result<Statement, tokio_postgres::Error> {
+async fn prepared(busy: &Busy, sql: &str) -> std::result::Result<Statement, tokio_postgres::Error> {
     let object = busy.object();
     if object.statement_cache.size() >= busy.shared.section.statement_cache.max(1) {
         object.statement_cache.clear();
     }
-    object.prepare_cached(&call.text.translated).await
-}
-
-/// The prepared statement is not the server's any more.
-fn is_stale(error: &tokio_postgres::Error) -> bool {
-    error
-        .code()
-        .is_some_and(|code| *code == SqlState::FEATURE_NOT_SUPPORTED || *code == SqlState::INVALID_SQL_STATEMENT_NAME)
+    object.prepare_cached(sql).await
 }
 
 async fn observed(busy: &mut Busy, call: &Call, rows: &mut dyn Rows, pool_wait: Duration) -> Result<u64> {
@@ -228,18 +248,19 @@ impl Driver for Postgres {
         Dialect::Postgres
     }
 
-    fn run(&self, call: Call, mut rows: Box<dyn Rows>) -> BoxFuture<'_, Result<(Box<dyn Rows>, u64)>> {
+    fn run(&self, call: Call, mut rows: Box<dyn Rows>) -> BoxFuture<'_, Result<Answer>> {
+        if call.many.is_some() {
+            return Box::pin(async move { pipeline::only(self.batch(vec![(call, rows)]).await?) });
+        }
         Box::pin(async move {
-            let waited = clock::monotonic();
-            let mut busy = self.0.busy(self.0.get().await?);
-            let pool_wait = clock::monotonic() - waited;
+            let (mut busy, pool_wait) = self.shared.get_busy().await?;
             let mut ran = observed(&mut busy, &call, rows.as_mut(), pool_wait).await;
             let broken = busy.object().is_closed() && call.text.class == Class::Read && busy.given == 0;
             if let Err(error) = &ran
                 && broken
                 && error.kind() == Kind::Unavailable
             {
-                busy = self.0.busy(self.0.get().await?);
+                busy = self.shared.get_busy().await?.0;
                 ran = observed(&mut busy, &call, rows.as_mut(), pool_wait).await;
             }
             // The server may still be sending what nobody reads: not to be given to somebody else.
@@ -248,9 +269,16 @@ impl Driver for Postgres {
         })
     }
 
+    fn batch(&self, steps: Vec<Step>) -> BoxFuture<'_, Result<Vec<Answer>>> {
+        Box::pin(async move {
+            let (mut busy, pool_wait) = self.shared.get_busy().await?;
+            pipeline::run(&mut busy, steps, pool_wait, Frame::Transaction).await
+        })
+    }
+
     fn stream(&self, call: Call) -> mpsc::Receiver<Result<Vec<OwnedRow>>> {
         let (sender, receiver) = mpsc::channel(STREAM_AHEAD);
-        let shared = self.0.clone();
+        let shared = self.shared.clone();
         let work = async move {
             let started: Instant = clock::monotonic();
             let streamed = stream_rows(&shared, &call, &sender).await;
@@ -265,19 +293,30 @@ impl Driver for Postgres {
 
     fn begin(&self, _: &'static Location<'static>) -> BoxFuture<'_, Result<Box<dyn Transaction>>> {
         Box::pin(async move {
-            let mut busy = self.0.busy(self.0.get().await?);
+            let mut busy = self.shared.get_busy().await?.0;
             script(&mut busy, "BEGIN").await?;
             Ok(Box::new(PostgresTransaction { busy, finished: false }) as Box<dyn Transaction>)
         })
     }
 
+    fn tell(&self, channel: &'static str) {
+        self.teller.tell(channel);
+    }
+
+    fn listen(&self, wakes: Arc<Wakes>) -> BoxFuture<'static, ()> {
+        Box::pin(wake::listen(self.shared.clone(), wakes))
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async { self.0.pool.close() })
+        Box::pin(async {
+            self.teller.close();
+            self.shared.pool.close();
+        })
     }
 }
 
 async fn stream_rows(shared: &Arc<Shared>, call: &Call, sender: &mpsc::Sender<Result<Vec<OwnedRow>>>) -> Result<u64> {
-    let mut busy = shared.busy(shared.get().await?);
+    let mut busy = shared.get_busy().await?.0;
     busy.begin()?;
     let sent = tokio::select! {
         sent = clock::until(call.deadline, send_rows(&busy, call, sender)) => sent.map_err(|_| late(call))??,
@@ -289,8 +328,8 @@ async fn stream_rows(shared: &Arc<Shared>, call: &Call, sender: &mpsc::Sender<Re
 
 async fn send_rows(busy: &Busy, call: &Call, sender: &mpsc::Sender<Result<Vec<OwnedRow>>>) -> Result<u64> {
     let fail = |error: tokio_postgres::Error| explain(&error, &call.text.statement.normalised);
-    let statement = prepared(busy, call).await.map_err(fail)?;
-    let stream = busy.object().query_raw(&statement, call.binds.iter().map(Param)).await.map_err(fail)?;
+    let statement = prepared(busy, &call.text.translated).await.map_err(fail)?;
+    let stream = busy.object().query_raw(&statement, call.binds.iter().map(Param::from)).await.map_err(fail)?;
     let batches = stream.ready_chunks(STREAM_BATCH);
     pin_mut!(batches);
     let mut count = 0;
@@ -347,8 +386,12 @@ impl PostgresTransaction {
 }
 
 impl Transaction for PostgresTransaction {
-    fn run(&mut self, call: Call, mut rows: Box<dyn Rows>) -> BoxFuture<'_, Result<(Box<dyn Rows>, u64)>> {
+    fn run(&mut self, call: Call, mut rows: Box<dyn Rows>) -> BoxFuture<'_, Result<Answer>> {
         Box::pin(async move {
+            if call.many.is_some() {
+                let steps = vec![(call, rows)];
+                return pipeline::only(pipeline::run(&mut self.busy, steps, Duration::ZERO, Frame::Inside).await?);
+            }
             let changed = observed(&mut self.busy, &call, rows.as_mut(), Duration::ZERO).await?;
             Ok((rows, changed))
         })
@@ -365,188 +408,4 @@ impl Transaction for PostgresTransaction {
     fn rollback(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
         Box::pin(self.finish("ROLLBACK"))
     }
-}
-
-/// A bound value, written in the type that the server asks for.
-#[derive(Debug)]
-struct Param<'a>(&'a Bind);
-
-type Written = std::result::Result<IsNull, Box<dyn std::error::Error + Sync + Send>>;
-
-impl ToSql for Param<'_> {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Written {
-        match (self.0, ty.kind()) {
-            (Bind::One(Value::Null), _) => Ok(IsNull::Yes),
-            (Bind::List(values), TypeKind::Array(_)) => values.iter().map(Element).collect::<Vec<_>>().to_sql(ty, out),
-            (Bind::One(value), TypeKind::Array(_)) => vec![Element(value)].to_sql(ty, out),
-            (Bind::One(value), _) => write(value, ty, out),
-            (Bind::List(_), _) => Err(format!("a list is bound where {ty} is expected: write it as IN (?)").into()),
-        }
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    to_sql_checked!();
-}
-
-#[derive(Debug)]
-struct Element<'a>(&'a Value);
-
-impl ToSql for Element<'_> {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Written {
-        write(self.0, ty, out)
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    to_sql_checked!();
-}
-
-fn write(value: &Value, ty: &Type, out: &mut BytesMut) -> Written {
-    match (value, ty) {
-        (Value::Null, _) => return Ok(IsNull::Yes),
-        (Value::Int(value), &Type::INT2) => return i16::try_from(*value)?.to_sql(ty, out),
-        (Value::Int(value), &Type::INT4) => return i32::try_from(*value)?.to_sql(ty, out),
-        (Value::Int(value), &Type::FLOAT8) => return (*value as f64).to_sql(ty, out),
-        (Value::Float(value), &Type::FLOAT4) => return (*value as f32).to_sql(ty, out),
-        (Value::Timestamp(value), &Type::TIMESTAMPTZ | &Type::TIMESTAMP) => {
-            return (value.as_micros() - EPOCH_2000).to_sql(&Type::INT8, out);
-        }
-        (Value::Json(value), &Type::JSONB) => out.extend_from_slice(&[&[1], value.as_bytes()].concat()),
-        (Value::Json(value), &Type::JSON | &Type::TEXT) => out.extend_from_slice(value.as_bytes()),
-        _ => return write_plain(value, ty, out),
-    }
-    Ok(IsNull::No)
-}
-
-fn write_plain(value: &Value, ty: &Type, out: &mut BytesMut) -> Written {
-    match value {
-        Value::Bool(value) => plain(value, ty, out),
-        Value::Int(value) => plain(value, ty, out),
-        Value::Float(value) => plain(value, ty, out),
-        Value::Text(value) => plain(&value.as_ref(), ty, out),
-        Value::Bytes(value) => plain(value, ty, out),
-        Value::Uuid(value) => plain(value, ty, out),
-        Value::Null | Value::Timestamp(_) | Value::Json(_) => misfit(value, ty),
-    }
-}
-
-fn plain<T: ToSql>(value: &T, ty: &Type, out: &mut BytesMut) -> Written {
-    if T::accepts(ty) { value.to_sql(ty, out) } else { misfit(value, ty) }
-}
-
-fn misfit(value: &dyn std::fmt::Debug, ty: &Type) -> Written {
-    Err(format!("{value:?} is bound where {ty} is expected").into())
-}
-
-struct Source<'a>(&'a tokio_postgres::Row);
-
-impl RowSource for Source<'_> {
-    fn columns(&self) -> usize {
-        self.0.len()
-    }
-    fn column_name(&self, index: usize) -> &str {
-        self.0.columns()[index].name()
-    }
-    fn value(&self, index: usize) -> Result<ValueRef<'_>> {
-        let read = self.0.try_get::<_, Option<Read<'_>>>(index);
-        let read = read.map_err(|error| {
-            let ty = self.0.columns()[index].type_();
-            Error::internal(format!("column `{}` has type {ty}, which is not portable", self.column_name(index)))
-                .source(error)
-                .hint("cast it: CAST(… AS BIGINT), AS DOUBLE PRECISION or AS TEXT")
-        })?;
-        Ok(read.map_or(ValueRef::Null, |read| read.0))
-    }
-}
-
-struct Read<'a>(ValueRef<'a>);
-
-impl<'a> FromSql<'a> for Read<'a> {
-    fn from_sql(ty: &Type, raw: &'a [u8]) -> std::result::Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(match *ty {
-            Type::BOOL => ValueRef::Bool(bool::from_sql(ty, raw)?),
-            Type::INT2 => ValueRef::Int(i16::from_sql(ty, raw)?.into()),
-            Type::INT4 => ValueRef::Int(i32::from_sql(ty, raw)?.into()),
-            Type::INT8 => ValueRef::Int(i64::from_sql(ty, raw)?),
-            Type::OID => ValueRef::Int(u32::from_sql(ty, raw)?.into()),
-            Type::FLOAT4 => ValueRef::Float(f32::from_sql(ty, raw)?.into()),
-            Type::FLOAT8 => ValueRef::Float(f64::from_sql(ty, raw)?),
-            Type::UUID => ValueRef::Uuid(uuid::Uuid::from_sql(ty, raw)?),
-            Type::BYTEA => ValueRef::Bytes(raw),
-            Type::TIMESTAMPTZ | Type::TIMESTAMP => {
-                ValueRef::Timestamp(Timestamp::from_micros(i64::from_sql(&Type::INT8, raw)?.saturating_add(EPOCH_2000)))
-            }
-            Type::JSON => ValueRef::Text(std::str::from_utf8(raw)?),
-            Type::JSONB => ValueRef::Text(std::str::from_utf8(raw.get(1..).unwrap_or_default())?),
-            _ => ValueRef::Text(<&str>::from_sql(ty, raw)?),
-        }))
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        let known = [
-            Type::BOOL,
-            Type::INT2,
-            Type::INT4,
-            Type::INT8,
-            Type::OID,
-            Type::FLOAT4,
-            Type::FLOAT8,
-            Type::UUID,
-            Type::BYTEA,
-            Type::TIMESTAMPTZ,
-            Type::TIMESTAMP,
-            Type::JSON,
-            Type::JSONB,
-        ];
-        known.contains(ty) || <&str as FromSql>::accepts(ty)
-    }
-}
-
-fn explain(error: &tokio_postgres::Error, what: &str) -> Error {
-    let Some(code) = error.code() else {
-        let kind = if error.is_closed()
-            || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
-        {
-            Kind::Unavailable
-        } else {
-            Kind::Internal
-        };
-        let says =
-            if kind == Kind::Unavailable { "the database does not answer" } else { "the statement cannot be sent" };
-        return Error::new(kind, says).source(format!("{} in: {what}", chain(error)));
-    };
-    let (kind, says) = match code {
-        code if *code == SqlState::UNIQUE_VIOLATION => (Kind::Conflict, "it exists already"),
-        code if *code == SqlState::FOREIGN_KEY_VIOLATION => {
-            (Kind::Conflict, "what it refers to does not exist, or is still referred to")
-        }
-        code if *code == SqlState::QUERY_CANCELED => (Kind::Timeout, "the statement ran until its deadline"),
-        code if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED => {
-            (Kind::Unavailable, "another transaction was in the way")
-        }
-        code => match &code.code()[..2] {
-            "23" => (Kind::Invalid, "a constraint of the table refuses it"),
-            "22" => (Kind::Invalid, "a value does not fit"),
-            "54" => (Kind::Invalid, "a value is too large"),
-            "08" | "53" | "57" | "58" => (Kind::Unavailable, "the database does not answer"),
-            _ => (Kind::Internal, "the database refused the statement"),
-        },
-    };
-    Error::new(kind, says).source(format!("{} in: {what}", chain(error)))
-}
-
-/// The driver's errors say only where they happened; their causes say what.
-fn chain(error: &tokio_postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -1,0 +1,17 @@
+-- What happened, in the order in which it was committed, and how far each consumer has read.
+CREATE TABLE sarsen_log (
+    pos SERIAL_KEY,
+    id UUID NOT NULL,
+    at BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    key TEXT NOT NULL DEFAULT '',
+    data TEXT NOT NULL,
+    meta TEXT NOT NULL
+);
+CREATE INDEX sarsen_log_at ON sarsen_log (at);
+CREATE INDEX sarsen_log_name ON sarsen_log (name, pos);
+CREATE TABLE sarsen_checkpoints (
+    consumer TEXT PRIMARY KEY,
+    pos BIGINT NOT NULL
+);

@@ -1,0 +1,113 @@
+//! The tables of jobs: all SQL of the engine is in this folder.
+
+mod claim;
+mod insert;
+mod keys;
+mod settle;
+mod upkeep;
+
+pub(crate) use claim::{Exchange, Exchanged, Head};
+pub(crate) use insert::{After, NewJob};
+pub(crate) use keys::NO_KEY;
+pub(crate) use settle::{Ending, Failure};
+pub(crate) use upkeep::{Beat, Held, WorkerRow};
+
+use super::registry::Registry;
+use super::state::Progress;
+use crate::clock::Timestamp;
+use crate::data::Db;
+use crate::error::Result;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Flags of a job; see the migration.
+pub(crate) mod flag {
+    /// Other jobs of the same arguments are refused while it lives.
+    pub(crate) const UNIQUE: i64 = 1;
+    /// A batch counts it.
+    pub(crate) const IN_BATCH: i64 = 2;
+    /// Others wait for it.
+    pub(crate) const AWAITED: i64 = 4;
+    /// Its arguments are encrypted.
+    pub(crate) const ENCRYPTED: i64 = 8;
+    /// Somebody wants it to stop.
+    pub(crate) const CANCELLED: i64 = 16;
+    /// Nothing is kept of it when it went well.
+    pub(crate) const FORGOTTEN: i64 = 32;
+    /// Others of the same arguments are refused until it runs.
+    pub(crate) const UNIQUE_WAITING: i64 = 64;
+    /// Those whose end has to be told to something else. SQL repeats the number.
+    pub(crate) const TOLD: i64 = UNIQUE | IN_BATCH | AWAITED | UNIQUE_WAITING;
+}
+
+/// The time in a unique row that holds for as long as its job lives.
+pub(super) const WHILE_ALIVE: i64 = i64::MAX;
+
+/// A job that this process has taken.
+#[derive(Clone, Debug, crate::FromRow)]
+pub(crate) struct Claimed {
+    pub(crate) id: Uuid,
+    pub(crate) kind: String,
+    pub(crate) version: u32,
+    pub(crate) priority: i64,
+    pub(crate) run_at: i64,
+    pub(crate) job_key: String,
+    pub(crate) attempt: u32,
+    pub(crate) max_attempts: u32,
+    pub(crate) crashes: u32,
+    pub(crate) lease: i64,
+    pub(crate) enqueued_at: i64,
+    pub(crate) deadline: Option<i64>,
+    pub(crate) flags: i64,
+    pub(crate) trace: String,
+    pub(crate) args: Vec<u8>,
+}
+
+/// The columns of [`Claimed`].
+macro_rules! claimed_columns {
+    () => {
+        "id, kind, version, priority, run_at, job_key, attempt, max_attempts, crashes, lease, enqueued_at, \
+         deadline, flags, trace, args"
+    };
+}
+pub(super) use claimed_columns;
+
+impl Claimed {
+    pub(crate) fn has(&self, flag: i64) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(crate) fn is_past_deadline(&self, now: Timestamp) -> bool {
+        self.deadline.is_some_and(|deadline| now.as_micros() > deadline)
+    }
+}
+
+/// The tables, on the application's database.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    pub(crate) db: Db,
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl Store {
+    pub(crate) fn new(db: Db, registry: Arc<Registry>) -> Self {
+        Self { db, registry }
+    }
+
+    /// The same tables over another connection.
+    pub(crate) fn on(&self, db: Db) -> Self {
+        Self { db, registry: self.registry.clone() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.db.clock().now()
+    }
+
+    /// Writes how far a run has come.
+    pub(crate) async fn set_progress(&self, job: Uuid, worker: Uuid, lease: i64, progress: &Progress) -> Result<()> {
+        let sql = "UPDATE sarsen_jobs SET progress = ? WHERE id = ? AND worker = ? AND lease = ?";
+        let text = serde_json::to_string(progress)
+            .map_err(|error| crate::Error::internal("a progress cannot be written").source(error))?;
+        self.db.query(sql).bind(text).bind(job).bind(worker).bind(lease).execute().await.map(drop)
+    }
+}

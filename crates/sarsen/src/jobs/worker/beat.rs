@@ -1,0 +1,146 @@
+//! The beat: says every few seconds that this process lives, on a thread and a connection of its own, so that no job can
+//! hold it up; and notices which processes do not.
+
+use super::{Shared, host, lock};
+use crate::clock::{self, Timestamp};
+use crate::config::DatabaseSection;
+use crate::data::Db;
+use crate::error::Result;
+use crate::jobs::store::{Beat, Held, Store, WorkerRow, flag};
+use crate::lifecycle;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// A claim whose answer was lost is given back after this time.
+const LOST_AFTER: Duration = Duration::from_secs(5);
+
+/// What this process writes down of itself.
+pub(super) fn row(shared: &Shared, version: &str) -> WorkerRow {
+    let queues: Vec<&str> = shared.jobs.registry().queues().map(|queue| queue.name).collect();
+    WorkerRow {
+        id: shared.id(),
+        host: host::identity(),
+        pid: std::process::id(),
+        version: version.to_owned(),
+        queues: queues.join(" "),
+    }
+}
+
+/// Beats until the worker has stopped.
+pub(super) fn start(shared: &Arc<Shared>, row: WorkerRow, database: DatabaseSection) {
+    let shared = shared.clone();
+    let beating = async move {
+        let database = DatabaseSection { connections: 1, ..database };
+        let mut others = Others::default();
+        let mut row = row;
+        let store = loop {
+            match Db::connect(&database, shared.store().db.clock()).await {
+                Ok(db) => break shared.store().on(db),
+                Err(error) => tracing::warn!("the beat of this worker: {}", error.report()),
+            }
+            if rest(&shared).await {
+                return;
+            }
+        };
+        loop {
+            if let Err(error) = beat(&shared, &store, &mut row, &mut others).await {
+                tracing::warn!("the beat of this worker: {}", error.report());
+            }
+            if rest(&shared).await {
+                store.db.close().await;
+                return;
+            }
+        }
+    };
+    if let Err(error) = lifecycle::spawn_thread("sarsen-beat", beating) {
+        tracing::error!("this worker cannot beat, and takes no jobs: {}", error.report());
+    }
+}
+
+/// Waits for the next beat; true when there is none.
+async fn rest(shared: &Shared) -> bool {
+    let next = clock::monotonic() + shared.jobs.0.section.beat.0;
+    clock::until(next, shared.gone.stopping()).await.is_ok()
+}
+
+async fn beat(shared: &Shared, store: &Store, row: &mut WorkerRow, others: &mut Others) -> Result<()> {
+    let running = lock(&shared.at_work).len();
+    let beat = store.beat(row.id, shared.settled.load(Ordering::Relaxed), running).await?;
+    if !beat.known {
+        return begin_again(shared, store, row).await;
+    }
+    *lock(&shared.last_beat) = clock::monotonic();
+    *lock(&shared.paused) = beat.paused.iter().cloned().collect();
+    heed(shared, store, row.id, &beat).await?;
+    for dead in others.dead(&beat, row, shared.jobs.0.section.dead_after.0) {
+        let rescued = store.rescue(dead, true).await?;
+        let (again, discarded) = (rescued.again, rescued.discarded);
+        tracing::warn!(worker = %dead, again, discarded, "a worker died; its jobs are given to others");
+    }
+    let rescued = store.rescue_orphans().await?;
+    if rescued.again + rescued.discarded > 0 {
+        tracing::warn!(again = rescued.again, discarded = rescued.discarded, "jobs of a worker that nobody knows");
+    }
+    Ok(())
+}
+
+/// Others held this process to be dead (it was stopped, or the machine slept): its jobs are theirs. It begins anew.
+async fn begin_again(shared: &Shared, store: &Store, row: &mut WorkerRow) -> Result<()> {
+    row.id = store.db.clock().id();
+    *lock(&shared.id) = row.id;
+    let lost: Vec<_> = lock(&shared.at_work).drain().map(|(_, job)| job.cancelled).collect();
+    tracing::error!(jobs = lost.len(), "this worker was held to be dead, and begins anew without its jobs");
+    lost.iter().for_each(|cancelled| cancelled.cancel());
+    store.register(row).await?;
+    *lock(&shared.last_beat) = clock::monotonic();
+    Ok(())
+}
+
+/// Tells jobs that somebody wants them to stop, and gives back those whose claim was never answered.
+async fn heed(shared: &Shared, store: &Store, worker: Uuid, beat: &Beat) -> Result<()> {
+    let before = store.now();
+    let is_old = |held: &Held| before.since(Timestamp::from_micros(held.claimed_at)) > LOST_AFTER;
+    let mut lost = Vec::new();
+    {
+        let at_work = lock(&shared.at_work);
+        for held in &beat.held {
+            match at_work.get(&held.id).filter(|job| job.lease == held.lease) {
+                Some(job) if held.flags & flag::CANCELLED != 0 => job.cancelled.cancel(),
+                Some(_) => {}
+                None if is_old(held) => lost.push((held.id, held.lease)),
+                None => {}
+            }
+        }
+    }
+    if !lost.is_empty() {
+        tracing::warn!(jobs = lost.len(), "the answer to a claim was lost; its jobs are given back");
+        store.give_back(worker, &lost).await?;
+    }
+    Ok(())
+}
+
+/// When the beats of the other processes were last seen to rise: by the clock of this process, which nobody sets.
+#[derive(Default)]
+struct Others(HashMap<Uuid, (i64, Instant)>);
+
+impl Others {
+    fn dead(&mut self, beat: &Beat, me: &WorkerRow, after: Duration) -> Vec<Uuid> {
+        let now = clock::monotonic();
+        let mut dead = Vec::new();
+        for (id, host, pid, beats) in beat.workers.iter().filter(|(id, ..)| *id != me.id) {
+            let seen = self.0.entry(*id).or_insert((*beats, now));
+            if seen.0 != *beats {
+                *seen = (*beats, now);
+            }
+            let same_machine = !host.is_empty() && *host == me.host;
+            if now - seen.1 > after || (same_machine && host::is_gone(*pid)) {
+                dead.push(*id);
+            }
+        }
+        self.0.retain(|id, _| beat.workers.iter().any(|(worker, ..)| worker == id));
+        dead
+    }
+}

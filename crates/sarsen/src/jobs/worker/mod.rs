@@ -1,0 +1,175 @@
+//! Does the jobs: one loop a queue, a beat on a thread of its own, and the upkeep of the tables.
+//!
+//! An error of the database never ends a worker: what was finished is kept in memory and settled when it can be.
+
+mod beat;
+mod drain;
+mod execute;
+mod host;
+mod queue;
+mod upkeep;
+
+use super::Jobs;
+use super::run::Cancelled;
+use super::store::{Claimed, Store};
+use crate::clock;
+use crate::config::DatabaseSection;
+use crate::lifecycle::{self, Lifecycle};
+use crate::telemetry::Recorder;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+pub use drain::Ran;
+pub(crate) use drain::drain;
+
+/// How long a run that is told to stop may go on.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A process that does jobs. Dropped without [`Worker::stop`] it goes on with the process.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    queues: Vec<JoinHandle<()>>,
+}
+
+/// What the parts of a worker share.
+#[derive(Debug)]
+struct Shared {
+    jobs: Jobs,
+    recorder: Recorder,
+    /// This incarnation of the process: never the same twice, and another once others held it to be dead.
+    id: Mutex<Uuid>,
+    at_work: Mutex<HashMap<Uuid, AtWork>>,
+    paused: Mutex<HashSet<String>>,
+    slots: Arc<Semaphore>,
+    blocking: Arc<Semaphore>,
+    /// Jobs that a process has died of run one at a time.
+    suspects: Arc<Semaphore>,
+    last_beat: Mutex<Instant>,
+    settled: AtomicU64,
+    stale: AtomicU64,
+    /// The application is to stop: nothing more is taken.
+    stop: Lifecycle,
+    /// The time for stopping is over.
+    gone: Lifecycle,
+}
+
+/// A job that this process holds.
+#[derive(Clone, Debug)]
+struct AtWork {
+    lease: i64,
+    cancelled: Cancelled,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn new(jobs: &Jobs, recorder: &Recorder, lifecycle: &Lifecycle) -> Self {
+        let section = &jobs.0.section;
+        Self {
+            jobs: jobs.clone(),
+            recorder: recorder.clone(),
+            id: Mutex::new(jobs.store().db.clock().id()),
+            at_work: Mutex::default(),
+            paused: Mutex::default(),
+            slots: Arc::new(Semaphore::new(section.concurrency.max(1))),
+            blocking: Arc::new(Semaphore::new(section.blocking.max(1))),
+            suspects: Arc::new(Semaphore::new(1)),
+            last_beat: Mutex::new(clock::monotonic()),
+            settled: AtomicU64::new(0),
+            stale: AtomicU64::new(0),
+            stop: lifecycle.clone(),
+            gone: Lifecycle::default(),
+        }
+    }
+
+    fn store(&self) -> &Store {
+        self.jobs.store()
+    }
+
+    fn id(&self) -> Uuid {
+        *lock(&self.id)
+    }
+
+    /// Remembers what was claimed, so that it can be cancelled and is not taken for lost.
+    fn hold(&self, claimed: &[Claimed]) {
+        let mut at_work = lock(&self.at_work);
+        for job in claimed {
+            at_work.insert(job.id, AtWork { lease: job.lease, cancelled: Cancelled::default() });
+        }
+    }
+
+    fn let_go(&self, job: Uuid) {
+        lock(&self.at_work).remove(&job);
+    }
+
+    fn cancelled_of(&self, job: Uuid) -> Cancelled {
+        lock(&self.at_work).get(&job).map(|job| job.cancelled.clone()).unwrap_or_default()
+    }
+
+    /// Whether claiming is safe: others must not hold this process to be dead while it takes jobs.
+    fn may_claim(&self) -> bool {
+        let silent = clock::monotonic() - *lock(&self.last_beat);
+        !self.stop.is_stopping() && silent < self.jobs.0.section.dead_after.0.mul_f64(0.7)
+    }
+
+    fn is_paused(&self, queue: &str) -> bool {
+        lock(&self.paused).contains(queue)
+    }
+
+    fn count_settled(&self, settled: usize, stale: usize) {
+        self.settled.fetch_add(settled as u64, Ordering::Relaxed);
+        if stale > 0 {
+            self.stale.fetch_add(stale as u64, Ordering::Relaxed);
+            tracing::warn!(stale, "jobs were taken over by another worker before they were settled here");
+        }
+    }
+}
+
+impl Worker {
+    /// Starts to work on every queue that the application knows.
+    pub(crate) async fn start(
+        jobs: &Jobs,
+        database: &DatabaseSection,
+        recorder: &Recorder,
+        version: &str,
+        lifecycle: &Lifecycle,
+    ) -> crate::Result<Self> {
+        let shared = Arc::new(Shared::new(jobs, recorder, lifecycle));
+        let row = beat::row(&shared, version);
+        shared.store().register(&row).await?;
+        beat::start(&shared, row, database.clone());
+        lifecycle::spawn_background(upkeep::run(shared.clone()));
+        let queues =
+            jobs.registry().queues().map(|queue| lifecycle::spawn_background(queue::run(shared.clone(), *queue)));
+        let queues = queues.collect();
+        Ok(Self { shared, queues })
+    }
+
+    /// Takes no more jobs, gives back those that have not begun, and lets those at work finish, at most for `limit`; then
+    /// they are told to stop, and their attempt does not count.
+    pub(crate) async fn stop(self, limit: Duration) {
+        let Self { shared, queues } = self;
+        shared.stop.stop();
+        let mut all = std::pin::pin!(futures_util::future::join_all(queues));
+        if clock::until(clock::monotonic() + limit, all.as_mut()).await.is_err() {
+            tracing::warn!(jobs = lock(&shared.at_work).len(), "jobs were still at work and are told to stop");
+            shared.gone.stop();
+            if clock::until(clock::monotonic() + GRACE * 2, all.as_mut()).await.is_err() {
+                tracing::warn!("jobs that do not stop are left behind; another process takes them over");
+            }
+        }
+        shared.gone.stop();
+        let left = clock::until(clock::monotonic() + GRACE, shared.store().rescue(shared.id(), false));
+        if !matches!(left.await, Ok(Ok(_))) {
+            tracing::warn!("this worker could not sign off; its jobs are taken over once it counts as dead");
+        }
+    }
+}
