@@ -34,6 +34,8 @@ pub struct ModuleInfo {
     pub jobs: Vec<KindInfo>,
     /// The queues that it limits.
     pub queues: Vec<Queue>,
+    /// TEMPORARY
+    pub subscriptions: Vec<(&'static str, &'static str)>,
 }
 
 /// What a module starts with.
@@ -42,6 +44,7 @@ pub(crate) struct Surroundings {
     pub(crate) config: Arc<Config>,
     pub(crate) db: Db,
     pub(crate) jobs: Jobs,
+    pub(crate) events: crate::events::Events,
     pub(crate) clock: Clock,
     pub(crate) lifecycle: Lifecycle,
 }
@@ -70,6 +73,7 @@ impl Mounted {
             migrations: declared.migrations.len(),
             serves_http: declared.routes.is_some() || declared.plain_routes.is_some(),
             jobs: declared.jobs.iter().map(|job| job.info).collect(),
+            subscriptions: declared.subscriptions.clone(),
             queues: declared.queues.iter().map(|queue| queue(config)).collect(),
         };
         let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
@@ -112,9 +116,15 @@ fn show_config<M: Module>(config: &Config) -> Result<toml::Table> {
 
 async fn init<M: Module>(deps: M::Deps, declared: Declare<M>, handle: M::Api, around: Surroundings) -> Result<Live> {
     let config = config_of::<M>(&around.config)?;
-    let Surroundings { db, jobs, clock, lifecycle, .. } = around;
+    let Surroundings { db, jobs, events, clock, lifecycle, .. } = around;
+    let mut declared = declared;
+    let projections = std::mem::take(&mut declared.projections);
+    let (stub, raw) = (events.clone(), db.clone());
     let (db, public_url) = (db.for_module(M::NAME), around.config.http.address());
-    let module = Arc::new(M::init(Init { deps, config, db, jobs, clock, public_url, lifecycle }).await?);
+    let module = Arc::new(M::init(Init { deps, config, db, jobs, events, clock, public_url, lifecycle }).await?);
+    for (projection, bind) in projections {
+        stub.add(&raw, projection, bind(module.clone())).await?;
+    }
     handle.slot().bind(<M::Api as ServedBy<M>>::erase(module.clone()));
     Ok(Live::new(module, declared))
 }
