@@ -31,9 +31,8 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
         )
         .api_route(
             "/v1/me",
-            get_with(me, |op| op.summary("Your account").tag(TAG)).patch_with(update_me, |op| {
-                op.summary("Change how others see you, and where your mail goes").tag(TAG)
-            }),
+            get_with(me, |op| op.summary("Your account").tag(TAG))
+                .patch_with(update_me, |op| op.summary("Change how others see you, and where your mail goes").tag(TAG)),
         )
         .api_route(
             "/v1/me/password",

@@ -48,7 +48,8 @@ impl Store {
 
     /// Deletes some entries from before `at`; `false` when that was all.
     pub(super) async fn delete_before(&self, at: Timestamp) -> Result<bool> {
-        let sql = "DELETE FROM audit_entries WHERE id IN (SELECT id FROM audit_entries WHERE at < ? ORDER BY at LIMIT ?)";
+        let sql =
+            "DELETE FROM audit_entries WHERE id IN (SELECT id FROM audit_entries WHERE at < ? ORDER BY at LIMIT ?)";
         Ok(self.db.query(sql).bind(at).bind(PART).execute().await? == PART.unsigned_abs())
     }
 }

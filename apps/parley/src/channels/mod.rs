@@ -11,8 +11,8 @@ mod unread;
 mod view;
 
 use crate::accounts::api::Accounts;
-use api::{Access, ChannelChanged, ChannelCreated, ChannelKind, ChannelRef, Channels, ChannelsApi, ChannelsError};
 use api::MAX_READABLE;
+use api::{Access, ChannelChanged, ChannelCreated, ChannelKind, ChannelRef, Channels, ChannelsApi, ChannelsError};
 use recency::Recency;
 use sarsen::data::{Page, PageRequest};
 use sarsen::error::Kind;

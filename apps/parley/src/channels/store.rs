@@ -177,13 +177,7 @@ impl Store {
     }
 
     /// Adds members and gives those that are new.
-    pub(super) async fn add_members(
-        &self,
-        tx: &Tx,
-        channel: Uuid,
-        users: &[Uuid],
-        at: Timestamp,
-    ) -> Result<Vec<Uuid>> {
+    pub(super) async fn add_members(&self, tx: &Tx, channel: Uuid, users: &[Uuid], at: Timestamp) -> Result<Vec<Uuid>> {
         let groups = vec!["(?, ?, ?)"; users.len()].join(", ");
         let sql = format!(
             "INSERT INTO memberships (channel_id, user_id, joined_at) VALUES {groups} \

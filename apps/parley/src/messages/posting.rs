@@ -1,11 +1,11 @@
 //! Posts, edits and deletes messages.
 
+use super::api::{MessageDeleted, MessageEdited, MessagePosted};
 use super::mentions::{MAX_MENTIONS, candidates};
 use super::store::Stored;
 use super::view::Message;
 use super::write::{self, NewMessage};
 use super::{Module, check_may_post, rules};
-use super::api::{MessageDeleted, MessageEdited, MessagePosted};
 use crate::accounts::api::User;
 use sarsen::data::Tx;
 use sarsen::{Error, Result, Timestamp};

@@ -127,7 +127,11 @@ mod tests {
         let letter = mentioned("<script>alert(\"1\")</script> & @ada");
         assert_eq!(letter.subject, "Bob <b> mentioned you in #general");
         assert!(letter.text.contains("> <script>alert(\"1\")</script> & @ada\n"), "{}", letter.text);
-        assert!(letter.html.contains("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; @ada"), "{}", letter.html);
+        assert!(
+            letter.html.contains("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; @ada"),
+            "{}",
+            letter.html
+        );
         assert!(letter.html.contains("Bob &lt;b&gt;") && !letter.html.contains("<script>"), "{}", letter.html);
         assert!(letter.html.contains("href=\"https://chat.example.org/c/1/m/2\""), "{}", letter.html);
     }
@@ -141,6 +145,9 @@ mod tests {
     #[test]
     fn a_welcome_leads_to_the_application() {
         let letter = welcome("Ada", "https://chat.example.org");
-        assert!(letter.text.contains("https://chat.example.org/\n") && letter.html.contains("Hello Ada,"), "{letter:?}");
+        assert!(
+            letter.text.contains("https://chat.example.org/\n") && letter.html.contains("Hello Ada,"),
+            "{letter:?}"
+        );
     }
 }

@@ -46,7 +46,12 @@ impl Outbox {
     /// Sends a letter. Once this is done the server has it, and nobody else needs to keep it.
     pub(super) async fn send(&self, to: &Mailbox, letter: Letter, stamp: Stamp) -> Result<()> {
         let Some(smtp) = &self.smtp else {
-            tracing::info!(to = to.email, subject = letter.subject, "a mail that no server was named for:\n{}", letter.text);
+            tracing::info!(
+                to = to.email,
+                subject = letter.subject,
+                "a mail that no server was named for:\n{}",
+                letter.text
+            );
             return Ok(());
         };
         smtp.send(&self.addressed(to, letter, stamp)?).await
@@ -103,7 +108,7 @@ mod tests {
         ] {
             assert!([&one, &two].iter().all(|mail| mail.iter().any(|line| line == expected)), "{expected}: {one:#?}");
         }
-        assert!(one.iter().all(String::is_ascii), "any server takes it");
+        assert!(one.iter().all(|line| line.is_ascii()), "any server takes it");
     }
 
     #[test]

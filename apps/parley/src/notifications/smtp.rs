@@ -57,8 +57,9 @@ impl Smtp {
         let url = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;
         let server = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| wrong("it has no host"))?;
         let tls = || {
-            TlsParameters::new(server.to_owned())
-                .map_err(|error| Error::invalid("smtp: TLS is not possible here").source(error).hint("install ca-certificates"))
+            TlsParameters::new(server.to_owned()).map_err(|error| {
+                Error::invalid("smtp: TLS is not possible here").source(error).hint("install ca-certificates")
+            })
         };
         let (security, port) = match (url.scheme(), url.query()) {
             ("smtps", None) => (Security::Tls(tls()?), SUBMISSIONS),
@@ -106,8 +107,7 @@ impl Smtp {
             Security::Tls(parameters) => Some(parameters.clone()),
             Security::StartTls(_) | Security::None => None,
         };
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(place, timeout, &self.hello, wrapped, None).await?;
+        let mut connection = AsyncSmtpConnection::connect_tokio1(place, timeout, &self.hello, wrapped, None).await?;
         if let Security::StartTls(parameters) = &self.security {
             connection.starttls(parameters.clone(), &self.hello).await?;
         }
@@ -125,7 +125,9 @@ impl Smtp {
 /// Whether the server is on this machine, where nobody listens in.
 fn is_here(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()),
+        Some(Host::Domain(name)) => {
+            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        }
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
@@ -171,7 +173,9 @@ mod tests {
 
     #[test]
     fn what_is_no_mail_server_is_refused_without_showing_the_password() {
-        for url in ["mail.example.org", "http://me:hush@host", "smtp://", "smtp://me:hush@host?tls=maybe", "smtp://me:hush@:x"] {
+        for url in
+            ["mail.example.org", "http://me:hush@host", "smtp://", "smtp://me:hush@host?tls=maybe", "smtp://me:hush@:x"]
+        {
             let error = smtp(url).expect_err(url);
             assert!(error.message().starts_with("smtp is no address") && !error.report().contains("hush"), "{error}");
         }

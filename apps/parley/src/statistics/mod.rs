@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn days_without_messages_count_too() {
         let at = Timestamp::from_micros(0);
-        let written = |day: &str, messages| Written { day: day.to_owned(), author_id: Uuid::nil(), messages, last_at: at };
+        let written =
+            |day: &str, messages| Written { day: day.to_owned(), author_id: Uuid::nil(), messages, last_at: at };
         let days = ["2026-01-01", "2026-01-02", "2026-01-03"].map(str::to_owned).to_vec();
         let counted = by_day(days, &[written("2026-01-03", 2), written("2026-01-01", 1), written("2026-01-03", 3)]);
         assert_eq!(counted.iter().map(|day| day.messages).collect::<Vec<_>>(), [1, 0, 5]);

@@ -143,8 +143,18 @@ pub(crate) async fn an_address_is_for_its_owner_only(world: World) {
     let off = bob.patch("/v1/me", json!({"mention_mails": false, "about": "quiet"})).await.expect(200);
     assert_eq!((&off["mention_mails"], &off["email"]), (&json!(false), &same["email"]));
     let gone = bob.patch("/v1/me", json!({"email": ""})).await.expect(200);
-    assert_eq!((&gone["email"], &gone["about"], &gone["mention_mails"]), (&json!(null), &json!("quiet"), &json!(false)));
-    for bad in ["bob", "bob@", "a b@example.org", "bob@example.org, eve@example.org", "bob@example.org\r\nbcc: x", "b\u{0}@x.y"] {
+    assert_eq!(
+        (&gone["email"], &gone["about"], &gone["mention_mails"]),
+        (&json!(null), &json!("quiet"), &json!(false))
+    );
+    for bad in [
+        "bob",
+        "bob@",
+        "a b@example.org",
+        "bob@example.org, eve@example.org",
+        "bob@example.org\r\nbcc: x",
+        "b\u{0}@x.y",
+    ] {
         let problem = bob.patch("/v1/me", json!({"email": bad})).await.expect_problem();
         assert_eq!(problem["errors"][0]["field"], "email", "{bad}: {problem}");
         let new = json!({"username": "carl", "password": PASSWORD, "email": bad});

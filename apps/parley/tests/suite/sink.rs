@@ -154,7 +154,11 @@ impl Sink {
         let mut state = self.state.lock().expect("not poisoned");
         let mail = Mail { to: to.to_owned(), text };
         let tells = state.mood != Mood::Forgetful;
-        if tells { state.mails.push(mail) } else { state.forgotten.push(mail) }
+        if tells {
+            state.mails.push(mail)
+        } else {
+            state.forgotten.push(mail)
+        }
         tells
     }
 }

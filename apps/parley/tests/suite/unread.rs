@@ -52,7 +52,12 @@ pub(crate) async fn only_members_read_and_only_what_is_there(world: World) {
     let path = format!("/v1/channels/{open}/read");
     bob.put_json(&path, body(&here)).await.expect(403);
     bob.put_json(&format!("/v1/channels/{closed}/read"), body(&there)).await.expect(404);
-    for wrong in [body(&there), json!({"message_id": "00000000-0000-0000-0000-000000000000"}), json!({}), json!({"message_id": 1})] {
+    for wrong in [
+        body(&there),
+        json!({"message_id": "00000000-0000-0000-0000-000000000000"}),
+        json!({}),
+        json!({"message_id": 1}),
+    ] {
         let problem = ada.put_json(&path, wrong).await.expect_problem();
         assert_eq!(problem["errors"][0]["field"], "message_id", "{problem}");
     }

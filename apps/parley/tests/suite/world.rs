@@ -109,6 +109,12 @@ pub(crate) struct Answer {
 }
 
 impl Person {
+    /// After so long a time that the session is over.
+    pub(crate) async fn sign_in_again(&self) {
+        let known = json!({"username": self.user["username"], "password": "correct horse"});
+        self.post("/v1/session", known).await.expect(200);
+    }
+
     pub(crate) fn user_id(&self) -> String {
         self.user["id"].as_str().expect("signed up").to_owned()
     }

@@ -114,7 +114,19 @@ impl App {
             }
         };
         lifecycle.set_ready();
-        Ok(Running { version: self.version, config, db, jobs, events, clock, recorder, lifecycle, stack, routes, modules })
+        Ok(Running {
+            version: self.version,
+            config,
+            db,
+            jobs,
+            events,
+            clock,
+            recorder,
+            lifecycle,
+            stack,
+            routes,
+            modules,
+        })
     }
 
     /// Listens, starts, and serves until the process is asked to stop.

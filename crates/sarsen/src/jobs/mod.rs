@@ -168,7 +168,13 @@ impl Jobs {
     }
 
     /// TEMPORARY
-    pub(crate) async fn enqueue_raw(&self, tx: &crate::data::Tx, kind: &str, arguments: Vec<u8>, options: Options) -> Result<()> {
+    pub(crate) async fn enqueue_raw(
+        &self,
+        tx: &crate::data::Tx,
+        kind: &str,
+        arguments: Vec<u8>,
+        options: Options,
+    ) -> Result<()> {
         let info = self.registry().kind(kind).ok_or_else(|| Error::internal("stub"))?;
         let new = self.build(On::Tx(tx), *info, Made { version: 1, arguments, key: None }, &options)?;
         Store::insert(On::Tx(tx), vec![new]).await.map(drop)

@@ -141,9 +141,12 @@ impl<M: Module> Declare<M> {
         F: Fn(Arc<M>, crate::events::View, Vec<crate::events::Recorded>) -> Done + Clone + Send + Sync + 'static,
         Done: Future<Output = Result<()>> + Send + 'static,
     {
-        self.projections.push((projection, Box::new(move |module: Arc<M>| -> crate::events::Apply {
-            Arc::new(move |view, events| Box::pin(apply(module.clone(), view, events)))
-        })));
+        self.projections.push((
+            projection,
+            Box::new(move |module: Arc<M>| -> crate::events::Apply {
+                Arc::new(move |view, events| Box::pin(apply(module.clone(), view, events)))
+            }),
+        ));
         self
     }
 
