@@ -94,7 +94,7 @@ export function createHistory(channel) {
       const day = dayOf(message.posted_at);
       const newDay = !last || dayOf(last.posted_at) !== day;
       if (newDay) wanted.push(separator(`day ${day}`, dayLabel(message.posted_at), "day"));
-      if (newFrom === null && message.posted_at > readUntil && message.author.id !== state.me.id && last && last.posted_at <= readUntil) newFrom = message.id;
+      if (newFrom === null && !isOld(message) && last && isOld(last)) newFrom = message.id;
       const isNew = newFrom === message.id;
       if (isNew) wanted.push(separator("new", "New", "day day-new"));
       const grouped = Boolean(last) && !newDay && !isNew && last.author.id === message.author.id && !last.deleted && new Date(message.posted_at) - new Date(last.posted_at) < GROUP_MS;
@@ -103,6 +103,9 @@ export function createHistory(channel) {
     }
     return wanted;
   }
+
+  /** What I had read when I came, and what I wrote myself. */
+  const isOld = (message) => message.posted_at <= readUntil || message.author.id === state.me.id;
 
   function separator(key, text, style) {
     if (!separators.has(key)) separators.set(key, make("div", { class: style, role: "separator" }, make("span", {}, text)));

@@ -1,9 +1,9 @@
-// Up to where I have read each channel: told to the server a moment after it was seen.
+// Up to where I have read each channel: told to the server at once, and then at most once a second.
 
 import { put } from "./api.js";
 import { emit, state } from "./store.js";
 
-const WAIT_MS = 700;
+const PAUSE_MS = 1000;
 const RETRY_MS = 5000;
 
 /** The last message seen of each channel that the server does not know of yet. */
@@ -18,24 +18,32 @@ export function markRead(channelId, message) {
   channel.unread = 0;
   untold.set(channelId, message.id);
   emit("channels");
-  schedule(WAIT_MS);
-}
-
-function schedule(wait) {
-  if (!timer) timer = setTimeout(tell, wait);
+  if (!timer) tell();
 }
 
 async function tell() {
-  timer = 0;
+  clearTimeout(timer);
+  timer = setTimeout(again, PAUSE_MS);
   // Whoever signed out leaves nothing behind for the next.
   if (!state.me) return untold.clear();
-  for (const [channelId, messageId] of [...untold]) {
-    untold.delete(channelId);
+  const now = [...untold];
+  untold.clear();
+  for (const [channelId, messageId] of now) {
     try {
       await put(`/v1/channels/${channelId}/read`, { message_id: messageId });
     } catch (error) {
-      if (error.temporary && !untold.has(channelId)) untold.set(channelId, messageId);
+      if (!error.temporary || untold.has(channelId)) continue;
+      untold.set(channelId, messageId);
+      clearTimeout(timer);
+      timer = setTimeout(again, RETRY_MS);
     }
   }
-  if (untold.size) schedule(RETRY_MS);
 }
+
+function again() {
+  timer = 0;
+  if (untold.size) tell();
+}
+
+// Whoever closes the window has read what they have read.
+addEventListener("pagehide", () => untold.size && tell());

@@ -37,7 +37,7 @@ export function createSignIn(done) {
     const form = make("form", { class: "stack", "data-test": "signup-form" }, formError(),
       field({ label: "Username", name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true, hint: "2 to 32 letters, digits, or . _ -" }),
       field({ label: "Display name", name: "display_name", autocomplete: "name", hint: "How others see you. You can change it later." }),
-      field({ label: "E-mail (optional)", name: "email", type: "email", autocomplete: "email", maxlength: "254", hint: "For mentions while you are away. Nobody else sees it." }),
+      field({ label: "E-mail (optional)", name: "email", type: "email", autocomplete: "email", maxlength: "254", hint: "You get a mail when somebody mentions you. Nobody else sees it." }),
       field({ label: "Password", name: "password", type: "password", autocomplete: "new-password", required: true, hint: "At least 8 characters." }), submit("Create account"));
     submitForm(form, async ({ username, display_name, email, password }) => {
       const name = username.trim();
