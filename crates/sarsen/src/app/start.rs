@@ -248,13 +248,6 @@ impl Running {
         let (recorder, lifecycle, lines) = (self.recorder.clone(), self.lifecycle.clone(), self.config.log.operations);
         let writer = telemetry::write_operations(recorder.clone(), lifecycle.clone(), lines);
         let writer = lifecycle::spawn_background(writer);
-        let (stub, stub_db) = (self.events.clone(), self.db.clone());
-        lifecycle::spawn_background(async move {
-            loop {
-                clock::pause(Duration::from_millis(300)).await;
-                let _ = stub.catch_up(&stub_db).await;
-            }
-        });
         let asked = lifecycle.clone();
         lifecycle::spawn_background(async move {
             let signal = lifecycle::signal().await;

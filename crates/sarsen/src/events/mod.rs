@@ -179,7 +179,7 @@ impl Events {
 
 async fn make_tables(db: &Db, projection: &Projection) -> Result<()> {
     for (table, ddl) in &projection.tables {
-        db.stub_script(&ddl.replace("{table}", table).replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS")).await?;
+        db.stub_script(&ddl.replace("{table}", table)).await?;
     }
     Ok(())
 }
