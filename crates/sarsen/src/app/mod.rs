@@ -23,8 +23,7 @@ const MIGRATIONS: MigrationFiles = crate::migrations![
     "../http/migrations/0001_sessions.sql",
     "../data/migrations/0002_log.sql",
     "../jobs/migrations/0003_jobs.sql",
-    "../jobs/migrations/0003_jobs_tuning.postgres.sql",
-    "../events/0009_stub.sql"
+    "../jobs/migrations/0003_jobs_tuning.postgres.sql"
 ];
 
 /// The tables that they make.

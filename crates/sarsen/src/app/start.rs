@@ -41,7 +41,6 @@ pub struct Running {
     config: Arc<Config>,
     db: Db,
     jobs: Jobs,
-    pub(crate) events: crate::events::Events,
     clock: Clock,
     recorder: Recorder,
     lifecycle: Lifecycle,
@@ -73,18 +72,12 @@ impl App {
         let (recorder, lifecycle) = (Recorder::new(self.config.log.queue), Lifecycle::default());
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let jobs = self.jobs_on(db);
-        let mut subscribers = std::collections::BTreeMap::<_, Vec<_>>::new();
-        for (event, kind) in self.modules().flat_map(|module| module.subscriptions.clone()) {
-            subscribers.entry(event).or_default().push(kind);
-        }
-        let events = crate::events::Events::new(jobs.clone(), subscribers);
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
         let around = Surroundings {
             config: config.clone(),
             db: db.clone(),
             jobs: jobs.clone(),
-            events: events.clone(),
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
         };
@@ -114,19 +107,7 @@ impl App {
             }
         };
         lifecycle.set_ready();
-        Ok(Running {
-            version: self.version,
-            config,
-            db,
-            jobs,
-            events,
-            clock,
-            recorder,
-            lifecycle,
-            stack,
-            routes,
-            modules,
-        })
+        Ok(Running { version: self.version, config, db, jobs, clock, recorder, lifecycle, stack, routes, modules })
     }
 
     /// Listens, starts, and serves until the process is asked to stop.

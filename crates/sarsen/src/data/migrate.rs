@@ -92,13 +92,6 @@ impl Db {
         Ok(report)
     }
 
-    /// TEMPORARY
-    pub(crate) async fn stub_script(&self, sql: &str) -> Result<()> {
-        let tx = self.begin().await?;
-        tx.script(&self.dialect().column_types(sql)).await?;
-        tx.commit().await
-    }
-
     /// All migrations with the time they were applied; changes nothing.
     pub async fn migration_status(&self, modules: &[ModuleMigrations]) -> Result<Vec<MigrationState>> {
         let wanted = collect(modules, self.dialect())?;

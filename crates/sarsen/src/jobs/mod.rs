@@ -39,16 +39,6 @@ pub(crate) use payload::LEAST_KEY;
 pub use queue::{Queue, Rate};
 pub use registry::KindInfo;
 pub use run::Run;
-
-/// TEMPORARY
-#[derive(Debug)]
-pub struct Schedule;
-impl Schedule {
-    /// TEMPORARY
-    pub fn cron(_: &str, _: &str) -> Self {
-        Self
-    }
-}
 pub use state::{Enqueued, JobState, Progress, State};
 pub use worker::Ran;
 
@@ -165,19 +155,6 @@ impl Jobs {
         })?;
         let key = options.key.clone().or_else(|| job.key());
         self.build(on, *info, Made { version: J::VERSION, arguments: payload::written(job)?, key }, &options)
-    }
-
-    /// TEMPORARY
-    pub(crate) async fn enqueue_raw(
-        &self,
-        tx: &crate::data::Tx,
-        kind: &str,
-        arguments: Vec<u8>,
-        options: Options,
-    ) -> Result<()> {
-        let info = self.registry().kind(kind).ok_or_else(|| Error::internal("stub"))?;
-        let new = self.build(On::Tx(tx), *info, Made { version: 1, arguments, key: None }, &options)?;
-        Store::insert(On::Tx(tx), vec![new]).await.map(drop)
     }
 
     /// A job of `info` that is to be, from its written arguments.

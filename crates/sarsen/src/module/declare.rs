@@ -35,8 +35,6 @@ pub struct Declare<M> {
     pub(super) authenticate: Option<Authenticate<M>>,
     pub(super) jobs: Vec<DeclaredJob<M>>,
     pub(super) queues: Vec<QueueOf>,
-    pub(super) subscriptions: Vec<(&'static str, &'static str)>,
-    pub(super) projections: Vec<(crate::events::Projection, Box<dyn FnOnce(Arc<M>) -> crate::events::Apply + Send>)>,
 }
 
 impl<M: Module> Declare<M> {
@@ -49,8 +47,6 @@ impl<M: Module> Declare<M> {
             authenticate: None,
             jobs: Vec::new(),
             queues: Vec::new(),
-            subscriptions: Vec::new(),
-            projections: Vec::new(),
         };
         M::declare(&mut declared);
         declared
@@ -106,47 +102,6 @@ impl<M: Module> Declare<M> {
     pub fn queue_by(&mut self, limits: fn(&M::Config) -> Queue) -> &mut Self {
         // A section that cannot be read stops the start anyway.
         self.queues.push(Box::new(move |config| limits(&config_of::<M>(config).unwrap_or_default())));
-        self
-    }
-
-    /// TEMPORARY
-    #[expect(clippy::needless_pass_by_value, reason = "temporary")]
-    pub fn schedule<J: Job>(&mut self, _: crate::jobs::Schedule, _: impl Fn(()) -> J) -> &mut Self {
-        self
-    }
-
-    /// TEMPORARY
-    pub fn subscribe<E, F, Done>(&mut self, name: &'static str, work: F) -> &mut Self
-    where
-        E: crate::events::Event,
-        F: Fn(Arc<M>, E, crate::events::Delivery) -> Done + Clone + Send + Sync + 'static,
-        Done: Future<Output = Result<()>> + Send + 'static,
-    {
-        let info = KindInfo { kind: name, module: M::NAME, version: 1, policy: crate::jobs::Policy::new() };
-        let bind = move |module: Arc<M>| -> Handler {
-            Arc::new(move |_, arguments: Vec<u8>, run: Run| {
-                let read: (Uuid, crate::clock::Timestamp, String) = serde_json::from_slice(&arguments).expect("stub");
-                let event: E = serde_json::from_str(&read.2).expect("stub");
-                Box::pin(work(module.clone(), event, crate::events::Delivery { id: read.0, at: read.1, run }))
-            })
-        };
-        self.jobs.push(DeclaredJob { info, bind: Box::new(bind) });
-        self.subscriptions.push((E::NAME, name));
-        self
-    }
-
-    /// TEMPORARY
-    pub fn projection<F, Done>(&mut self, projection: crate::events::Projection, apply: F) -> &mut Self
-    where
-        F: Fn(Arc<M>, crate::events::View, Vec<crate::events::Recorded>) -> Done + Clone + Send + Sync + 'static,
-        Done: Future<Output = Result<()>> + Send + 'static,
-    {
-        self.projections.push((
-            projection,
-            Box::new(move |module: Arc<M>| -> crate::events::Apply {
-                Arc::new(move |view, events| Box::pin(apply(module.clone(), view, events)))
-            }),
-        ));
         self
     }
 

@@ -106,8 +106,6 @@ pub struct Init<M: Module> {
     pub db: Db,
     /// Enqueues jobs.
     pub jobs: Jobs,
-    /// TEMPORARY
-    pub events: crate::events::Events,
     /// The clock of the application.
     pub clock: Clock,
     /// The address people use, without a slash at its end: what links in a mail begin with.

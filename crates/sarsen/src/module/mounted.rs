@@ -34,8 +34,6 @@ pub struct ModuleInfo {
     pub jobs: Vec<KindInfo>,
     /// The queues that it limits.
     pub queues: Vec<Queue>,
-    /// TEMPORARY
-    pub subscriptions: Vec<(&'static str, &'static str)>,
 }
 
 /// What a module starts with.
@@ -44,7 +42,6 @@ pub(crate) struct Surroundings {
     pub(crate) config: Arc<Config>,
     pub(crate) db: Db,
     pub(crate) jobs: Jobs,
-    pub(crate) events: crate::events::Events,
     pub(crate) clock: Clock,
     pub(crate) lifecycle: Lifecycle,
 }
@@ -73,7 +70,6 @@ impl Mounted {
             migrations: declared.migrations.len(),
             serves_http: declared.routes.is_some() || declared.plain_routes.is_some(),
             jobs: declared.jobs.iter().map(|job| job.info).collect(),
-            subscriptions: declared.subscriptions.clone(),
             queues: declared.queues.iter().map(|queue| queue(config)).collect(),
         };
         let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
@@ -116,15 +112,9 @@ fn show_config<M: Module>(config: &Config) -> Result<toml::Table> {
 
 async fn init<M: Module>(deps: M::Deps, declared: Declare<M>, handle: M::Api, around: Surroundings) -> Result<Live> {
     let config = config_of::<M>(&around.config)?;
-    let Surroundings { db, jobs, events, clock, lifecycle, .. } = around;
-    let mut declared = declared;
-    let projections = std::mem::take(&mut declared.projections);
-    let (stub, raw) = (events.clone(), db.clone());
+    let Surroundings { db, jobs, clock, lifecycle, .. } = around;
     let (db, public_url) = (db.for_module(M::NAME), around.config.http.address());
-    let module = Arc::new(M::init(Init { deps, config, db, jobs, events, clock, public_url, lifecycle }).await?);
-    for (projection, bind) in projections {
-        stub.add(&raw, projection, bind(module.clone())).await?;
-    }
+    let module = Arc::new(M::init(Init { deps, config, db, jobs, clock, public_url, lifecycle }).await?);
     handle.slot().bind(<M::Api as ServedBy<M>>::erase(module.clone()));
     Ok(Live::new(module, declared))
 }

@@ -110,16 +110,6 @@ impl TestApp {
         self.client.delete(path)
     }
 
-    /// TEMPORARY
-    pub async fn catch_up(&self) {
-        self.running().events.catch_up(self.db()).await.expect("stub");
-    }
-
-    /// TEMPORARY
-    pub async fn rebuild(&self, name: &str) {
-        self.running().events.rebuild(self.db(), name).await.expect("stub");
-    }
-
     /// Does the jobs that are due at the clock's time, and those that they enqueue, until none is left; at most 10,000.
     ///
     /// A test has no worker in the background: `app.clock().advance(…)` and this are how time passes for jobs.

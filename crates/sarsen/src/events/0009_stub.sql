@@ -1,1 +1,0 @@
-CREATE TABLE stub_events (seq SERIAL_KEY, id UUID NOT NULL, name TEXT NOT NULL, data TEXT NOT NULL);
