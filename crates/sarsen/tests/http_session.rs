@@ -6,10 +6,9 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use sarsen::clock::Timestamp;
 use sarsen::config::{DatabaseSection, HttpSection, Secret, Url};
-use sarsen::data::ModuleMigrations;
 use sarsen::http::routing::{get, post};
 use sarsen::http::{
-    self, Actor, Authenticate, Health, Json, MaybeActor, ModuleRoutes, NoContent, Path, Routes, Session, SessionInfo,
+    Actor, Authenticate, Health, Json, MaybeActor, ModuleRoutes, NoContent, Path, Routes, Session, SessionInfo,
     Sessions, Stack, StackParts,
 };
 use sarsen::lifecycle::{self, Lifecycle};

@@ -22,7 +22,8 @@ impl Running {
     /// Starts what the roles of this process say: the worker. Serving does it by itself.
     pub async fn work(&self) -> Result<Working> {
         let has = |role: &str| self.config().process.roles.iter().any(|name| name == role);
-        let worker = if has(WORKER) { Some(self.start_worker().await?) } else { None };
+        let busy = self.jobs().registry().kinds().next().is_some();
+        let worker = if has(WORKER) && busy { Some(self.start_worker().await?) } else { None };
         Ok(Working { worker })
     }
 

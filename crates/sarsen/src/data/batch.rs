@@ -142,6 +142,7 @@ impl<'d> Batch<'d> {
 
 impl Answers {
     /// The answer to one of the statements; an error when it was taken already, or when a row does not fit its type.
+    #[expect(clippy::needless_pass_by_value, reason = "an answer is taken once, and so is its slot")]
     pub fn take<T>(&mut self, slot: Slot<T>) -> Result<T> {
         let answer = self.answers.get_mut(slot.index).filter(|_| slot.batch == self.batch).and_then(Option::take);
         (slot.read)(answer.ok_or_else(|| Error::internal("the answer belongs to another batch"))?)

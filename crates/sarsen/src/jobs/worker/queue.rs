@@ -198,7 +198,7 @@ impl Loop {
 
     /// Settles what has ended and takes more. After an error what has ended stays, for the next time.
     async fn exchange(&mut self, want: usize) {
-        let started = clock::monotonic();
+        let (started, ended) = (clock::monotonic(), self.ended.len());
         let done = self.try_exchange(want).await;
         self.last_settled = clock::monotonic();
         match done {
@@ -206,12 +206,21 @@ impl Loop {
                 self.failures = 0;
                 self.trip_time = mean(self.trip_time, self.last_settled - started);
                 self.took(taken, want);
+                self.tell_of_places(ended);
             }
             Err(error) => {
                 self.failures += 1;
                 let queue = self.queue.name;
                 tracing::warn!(queue, failures = self.failures, "the tables of jobs: {}", error.report());
             }
+        }
+    }
+
+    /// Where a limit held jobs back, each that ended lets another begin: here, or in another process.
+    fn tell_of_places(&mut self, ended: usize) {
+        if ended > 0 && self.queue.is_limited() {
+            self.may_be_more = true;
+            self.shared.store().db.wake(self.queue.name);
         }
     }
 
