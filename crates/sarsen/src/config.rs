@@ -23,6 +23,8 @@ pub struct Config {
     pub database: DatabaseSection,
     /// Work that is done later.
     pub jobs: JobsSection,
+    /// What happened, and who is told.
+    pub events: EventsSection,
     /// What is written to standard error.
     pub log: LogSection,
     /// What this process does.
@@ -140,6 +142,18 @@ pub struct JobsSection {
     pub stall_after: Span,
 }
 
+/// Section `[events]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EventsSection {
+    /// How long the log keeps events that every projection has read; `0s` is for ever, which lets projections be built anew.
+    pub keep: Span,
+    /// How long an inbox remembers what it has applied.
+    pub keep_inbox: Span,
+    /// Most events that a projection applies in one transaction.
+    pub batch: u32,
+}
+
 /// Section `[log]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -245,6 +259,12 @@ impl Default for JobsSection {
             encryption_keys: Vec::new(),
             stall_after: Span::seconds(60),
         }
+    }
+}
+
+impl Default for EventsSection {
+    fn default() -> Self {
+        Self { keep: Span::seconds(0), keep_inbox: Span::seconds(30 * 86_400), batch: 500 }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod data;
 pub mod error;
+pub mod events;
 pub mod http;
 pub mod jobs;
 pub mod lifecycle;

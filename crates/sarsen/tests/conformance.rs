@@ -76,6 +76,9 @@ conformance! {
         a_batch_is_one_transaction, a_batch_fails_whole_with_its_first_error, a_value_that_cannot_be_sent_undoes_the_batch,
         a_batch_tells_its_slots_apart, every_statement_of_a_batch_is_observed, a_batch_survives_a_change_of_the_schema,
         batches_and_writes_share_the_writer, a_dropped_batch_does_no_harm;
+    log: entries_come_back_in_order, a_tail_passes_over_other_names, nothing_is_read_before_what_is_behind_it_is_known,
+        a_savepoint_that_is_undone_holds_nothing, a_checkpoint_is_moved_by_one_only, lags_say_what_is_unread,
+        what_is_unread_is_not_purged, a_module_appends_in_its_transaction;
     wakes: a_wake_is_heard_once_and_never_lost, a_transaction_wakes_when_it_is_committed, other_processes_are_woken,
         a_broken_line_is_mended, listeners_end;
     reads: pages_cover_everything_once, a_cursor_of_another_list_is_refused, a_cursor_of_another_order_is_refused, mixed_directions_page_too,

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ModuleSection};
 use crate::data::{Db, MigrationFiles, MigrationReport, MigrationState, ModuleMigrations, Owners};
 use crate::error::{Error, Result};
+use crate::events::{self, Events};
 use crate::http::{self, Assets};
 use crate::jobs::Jobs;
 use crate::jobs::registry::Registry;
@@ -23,11 +24,12 @@ const MIGRATIONS: MigrationFiles = crate::migrations![
     "../http/migrations/0001_sessions.sql",
     "../data/migrations/0002_log.sql",
     "../jobs/migrations/0003_jobs.sql",
-    "../jobs/migrations/0003_jobs_tuning.postgres.sql"
+    "../jobs/migrations/0003_jobs_tuning.postgres.sql",
+    "../events/migrations/0004_events.sql"
 ];
 
 /// The tables that they make.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 16] = [
     "sarsen_sessions",
     "sarsen_migrations",
     "sarsen_log",
@@ -42,6 +44,8 @@ const TABLES: [&str; 14] = [
     "sarsen_job_batches",
     "sarsen_workers",
     "sarsen_schedules",
+    "sarsen_inbox",
+    "sarsen_projections",
 ];
 
 /// The migrations of the framework itself, which an application applies first: for tests of a [`Db`] without one.
@@ -167,8 +171,16 @@ impl App {
         Registry::new(kinds, self.modules().flat_map(|module| module.queues.clone()))
     }
 
-    /// The handle on jobs without modules, for looking at them.
-    pub(crate) fn jobs_on(&self, db: &Db) -> Jobs {
-        Jobs::new(db, &self.config.jobs, self.registry().0)
+    /// The subscribers and projections of all modules, and what is wrong with them.
+    fn events(&self) -> (events::Registry, Vec<Error>) {
+        let subscribed = self.modules().flat_map(|module| module.subscriptions.clone());
+        events::Registry::new(subscribed, self.modules().flat_map(|module| module.projections.clone()))
+    }
+
+    /// The handles on jobs and events without modules, for looking at them.
+    pub(crate) fn handles_on(&self, db: &Db) -> (Jobs, Events) {
+        let jobs = Jobs::new(db, &self.config.jobs, self.registry().0);
+        let events = Events::new(&jobs, &self.config.events, self.events().0, self.name);
+        (jobs, events)
     }
 }

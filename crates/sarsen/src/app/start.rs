@@ -7,6 +7,7 @@ use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
 use crate::error::{Error, Kind, Result};
+use crate::events::Events;
 use crate::http::{self, About, Health, Sessions, Stack, StackParts};
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
@@ -41,6 +42,7 @@ pub struct Running {
     config: Arc<Config>,
     db: Db,
     jobs: Jobs,
+    events: Events,
     clock: Clock,
     recorder: Recorder,
     lifecycle: Lifecycle,
@@ -71,13 +73,15 @@ impl App {
     async fn start_on(self, db: &Db, secret: &Secret) -> Result<Running> {
         let (recorder, lifecycle) = (Recorder::new(self.config.log.queue), Lifecycle::default());
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
-        let jobs = self.jobs_on(db);
+        let (jobs, events) = self.handles_on(db);
+        command(&recorder, "prepare projections", "", events.prepare()).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
         let around = Surroundings {
             config: config.clone(),
             db: db.clone(),
             jobs: jobs.clone(),
+            events: events.clone(),
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
         };
@@ -89,6 +93,8 @@ impl App {
             }
             let handlers = modules.iter_mut().flat_map(|module| std::mem::take(&mut module.handlers));
             jobs.registry().bind(handlers.collect());
+            let builders = modules.iter_mut().flat_map(|module| std::mem::take(&mut module.builders));
+            events.0.registry.bind(builders.collect());
             start_all(&recorder, &modules).await?;
             let parts = StackParts {
                 environment: config.app.environment,
@@ -107,7 +113,19 @@ impl App {
             }
         };
         lifecycle.set_ready();
-        Ok(Running { version: self.version, config, db, jobs, clock, recorder, lifecycle, stack, routes, modules })
+        Ok(Running {
+            version: self.version,
+            config,
+            db,
+            jobs,
+            events,
+            clock,
+            recorder,
+            lifecycle,
+            stack,
+            routes,
+            modules,
+        })
     }
 
     /// Listens, starts, and serves until the process is asked to stop.
@@ -173,6 +191,11 @@ impl Running {
     /// The handle on jobs.
     pub fn jobs(&self) -> &Jobs {
         &self.jobs
+    }
+
+    /// The handle on events.
+    pub fn events(&self) -> &Events {
+        &self.events
     }
 
     /// Its version.

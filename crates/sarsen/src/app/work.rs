@@ -1,10 +1,13 @@
 //! What a process does beside answering: it works on jobs, and fires schedules, as its roles say.
 
 use super::Running;
+use crate::clock;
 use crate::error::Result;
+use crate::events::{catch_up, run_projections};
 use crate::jobs::Ran;
 use crate::jobs::worker::{Worker, drain};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// The role that answers requests.
 pub(super) const WEB: &str = "web";
@@ -16,21 +19,35 @@ const WORKER: &str = "worker";
 #[must_use = "what works is to be stopped"]
 pub struct Working {
     worker: Option<Worker>,
+    projections: Vec<JoinHandle<()>>,
 }
 
 impl Running {
     /// Starts what the roles of this process say: the worker. Serving does it by itself.
     pub async fn work(&self) -> Result<Working> {
         let has = |role: &str| self.config().process.roles.iter().any(|name| name == role);
-        let busy = self.jobs().registry().kinds().next().is_some();
-        let worker = if has(WORKER) && busy { Some(self.start_worker().await?) } else { None };
-        Ok(Working { worker })
+        let mut working = Working { worker: None, projections: Vec::new() };
+        if has(WORKER) {
+            if self.jobs().registry().kinds().next().is_some() {
+                working.worker = Some(self.start_worker().await?);
+            }
+            working.projections = run_projections(self.events(), self.recorder(), self.lifecycle());
+        }
+        Ok(working)
     }
 
-    /// Does the jobs that are due now, and those that they enqueue, until none is left; at most 10,000. For tests, and for
-    /// commands that want to see it done.
+    /// Does the jobs that are due now, and those that they enqueue, and brings projections up to date, until nothing is
+    /// left; at most 10,000 jobs. For tests, and for commands that want to see it done.
     pub async fn run_jobs(&self) -> Result<Ran> {
-        drain(self.jobs(), self.recorder()).await
+        let mut all = Ran::default();
+        loop {
+            let applied = catch_up(self.events()).await?;
+            let ran = drain(self.jobs(), self.recorder()).await?;
+            all += ran;
+            if applied == 0 && ran.total() == 0 {
+                return Ok(all);
+            }
+        }
     }
 
     async fn start_worker(&self) -> Result<Worker> {
@@ -43,6 +60,9 @@ impl Working {
     /// Takes nothing more, gives back what has not begun, and waits at most for `limit` for what is at work; then that is
     /// told to stop, and given back too.
     pub async fn stop(self, limit: Duration) {
+        // A projection stops between two batches.
+        let projections = futures_util::future::join_all(self.projections);
+        let _ = clock::until(clock::monotonic() + limit, projections).await;
         if let Some(worker) = self.worker {
             worker.stop(limit).await;
         }

@@ -135,12 +135,22 @@ impl<'d> Batch<'d> {
                 None if steps.is_empty() => Vec::new(),
                 None => db.driver().batch(steps).await?,
             };
-            Ok(Answers { batch, answers: answers.into_iter().map(Some).collect() })
+            Ok(Answers::new(batch, answers))
         }
+    }
+
+    /// Runs all of it, each statement in a transaction of its own: each sees what was committed before it began.
+    pub(super) async fn run_each(self) -> Result<Answers> {
+        let steps = self.error.map_or(Ok(self.steps), Err)?;
+        Ok(Answers::new(self.number, self.db.driver().each(steps).await?))
     }
 }
 
 impl Answers {
+    fn new(batch: u64, answers: Vec<Answer>) -> Self {
+        Self { batch, answers: answers.into_iter().map(Some).collect() }
+    }
+
     /// The answer to one of the statements; an error when it was taken already, or when a row does not fit its type.
     #[expect(clippy::needless_pass_by_value, reason = "an answer is taken once, and so is its slot")]
     pub fn take<T>(&mut self, slot: Slot<T>) -> Result<T> {

@@ -3,6 +3,12 @@
 use super::statement::{Token, tokens};
 use std::fmt::Write;
 
+/// A sequence that nothing was drawn from says 1.
+macro_rules! last_drawn {
+    () => {
+        "CASE WHEN is_called THEN last_value ELSE 0 END"
+    };
+}
 /// A way to write SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Dialect {
@@ -62,6 +68,34 @@ impl Dialect {
         }
     }
 
+    /// How the commit log is appended to, and how far it is safe to read.
+    ///
+    /// Where many write at once, a position is drawn before it is committed, so a later one can be visible earlier. A
+    /// transaction therefore takes a shared lock on the last position that was drawn, and then draws: what it draws is
+    /// behind its lock. Who reads looks at the last position first, then at the locks, and only then at the entries.
+    /// Everything up to the least lock is committed or will never be; with no lock, everything up to the last position.
+    /// A writer that was missed between the two looks draws behind the last position.
+    pub(super) fn log(self) -> LogPhrases {
+        match self {
+            Dialect::Sqlite => LogPhrases {
+                append: Append::Each(
+                    "INSERT INTO sarsen_log (id, at, name, version, key, data, meta) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING pos",
+                ),
+                last: "SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'sarsen_log'), 0) LIMIT 1",
+                locks: None,
+            },
+            Dialect::Postgres => LogPhrases {
+                append: Append::Lists { first: LOCK_AND_APPEND, then: APPEND },
+                last: concat!("SELECT ", last_drawn!(), " FROM sarsen_log_pos_seq LIMIT 1"),
+                locks: Some(
+                    "SELECT CAST(objid AS BIGINT) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2 \
+                     AND classid = CAST('sarsen_log' AS REGCLASS) \
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+                ),
+            },
+        }
+    }
+
     /// Facts for `doctor`: name and a statement that gives one text.
     pub(super) fn facts(self) -> &'static [(&'static str, &'static str)] {
         match self {
@@ -86,6 +120,46 @@ impl Dialect {
         }
     }
 }
+
+/// What the commit log runs; see [`Dialect::log`].
+pub(super) struct LogPhrases {
+    pub(super) append: Append,
+    /// The last position that was drawn.
+    pub(super) last: &'static str,
+    /// The low 31 bits of the positions that writers drew behind and have not committed yet; nothing where positions
+    /// are committed in order.
+    pub(super) locks: Option<&'static str>,
+}
+
+/// How entries are appended; each gives its position.
+pub(super) enum Append {
+    /// One entry at a time.
+    Each(&'static str),
+    /// As lists, one for each column. The first time in a transaction it takes the lock.
+    Lists { first: &'static str, then: &'static str },
+}
+
+macro_rules! appended {
+    () => {
+        "SELECT id, at, name, version, key, data, meta FROM unnest(CAST(? AS UUID[]), CAST(? AS BIGINT[]), \
+         CAST(? AS TEXT[]), CAST(? AS BIGINT[]), CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS TEXT[])) \
+         WITH ORDINALITY AS entry (id, at, name, version, key, data, meta, number) ORDER BY number"
+    };
+}
+
+const APPEND: &str =
+    concat!("INSERT INTO sarsen_log (id, at, name, version, key, data, meta) ", appended!(), " RETURNING pos");
+
+/// A position is drawn only once the lock is there: its sequence is named by what the lock gave.
+const LOCK_AND_APPEND: &str = concat!(
+    "WITH locked AS MATERIALIZED (SELECT CAST(pg_advisory_xact_lock_shared(CAST(CAST(CAST('sarsen_log' AS REGCLASS) AS OID) AS INT), CAST((",
+    last_drawn!(),
+    ") & 2147483647 AS INT)) AS TEXT) AS done FROM sarsen_log_pos_seq) \
+     INSERT INTO sarsen_log (pos, id, at, name, version, key, data, meta) \
+     SELECT nextval(CASE WHEN locked.done IS NOT NULL THEN CAST('sarsen_log_pos_seq' AS REGCLASS) END), entries.* FROM locked, (",
+    appended!(),
+    ") AS entries RETURNING pos"
+);
 
 /// Portable type, and what it is: embedded, server.
 const TYPES: [(&str, [&str; 2]); 9] = [

@@ -15,6 +15,7 @@
 
 mod batch;
 mod dialect;
+mod log;
 mod migrate;
 mod observe;
 mod on;
@@ -32,6 +33,7 @@ mod value;
 mod wake;
 
 pub use batch::{Answers, Batch, MAX_BATCH, Slot};
+pub use log::{Entry, LOG_CHANNEL, Lag, Log, MAX_APPEND, MAX_TAIL, NewEntry, Tail};
 pub use migrate::{MigrationFiles, MigrationReport, MigrationState, ModuleMigrations};
 pub use on::On;
 pub use owners::Owners;
@@ -83,6 +85,10 @@ trait Driver: Send + Sync + std::fmt::Debug {
 
     /// Runs several statements as one transaction.
     fn batch(&self, steps: Vec<Step>) -> BoxFuture<'_, Result<Vec<Answer>>>;
+
+    /// Runs several statements one after the other, each in a transaction of its own: each sees what was committed
+    /// before it began.
+    fn each(&self, steps: Vec<Step>) -> BoxFuture<'_, Result<Vec<Answer>>>;
 
     /// Runs a statement whose rows come in batches; closing the receiver ends it.
     fn stream(&self, call: Call) -> mpsc::Receiver<Result<Vec<OwnedRow>>>;
@@ -174,6 +180,11 @@ impl Db {
     /// Several statements as one transaction in one round trip; see [`Batch`].
     pub fn batch(&self) -> Batch<'_> {
         Batch::new(self)
+    }
+
+    /// The commit log: what happened, in the order in which it was committed.
+    pub fn log(&self) -> Log {
+        Log::new(self)
     }
 
     /// Wakes all who listen to `channel`: in this process at once, in others soon after.

@@ -66,6 +66,11 @@ impl<'a> On<'a> {
 }
 
 impl Tx {
+    /// Runs statements that define tables, in portable types.
+    pub(crate) async fn define(&self, statements: &str) -> Result<()> {
+        self.script(&self.db().dialect().column_types(statements)).await
+    }
+
     /// A query on the framework's own tables, whoever's transaction it is.
     pub(crate) fn own(&self, sql: &'static str) -> Query<'_> {
         self.query(sql).of_framework()

@@ -20,6 +20,8 @@ pub struct Tx {
     open: Mutex<Box<dyn Transaction>>,
     failed: AtomicBool,
     depth: AtomicU32,
+    /// The least depth of savepoints at which the lock of the commit log was taken; `u32::MAX` when it was not.
+    log_locked: AtomicU32,
     /// Channels to wake once it is committed.
     wakes: std::sync::Mutex<SmallVec<[&'static str; 2]>>,
 }
@@ -31,6 +33,7 @@ impl Tx {
             open: Mutex::new(open),
             failed: AtomicBool::new(false),
             depth: AtomicU32::new(0),
+            log_locked: AtomicU32::new(u32::MAX),
             wakes: std::sync::Mutex::default(),
         }
     }
@@ -55,6 +58,16 @@ impl Tx {
         if !wakes.contains(&channel) {
             wakes.push(channel);
         }
+    }
+
+    /// Whether this transaction holds the lock of the commit log.
+    pub(super) fn holds_log(&self) -> bool {
+        self.log_locked.load(Ordering::Relaxed) != u32::MAX
+    }
+
+    /// Notes that the lock was taken. A savepoint that is undone lets go of what was taken in it.
+    pub(super) fn took_log(&self) {
+        self.log_locked.fetch_min(self.depth.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     pub(super) async fn run(&self, call: Call, rows: Box<dyn Rows>) -> Result<Answer> {
@@ -112,12 +125,15 @@ impl Tx {
         let done = work(self).await;
         if done.is_ok() && !self.failed.load(Ordering::Relaxed) {
             self.script(&format!("RELEASE SAVEPOINT sarsen_{depth}")).await?;
+            // What was locked in it is now held by what is around it.
+            let _ = self.log_locked.compare_exchange(depth + 1, depth, Ordering::Relaxed, Ordering::Relaxed);
             return done;
         }
         // Until it is undone nothing may be committed. It is undone past the deadline too: the rest depends on it.
         self.failed.store(true, Ordering::Relaxed);
         let undo = format!("ROLLBACK TO SAVEPOINT sarsen_{depth}; RELEASE SAVEPOINT sarsen_{depth}");
         let undone = self.open.lock().await.script(&undo).await;
+        let _ = self.log_locked.compare_exchange(depth + 1, u32::MAX, Ordering::Relaxed, Ordering::Relaxed);
         self.failed.store(undone.is_err(), Ordering::Relaxed);
         // The first error says more than that nothing was left to undo.
         done.and_then(|value| undone.map(|()| value))

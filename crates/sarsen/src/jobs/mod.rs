@@ -33,6 +33,7 @@ pub(crate) mod store;
 pub(crate) mod worker;
 
 pub use crate::data::On;
+pub(crate) use job::check_name;
 pub use job::{Backoff, Job, Policy, Unique};
 pub use options::Options;
 pub(crate) use payload::LEAST_KEY;

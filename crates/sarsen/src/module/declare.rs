@@ -6,6 +6,7 @@ use super::mounted::config_of;
 use crate::config::Config;
 use crate::data::MigrationFiles;
 use crate::error::Result;
+use crate::events::{self, Delivery, Event, Projection, ProjectionHandler, Recorded, Subscribed, Subscription, View};
 use crate::http::Routes;
 use crate::jobs::registry::{self, Handler};
 use crate::jobs::{Job, KindInfo, Queue, Run};
@@ -24,6 +25,9 @@ pub(super) struct DeclaredJob<M> {
 /// A queue, once the configuration is known.
 type QueueOf = Box<dyn Fn(&Config) -> Queue + Send>;
 
+/// How a projection is built, once its module is up.
+pub(super) type BuildView<M> = Box<dyn FnOnce(Arc<M>) -> ProjectionHandler + Send>;
+
 /// What a module declares of itself; see [`Module::declare`].
 ///
 /// These are names and functions only: checking and drawing an application needs no database.
@@ -35,6 +39,8 @@ pub struct Declare<M> {
     pub(super) authenticate: Option<Authenticate<M>>,
     pub(super) jobs: Vec<DeclaredJob<M>>,
     pub(super) queues: Vec<QueueOf>,
+    pub(super) subscriptions: Vec<Subscribed>,
+    pub(super) projections: Vec<(Projection, BuildView<M>)>,
 }
 
 impl<M: Module> Declare<M> {
@@ -47,6 +53,8 @@ impl<M: Module> Declare<M> {
             authenticate: None,
             jobs: Vec::new(),
             queues: Vec::new(),
+            subscriptions: Vec::new(),
+            projections: Vec::new(),
         };
         M::declare(&mut declared);
         declared
@@ -102,6 +110,52 @@ impl<M: Module> Declare<M> {
     pub fn queue_by(&mut self, limits: fn(&M::Config) -> Queue) -> &mut Self {
         // A section that cannot be read stops the start anyway.
         self.queues.push(Box::new(move |config| limits(&config_of::<M>(config).unwrap_or_default())));
+        self
+    }
+
+    /// Hears of events of a type, under a name that holds for ever: `declare.subscribe("audit.posted", Module::on_posted)`,
+    /// where that is `async fn on_posted(self: Arc<Self>, event: MessagePosted, delivery: Delivery) -> Result<()>`.
+    ///
+    /// Each delivery is a job: it is tried again, and can become a dead letter, on its own.
+    pub fn subscribe<E, F, Done>(&mut self, name: &'static str, work: F) -> &mut Self
+    where
+        E: Event,
+        F: Fn(Arc<M>, E, Delivery) -> Done + Clone + Send + Sync + 'static,
+        Done: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.subscribe_with::<E, F, Done>(Subscription::new(name), work)
+    }
+
+    /// Like [`Declare::subscribe`], with what is chosen for the subscriber: its order, its attempts.
+    pub fn subscribe_with<E, F, Done>(&mut self, subscription: Subscription, work: F) -> &mut Self
+    where
+        E: Event,
+        F: Fn(Arc<M>, E, Delivery) -> Done + Clone + Send + Sync + 'static,
+        Done: Future<Output = Result<()>> + Send + 'static,
+    {
+        let (kind, subscriber) = (subscription.kind(M::NAME), subscription.name);
+        let bind = move |module: Arc<M>| {
+            events::handler::<E, _, _>(subscriber, move |event, delivery| work(module.clone(), event, delivery))
+        };
+        self.jobs.push(DeclaredJob { info: kind, bind: Box::new(bind) });
+        self.queues.extend(subscription.own_queue());
+        self.subscriptions.push(Subscribed { event: E::NAME, subscriber, kind });
+        self
+    }
+
+    /// Builds tables from events: `declare.projection(Projection::new(…)…, Module::apply)`, where that is
+    /// `async fn apply(self: Arc<Self>, view: View, events: Vec<Recorded>) -> Result<()>`.
+    ///
+    /// The events come in the order of the log, some at a time; what is written goes into the view's transaction only.
+    pub fn projection<F, Done>(&mut self, projection: Projection, work: F) -> &mut Self
+    where
+        F: Fn(Arc<M>, View, Vec<Recorded>) -> Done + Clone + Send + Sync + 'static,
+        Done: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.tables.extend(projection.tables.iter().map(|(name, _)| *name));
+        let bind =
+            move |module: Arc<M>| events::projection_handler(move |view, events| work(module.clone(), view, events));
+        self.projections.push((projection.of_module(M::NAME), Box::new(bind)));
         self
     }
 

@@ -44,6 +44,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::Db;
 use crate::error::Result;
+use crate::events::Events;
 use crate::jobs::Jobs;
 use crate::lifecycle::Lifecycle;
 use serde::Serialize;
@@ -106,6 +107,8 @@ pub struct Init<M: Module> {
     pub db: Db,
     /// Enqueues jobs.
     pub jobs: Jobs,
+    /// Publishes events.
+    pub events: Events,
     /// The clock of the application.
     pub clock: Clock,
     /// The address people use, without a slash at its end: what links in a mail begin with.

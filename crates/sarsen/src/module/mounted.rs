@@ -1,13 +1,14 @@
 //! A module of an application without its type: first mounted, then live.
 
 use super::api::{Api, ApiDesc, BoxFuture, ServedBy};
-use super::declare::Declare;
+use super::declare::{BuildView, Declare};
 use super::deps::{Dependency, Deps};
 use super::{Init, Module};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::{Db, ModuleMigrations};
 use crate::error::{Error, Result};
+use crate::events::{Events, Projection, ProjectionHandler, Subscribed};
 use crate::http::{Authenticate, ModuleRoutes};
 use crate::jobs::registry::Handler;
 use crate::jobs::{Jobs, KindInfo, Queue};
@@ -34,6 +35,10 @@ pub struct ModuleInfo {
     pub jobs: Vec<KindInfo>,
     /// The queues that it limits.
     pub queues: Vec<Queue>,
+    /// What it subscribes to.
+    pub subscriptions: Vec<Subscribed>,
+    /// What it builds from events.
+    pub projections: Vec<Projection>,
 }
 
 /// What a module starts with.
@@ -42,6 +47,7 @@ pub(crate) struct Surroundings {
     pub(crate) config: Arc<Config>,
     pub(crate) db: Db,
     pub(crate) jobs: Jobs,
+    pub(crate) events: Events,
     pub(crate) clock: Clock,
     pub(crate) lifecycle: Lifecycle,
 }
@@ -71,6 +77,8 @@ impl Mounted {
             serves_http: declared.routes.is_some() || declared.plain_routes.is_some(),
             jobs: declared.jobs.iter().map(|job| job.info).collect(),
             queues: declared.queues.iter().map(|queue| queue(config)).collect(),
+            subscriptions: declared.subscriptions.clone(),
+            projections: declared.projections.iter().map(|(projection, _)| projection.clone()).collect(),
         };
         let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
         let bound = handle.clone();
@@ -112,9 +120,9 @@ fn show_config<M: Module>(config: &Config) -> Result<toml::Table> {
 
 async fn init<M: Module>(deps: M::Deps, declared: Declare<M>, handle: M::Api, around: Surroundings) -> Result<Live> {
     let config = config_of::<M>(&around.config)?;
-    let Surroundings { db, jobs, clock, lifecycle, .. } = around;
+    let Surroundings { db, jobs, events, clock, lifecycle, .. } = around;
     let (db, public_url) = (db.for_module(M::NAME), around.config.http.address());
-    let module = Arc::new(M::init(Init { deps, config, db, jobs, clock, public_url, lifecycle }).await?);
+    let module = Arc::new(M::init(Init { deps, config, db, jobs, events, clock, public_url, lifecycle }).await?);
     handle.slot().bind(<M::Api as ServedBy<M>>::erase(module.clone()));
     Ok(Live::new(module, declared))
 }
@@ -127,6 +135,8 @@ pub(crate) struct Live {
     pub(crate) authenticate: Option<Authenticate>,
     /// Until the registry of jobs takes them.
     pub(crate) handlers: Vec<(&'static str, Handler)>,
+    /// Until the registry of events takes them.
+    pub(crate) builders: Vec<(&'static str, ProjectionHandler)>,
     pub(crate) hooks: Arc<dyn Hooks>,
 }
 
@@ -144,7 +154,9 @@ impl Live {
             Arc::new(move |token| who(module.clone(), token)) as Authenticate
         });
         let handlers = declared.jobs.into_iter().map(|job| (job.info.kind, (job.bind)(module.clone()))).collect();
-        Self { name: M::NAME, routes: Some(routes), authenticate, handlers, hooks: Arc::new(Hosted(module)) }
+        let builder = |(projection, build): (Projection, BuildView<M>)| (projection.name, build(module.clone()));
+        let builders = declared.projections.into_iter().map(builder).collect();
+        Self { name: M::NAME, routes: Some(routes), authenticate, handlers, builders, hooks: Arc::new(Hosted(module)) }
     }
 }
 

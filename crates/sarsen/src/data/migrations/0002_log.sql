@@ -1,4 +1,5 @@
 -- What happened, in the order in which it was committed, and how far each consumer has read.
+-- It is only read and removed by position, so that appending costs no other index.
 CREATE TABLE sarsen_log (
     pos SERIAL_KEY,
     id UUID NOT NULL,
@@ -9,8 +10,6 @@ CREATE TABLE sarsen_log (
     data TEXT NOT NULL,
     meta TEXT NOT NULL
 );
-CREATE INDEX sarsen_log_at ON sarsen_log (at);
-CREATE INDEX sarsen_log_name ON sarsen_log (name, pos);
 CREATE TABLE sarsen_checkpoints (
     consumer TEXT PRIMARY KEY,
     pos BIGINT NOT NULL

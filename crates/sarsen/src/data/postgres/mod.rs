@@ -276,6 +276,13 @@ impl Driver for Postgres {
         })
     }
 
+    fn each(&self, steps: Vec<Step>) -> BoxFuture<'_, Result<Vec<Answer>>> {
+        Box::pin(async move {
+            let (mut busy, pool_wait) = self.shared.get_busy().await?;
+            pipeline::run(&mut busy, steps, pool_wait, Frame::Each).await
+        })
+    }
+
     fn stream(&self, call: Call) -> mpsc::Receiver<Result<Vec<OwnedRow>>> {
         let (sender, receiver) = mpsc::channel(STREAM_AHEAD);
         let shared = self.shared.clone();

@@ -24,6 +24,8 @@ pub(super) enum Frame {
     Transaction,
     /// The one that is open.
     Inside,
+    /// None: each has its own.
+    Each,
 }
 
 /// What a step has become on this connection.
@@ -106,7 +108,7 @@ fn pour((mut rows, given): (Box<dyn Rows>, Given)) -> Result<Answer> {
 async fn in_frame(busy: &Busy, calls: &[Call], frame: Frame) -> Ended {
     let ended = at_once(busy, calls, frame).await;
     let stale = ended.failed.as_ref().is_some_and(|(_, error)| is_stale(error));
-    if !stale || frame == Frame::Inside {
+    if !stale || frame != Frame::Transaction {
         return ended;
     }
     busy.object().statement_cache.clear();

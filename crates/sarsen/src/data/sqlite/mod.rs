@@ -293,6 +293,16 @@ impl Driver for Sqlite {
         Box::pin(async move { Ok(self.0.clone().write(steps.into()).await?.into_vec()) })
     }
 
+    fn each(&self, steps: Vec<Step>) -> BoxFuture<'_, Result<Vec<Answer>>> {
+        Box::pin(async move {
+            let mut answers = Vec::with_capacity(steps.len());
+            for (call, rows) in steps {
+                answers.push(self.run(call, rows).await?);
+            }
+            Ok(answers)
+        })
+    }
+
     fn stream(&self, call: Call) -> mpsc::Receiver<Result<Vec<OwnedRow>>> {
         let (sender, receiver) = mpsc::channel(STREAM_AHEAD);
         let shared = self.0.clone();

@@ -39,6 +39,14 @@ impl Ran {
     }
 }
 
+impl std::ops::AddAssign for Ran {
+    fn add_assign(&mut self, other: Self) {
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.discarded += other.discarded;
+    }
+}
+
 /// Runs what is available at the clock's time, and what that makes available, at most 10,000 jobs.
 pub(crate) async fn drain(jobs: &Jobs, recorder: &Recorder) -> Result<Ran> {
     let shared = Arc::new(Shared::new(jobs, recorder, &Lifecycle::default()));
