@@ -29,7 +29,7 @@ pub(crate) async fn messages_are_counted_by_day_and_person(world: World) {
     world.clock().advance(DAY);
     let last = bob.say(&channel, "three").await;
     bob.delete(&format!("/v1/messages/{}", last["id"].as_str().expect("an id"))).await.expect(204);
-    world.catch_up().await;
+    world.run_jobs().await;
     let now = ada.get(&path).await.expect(200);
     assert_eq!(busy(&now), [("2026-01-01".to_owned(), 2), ("2026-01-02".to_owned(), 1)]);
     assert_eq!((&now["messages"], &now["last_message_at"]), (&json!(3), &last["posted_at"]));
@@ -57,7 +57,7 @@ pub(crate) async fn imported_messages_count_on_their_days(world: World) {
     for _ in 0..2 {
         world.handles().messages.import_batch(id, messages.clone()).await.expect("imports");
     }
-    world.catch_up().await;
+    world.run_jobs().await;
     let statistics = ada.get(&format!("/v1/channels/{channel}/statistics")).await.expect(200);
     assert_eq!((&statistics["messages"], busy(&statistics).len()), (&json!(30), 2));
     let last: Timestamp = statistics["last_message_at"].as_str().expect("a time").parse().expect("a time");
@@ -81,7 +81,7 @@ pub(crate) async fn made_again_they_are_the_same(world: World) {
         }
         world.clock().advance(DAY);
     }
-    world.catch_up().await;
+    world.run_jobs().await;
     let path = format!("/v1/channels/{channel}/statistics");
     let before = ada.get(&path).await.expect(200);
     assert_eq!(busy(&before).iter().map(|(_, count)| *count).collect::<Vec<_>>(), [1, 2, 3, 4]);

@@ -10,7 +10,7 @@ async fn listed(person: &Person, channel: &str) -> Value {
 }
 
 async fn unread(world: &World, person: &Person, channel: &str) -> i64 {
-    world.catch_up().await;
+    world.run_jobs().await;
     listed(person, channel).await["unread"].as_i64().expect("a count")
 }
 

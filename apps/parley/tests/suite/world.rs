@@ -42,14 +42,10 @@ impl World {
         self.app.run_jobs().await
     }
 
-    /// Waits until the projections have heard of everything.
-    pub(crate) async fn catch_up(&self) {
-        self.app.catch_up().await;
-    }
-
-    /// Makes a projection again, from the log of events.
+    /// Builds a projection anew from the log of events.
     pub(crate) async fn rebuild(&self, projection: &str) {
-        self.app.rebuild(projection).await;
+        self.app.running().events().rebuild(projection).await.expect("begins to build");
+        self.run_jobs().await;
     }
 
     /// The mail server.

@@ -138,7 +138,9 @@ impl<M: Module> Declare<M> {
             events::handler::<E, _, _>(subscriber, move |event, delivery| work(module.clone(), event, delivery))
         };
         self.jobs.push(DeclaredJob { info: kind, bind: Box::new(bind) });
-        self.queues.extend(subscription.own_queue());
+        if let Some(queue) = subscription.own_queue() {
+            self.queue(queue);
+        }
         self.subscriptions.push(Subscribed { event: E::NAME, subscriber, kind });
         self
     }
