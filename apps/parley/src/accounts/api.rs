@@ -5,6 +5,7 @@ use sarsen::events::Event;
 use sarsen::{Error, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use uuid::Uuid;
 
 /// Most ids that one call of [`AccountsApi::users`] takes: a page of 100 messages with 20 mentions each, and some.
@@ -42,7 +43,7 @@ pub struct Mailbox {
 }
 
 /// What somebody signs up with.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct NewAccount {
     /// The name to sign in with.
     pub username: String,
@@ -52,6 +53,13 @@ pub struct NewAccount {
     pub display_name: Option<String>,
     /// Where mail goes.
     pub email: Option<String>,
+}
+
+impl fmt::Debug for NewAccount {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewAccount").field("username", &self.username).finish_non_exhaustive()
+    }
 }
 
 /// Somebody signed up. People who are imported do not.

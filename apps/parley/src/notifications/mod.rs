@@ -137,3 +137,52 @@ impl Module {
         Ok(self.accounts.mailboxes(vec![user]).await?.pop())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sarsen::Module as _;
+
+    fn check(environment: Environment, roles: &[&str], config: &Config) -> Result<()> {
+        let mut app = AppConfig::default();
+        app.app.environment = environment;
+        app.process.roles = roles.iter().map(|role| (*role).to_owned()).collect();
+        Module::check(config, &app)
+    }
+
+    #[test]
+    fn production_needs_a_mail_server_where_it_sends() {
+        let none = Config::default();
+        let error = check(Environment::Production, &["web", "worker"], &none).expect_err("nowhere to send");
+        assert!(error.message().starts_with("smtp is empty"), "{error}");
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("SARSEN_MODULES__NOTIFICATIONS__CONFIG__SMTP")));
+        check(Environment::Production, &["web"], &none).expect("another process sends");
+        check(Environment::Development, &["web", "worker"], &none).expect("the log will do");
+        let some = Config { smtp: Url::new("smtp://127.0.0.1:25"), ..none };
+        check(Environment::Production, &["worker"], &some).expect("has one");
+    }
+
+    #[test]
+    fn limits_that_let_nothing_through_are_refused() {
+        for wrong in [
+            Config { rate_per_minute: 0, ..Config::default() },
+            Config { rate_per_domain: 0, ..Config::default() },
+            Config { timeout: Span::seconds(0), ..Config::default() },
+            Config { timeout: Span::seconds(121), ..Config::default() },
+        ] {
+            assert!(check(Environment::Test, &["worker"], &wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_that_of_the_public_address() {
+        for (address, expected) in [
+            ("https://chat.example.org", "chat.example.org"),
+            ("http://127.0.0.1:3000", "127.0.0.1"),
+            ("https://example.org:8443/chat", "example.org"),
+            ("", "localhost"),
+        ] {
+            assert_eq!(host(address), expected);
+        }
+    }
+}

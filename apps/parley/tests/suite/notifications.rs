@@ -2,6 +2,7 @@
 
 use crate::sink::Mood;
 use crate::world::{DOMAIN_RATE, World};
+use sarsen::telemetry::WaitKind;
 use serde_json::json;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub(crate) async fn signing_up_waits_for_no_mail_server(world: World) {
     assert_eq!(world.sink().visits(), 0, "nobody asked the mail server");
     world.sink().set(Mood::Well);
     world.run_jobs().await;
+    assert!(world.waited(WaitKind::Mail), "the time of the mail server is booked");
     let mails = world.sink().mails();
     assert_eq!(world.sink().recipients(), ["ada@example.org"]);
     assert_eq!(

@@ -3,6 +3,7 @@
 use crate::sink::Sink;
 use parley::Handles;
 use sarsen::jobs::Ran;
+use sarsen::telemetry::WaitKind;
 use sarsen::testing::{Client, Request, TestApp};
 use sarsen::{App, Clock};
 use serde_json::{Value, json};
@@ -40,6 +41,11 @@ impl World {
     /// Does what is due, and what comes of it.
     pub(crate) async fn run_jobs(&self) -> Ran {
         self.app.run_jobs().await
+    }
+
+    /// Whether something that closed lately waited for this.
+    pub(crate) fn waited(&self, kind: WaitKind) -> bool {
+        self.app.operations().iter().any(|operation| operation.record().waits.iter().any(|wait| wait.kind == kind))
     }
 
     /// Builds a projection anew from the log of events.
