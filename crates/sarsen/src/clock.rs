@@ -22,6 +22,9 @@ const LEAST: i64 = -62_167_219_200_000_000;
 const MOST: i64 = 253_402_300_799_999_999;
 
 impl Timestamp {
+    /// The last moment of the year 9999.
+    pub const MAX: Timestamp = Timestamp(MOST);
+
     /// From microseconds since 1970, held within the years 0 to 9999.
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(LEAST, MOST))
@@ -194,6 +197,8 @@ enum Source {
 struct Simulated {
     micros: AtomicI64,
     moved: watch::Sender<()>,
+    /// Of its own: other clocks of the process stand at other times.
+    last_id: AtomicU64,
 }
 
 impl Clock {
@@ -204,8 +209,8 @@ impl Clock {
 
     /// A clock that stands at `start` until [`Clock::advance`] moves it.
     pub fn simulated(start: Timestamp) -> Self {
-        let simulated = Simulated { micros: AtomicI64::new(start.as_micros()), moved: watch::Sender::new(()) };
-        Self(Source::Simulated(Arc::new(simulated)))
+        let (micros, last_id) = (AtomicI64::new(start.as_micros()), AtomicU64::new(0));
+        Self(Source::Simulated(Arc::new(Simulated { micros, moved: watch::Sender::new(()), last_id })))
     }
 
     /// The present moment.
@@ -224,6 +229,14 @@ impl Clock {
         }
     }
 
+    /// Sets a simulated clock, also back, and wakes whoever sleeps on it; does nothing to the real one.
+    pub fn set(&self, to: Timestamp) {
+        if let Source::Simulated(simulated) = &self.0 {
+            simulated.micros.store(to.as_micros(), Ordering::SeqCst);
+            simulated.moved.send_replace(());
+        }
+    }
+
     /// Waits for `duration` of this clock's time.
     pub async fn sleep(&self, duration: Duration) {
         match &self.0 {
@@ -235,9 +248,13 @@ impl Clock {
         }
     }
 
-    /// A new time-ordered id (UUID version 7), larger than any that this process made before at the same or an earlier time.
+    /// A new time-ordered id (UUID version 7), larger than any that this clock made before at the same or an earlier time.
     pub fn id(&self) -> Uuid {
-        id_at(self.now())
+        let last = match &self.0 {
+            Source::Real => &LAST_ID,
+            Source::Simulated(simulated) => &simulated.last_id,
+        };
+        id_after(last, self.now())
     }
 }
 
@@ -267,9 +284,13 @@ static LAST_ID: AtomicU64 = AtomicU64::new(0);
 ///
 /// The first 48 bits are milliseconds (RFC 9562, UUID version 7), the next 12 a rising fraction, the rest random.
 pub fn id_at(at: Timestamp) -> Uuid {
+    id_after(&LAST_ID, at)
+}
+
+fn id_after(last_id: &AtomicU64, at: Timestamp) -> Uuid {
     let micros = at.as_micros().max(0).unsigned_abs();
     let wanted = ((micros / 1000) << 12) | ((micros % 1000) << 2);
-    let ticks = LAST_ID.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| following(last, wanted));
+    let ticks = last_id.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| following(last, wanted));
     let ticks = ticks.ok().and_then(|last| following(last, wanted)).unwrap_or(wanted);
     let high = ((ticks >> 12) << 16) | 0x7000 | (ticks & 0xfff);
     let low = (fastrand::u64(..) >> 2) | (1 << 63);
@@ -301,6 +322,13 @@ mod tests {
         }
         assert_eq!("2000-02-29T01:00:00+01:00".parse::<Timestamp>().expect("reads").as_micros(), 951_782_400_000_000);
         assert_eq!(Timestamp::from_micros(951_782_400_000_000).to_string(), "2000-02-29T00:00:00.000000Z");
+    }
+
+    #[test]
+    fn ids_of_a_simulated_clock_rise_whatever_others_do() {
+        let clock = Clock::simulated(Timestamp::from_micros(1_767_225_600_000_000));
+        let ids: Vec<Uuid> = (0..1_000).map(|_| (Clock::real().id(), clock.id()).1).collect();
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
     #[test]

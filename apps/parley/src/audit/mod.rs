@@ -14,7 +14,7 @@ use entry::{Audited, Entry};
 use sarsen::config::Span;
 use sarsen::data::{Page, PageRequest};
 use sarsen::events::Delivery;
-use sarsen::jobs::{Job, Run};
+use sarsen::jobs::{Job, Run, Schedule};
 use sarsen::{Clock, Db, Declare, Error, Init, NoApi, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -77,7 +77,8 @@ impl sarsen::Module for Module {
             .subscribe("audit.posted", Module::note::<MessagePosted>)
             .subscribe("audit.edited", Module::note::<MessageEdited>)
             .subscribe("audit.deleted", Module::note::<MessageDeleted>)
-            .job(forget);
+            .job(forget)
+            .schedule(Schedule::cron("audit.forget", "0 3 * * *"), |_| Forget {});
     }
 
     async fn init(i: Init<Self>) -> Result<Self> {

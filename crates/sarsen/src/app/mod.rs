@@ -165,10 +165,13 @@ impl App {
         Ok(owners)
     }
 
-    /// The kinds of jobs and the queues of all modules, and what is wrong with them.
+    /// The kinds of jobs, the queues and the schedules of all modules, and what is wrong with them.
     fn registry(&self) -> (Registry, Vec<Error>) {
         let kinds = self.modules().flat_map(|module| module.jobs.clone());
-        Registry::new(kinds, self.modules().flat_map(|module| module.queues.clone()))
+        let (mut registry, mut problems) =
+            Registry::new(kinds, self.modules().flat_map(|module| module.queues.clone()));
+        problems.extend(registry.add_schedules(self.modules.iter().flat_map(|module| module.schedules.clone())));
+        (registry, problems)
     }
 
     /// The subscribers and projections of all modules, and what is wrong with them.

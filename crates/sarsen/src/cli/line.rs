@@ -1,6 +1,7 @@
 //! The command line as clap reads it.
 
 use super::Program;
+use super::jobs::JobsVerb;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -34,6 +35,9 @@ pub(super) enum Verb<C: Subcommand> {
         #[arg(long)]
         graph: bool,
     },
+    /// Look at jobs, and mend them
+    #[command(subcommand)]
+    Jobs(JobsVerb),
     /// Show the configuration that holds, secrets left out
     Config,
     /// Examine configuration, database, disk and limits

@@ -24,6 +24,7 @@
 //! ```
 
 mod doctor;
+mod jobs;
 mod line;
 mod show;
 
@@ -152,6 +153,7 @@ async fn carry_out<P: Program>(verb: Verb<P::Commands>, path: String, app: App, 
         Verb::Routes => print(&show::routes(&app.routes().await?)),
         Verb::Modules { graph: true } => print(&app.mermaid()),
         Verb::Modules { graph: false } => print(&show::modules(&app)),
+        Verb::Jobs(verb) => jobs::run(&app, verb).await?,
         Verb::Own(command) => own::<P>(command, &path, app, &handles).await?,
         // Both were done before the application was put together.
         Verb::Config | Verb::Doctor { .. } => {}

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// Wakes whoever reads the log.
-const LOG: &str = "log";
+const LOG: &str = crate::data::LOG_CHANNEL;
 /// How long a projection that failed rests.
 const REST: Duration = Duration::from_secs(5);
 

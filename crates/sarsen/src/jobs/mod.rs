@@ -22,17 +22,25 @@
 //! }
 //! ```
 
+mod admin;
+mod cron;
 mod job;
 mod options;
 mod payload;
 mod queue;
 pub(crate) mod registry;
 mod run;
+pub(crate) mod schedule;
+pub(crate) mod scheduler;
+mod stalled;
 mod state;
 pub(crate) mod store;
 pub(crate) mod worker;
 
 pub use crate::data::On;
+pub use admin::{
+    Admin, BatchState, Depth, Discarded, Failed, Filter, JobDetail, Listed, QueueState, ScheduleState, WorkerState,
+};
 pub(crate) use job::check_name;
 pub use job::{Backoff, Job, Policy, Unique};
 pub use options::Options;
@@ -40,6 +48,8 @@ pub(crate) use payload::LEAST_KEY;
 pub use queue::{Queue, Rate};
 pub use registry::KindInfo;
 pub use run::Run;
+pub use schedule::{Firing, Missed, Schedule};
+pub use stalled::{Stalled, Standstill, stalled};
 pub use state::{Enqueued, JobState, Progress, State};
 pub use worker::Ran;
 
@@ -94,7 +104,7 @@ impl Jobs {
     /// Like [`Jobs::enqueue`], with what is chosen for this one job.
     pub async fn enqueue_with<'a, J: Job>(&self, on: impl Into<On<'a>>, job: J, options: Options) -> Result<Enqueued> {
         let on = on.into();
-        let new = self.make(on, &job, options)?;
+        let new = self.make(on, &job, &options)?;
         let enqueued = Store::insert(on, vec![new]).await?;
         enqueued.first().copied().ok_or_else(|| Error::internal("a job was neither put in nor refused"))
     }
@@ -103,7 +113,7 @@ impl Jobs {
     pub async fn enqueue_many<'a, J: Job>(&self, on: impl Into<On<'a>>, jobs: Vec<J>) -> Result<Vec<Enqueued>> {
         let on = on.into();
         self.check_count(jobs.len())?;
-        let new = jobs.iter().map(|job| self.make(on, job, Options::new())).collect::<Result<Vec<_>>>()?;
+        let new = jobs.iter().map(|job| self.make(on, job, &Options::new())).collect::<Result<Vec<_>>>()?;
         Store::insert(on, new).await
     }
 
@@ -113,8 +123,8 @@ impl Jobs {
         let on = on.into();
         self.check_count(jobs.len())?;
         let id = on.clock().id();
-        let mut completion = self.make(on, &then, Options::new())?;
-        let mut new = jobs.iter().map(|job| self.make(on, job, Options::new())).collect::<Result<Vec<_>>>()?;
+        let mut completion = self.make(on, &then, &Options::new())?;
+        let mut new = jobs.iter().map(|job| self.make(on, job, &Options::new())).collect::<Result<Vec<_>>>()?;
         for job in &mut new {
             (job.batch, job.flags) = (Some(id), job.flags | flag::IN_BATCH);
         }
@@ -149,13 +159,13 @@ impl Jobs {
             .hint("enqueue them in parts, or raise jobs.max_batch"))
     }
 
-    fn make<J: Job>(&self, on: On<'_>, job: &J, options: Options) -> Result<NewJob> {
+    fn make<J: Job>(&self, on: On<'_>, job: &J, options: &Options) -> Result<NewJob> {
         let info = self.registry().kind(J::KIND).ok_or_else(|| {
             Error::internal(format!("no module does jobs of kind `{}`", J::KIND))
                 .hint(format!("say `declare.job::<{}>(…)` in the module that does it", std::any::type_name::<J>()))
         })?;
         let key = options.key.clone().or_else(|| job.key());
-        self.build(on, *info, Made { version: J::VERSION, arguments: payload::written(job)?, key }, &options)
+        self.build(on, *info, Made { version: J::VERSION, arguments: payload::written(job)?, key }, options)
     }
 
     /// A job of `info` that is to be, from its written arguments.

@@ -1,7 +1,7 @@
 //! One run of a job, as the code that does it sees it.
 
 use super::state::Progress;
-use super::store::{Claimed, Store};
+use super::store::{Claimed, NO_KEY, Store};
 use crate::clock::{self, Timestamp};
 use crate::data::{On, Tx};
 use crate::error::{Error, Result};
@@ -79,7 +79,7 @@ impl Run {
 
     /// Its key; empty when it has none.
     pub fn key(&self) -> &str {
-        &self.0.job.job_key
+        Some(self.0.job.job_key.as_str()).filter(|key| *key != NO_KEY).unwrap_or_default()
     }
 
     /// When it was enqueued.

@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::events::{self, Delivery, Event, Projection, ProjectionHandler, Recorded, Subscribed, Subscription, View};
 use crate::http::Routes;
 use crate::jobs::registry::{self, Handler};
-use crate::jobs::{Job, KindInfo, Queue, Run};
+use crate::jobs::schedule::Declared;
+use crate::jobs::{Firing, Job, KindInfo, Queue, Run, Schedule};
 use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -41,6 +42,7 @@ pub struct Declare<M> {
     pub(super) queues: Vec<QueueOf>,
     pub(super) subscriptions: Vec<Subscribed>,
     pub(super) projections: Vec<(Projection, BuildView<M>)>,
+    pub(super) schedules: Vec<Declared>,
 }
 
 impl<M: Module> Declare<M> {
@@ -55,6 +57,7 @@ impl<M: Module> Declare<M> {
             queues: Vec::new(),
             subscriptions: Vec::new(),
             projections: Vec::new(),
+            schedules: Vec::new(),
         };
         M::declare(&mut declared);
         declared
@@ -133,7 +136,7 @@ impl<M: Module> Declare<M> {
         F: Fn(Arc<M>, E, Delivery) -> Done + Clone + Send + Sync + 'static,
         Done: Future<Output = Result<()>> + Send + 'static,
     {
-        let (kind, subscriber) = (subscription.kind(M::NAME), subscription.name);
+        let (kind, subscriber) = (subscription.kind::<E>(M::NAME), subscription.name);
         let bind = move |module: Arc<M>| {
             events::handler::<E, _, _>(subscriber, move |event, delivery| work(module.clone(), event, delivery))
         };
@@ -158,6 +161,32 @@ impl<M: Module> Declare<M> {
         let bind =
             move |module: Arc<M>| events::projection_handler(move |view, events| work(module.clone(), view, events));
         self.projections.push((projection.of_module(M::NAME), Box::new(bind)));
+        self
+    }
+
+    /// Enqueues a job again and again: `make` gives the job of one firing, which is done like any other.
+    ///
+    /// ```
+    /// use sarsen::jobs::{Firing, Job, Missed, Schedule};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct WeeklyReport { until: sarsen::Timestamp }
+    ///
+    /// impl Job for WeeklyReport {
+    ///     const KIND: &'static str = "messages.weekly_report";
+    /// }
+    ///
+    /// fn declare<M: sarsen::Module>(declare: &mut sarsen::Declare<M>) {
+    ///     let monday = Schedule::cron("messages.weekly_report", "0 8 * * MON").zone("Europe/Berlin").missed(Missed::Once);
+    ///     declare.schedule(monday, |firing: Firing| WeeklyReport { until: firing.at });
+    /// }
+    /// ```
+    pub fn schedule<J: Job>(
+        &mut self,
+        schedule: Schedule,
+        make: impl Fn(Firing) -> J + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.schedules.push(Declared::new(schedule, M::NAME, make));
         self
     }
 

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::events::{Events, Projection, ProjectionHandler, Subscribed};
 use crate::http::{Authenticate, ModuleRoutes};
 use crate::jobs::registry::Handler;
+use crate::jobs::schedule::Declared;
 use crate::jobs::{Jobs, KindInfo, Queue};
 use crate::lifecycle::Lifecycle;
 use std::fmt;
@@ -58,6 +59,7 @@ type Starter = Box<dyn FnOnce(Surroundings) -> BoxFuture<'static, Result<Live>> 
 pub(crate) struct Mounted {
     pub(crate) info: ModuleInfo,
     pub(crate) migrations: ModuleMigrations,
+    pub(crate) schedules: Vec<Declared>,
     pub(crate) check_config: fn(&Config) -> Result<()>,
     pub(crate) show_config: fn(&Config) -> Result<toml::Table>,
     pub(crate) init: Starter,
@@ -81,9 +83,10 @@ impl Mounted {
             projections: declared.projections.iter().map(|(projection, _)| projection.clone()).collect(),
         };
         let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
-        let bound = handle.clone();
+        let (bound, schedules) = (handle.clone(), declared.schedules.clone());
         let init: Starter = Box::new(move |around| Box::pin(init::<M>(deps, declared, bound, around)));
-        (Self { info, migrations, check_config: check_config::<M>, show_config: show_config::<M>, init }, handle)
+        let (check_config, show_config) = (check_config::<M>, show_config::<M>);
+        (Self { info, migrations, schedules, check_config, show_config, init }, handle)
     }
 }
 

@@ -20,7 +20,8 @@ CREATE TABLE sarsen_jobs (
     claimed_at BIGINT,
     enqueued_at BIGINT NOT NULL,
     deadline BIGINT,
-    -- 1 unique, 2 of a batch, 4 others wait for it, 8 encrypted, 16 cancelled, 32 nothing is kept, 64 unique while waiting.
+    -- 1 unique, 2 of a batch, 4 others wait for it, 8 encrypted, 16 cancelled, 32 nothing is kept, 64 unique while waiting,
+    -- 128 has begun (said by those that a process may die of).
     flags BIGINT NOT NULL DEFAULT 0,
     batch UUID,
     after_job UUID,

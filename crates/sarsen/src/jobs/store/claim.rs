@@ -38,11 +38,12 @@ pub(crate) struct Exchanged {
     pub(crate) again_in: Option<Duration>,
 }
 
+// The lock makes this and the DELETE see the same: somebody may begin to wait for a job, or take it over, at this moment.
 const KEEP: &str = "INSERT INTO sarsen_job_history (id, queue, kind, version, outcome, priority, run_at, seq, job_key, \
      attempt, max_attempts, crashes, claimed_at, enqueued_at, finished_at, flags, batch, trace, progress, args) \
      SELECT id, queue, kind, version, 0, priority, run_at, seq, job_key, attempt, max_attempts, crashes, claimed_at, \
      enqueued_at, CAST(? AS BIGINT), flags, batch, trace, progress, ? FROM sarsen_jobs \
-     WHERE id IN (?) AND worker = ? AND state = 3 AND (flags & 103) = 0";
+     WHERE id IN (?) AND worker = ? AND state = 3 AND (flags & 103) = 0 FOR UPDATE";
 
 const PUT_AWAY: &str = "DELETE FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 AND (flags & 71) = 0";
 

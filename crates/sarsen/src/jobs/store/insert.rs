@@ -140,27 +140,52 @@ impl Channels {
 }
 
 async fn insert_dependent(tx: &Tx, jobs: Vec<NewJob>, now: Timestamp) -> Result<Vec<Enqueued>> {
-    let (mut rows, mut all) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
+    let all = who_is_first(tx, &jobs, now).await?;
+    let taken: Vec<NewJob> = jobs.into_iter().zip(&all).filter(|(_, one)| !one.duplicate).map(|(job, _)| job).collect();
+    let places = places(tx, &taken, now).await?;
     let mut channels = Channels::default();
-    for job in jobs {
-        if let Some(first) = first_of(tx, &job, now).await? {
-            all.push(Enqueued { id: first, duplicate: true });
-            continue;
-        }
-        all.push(Enqueued { id: job.id, duplicate: false });
+    let mut rows = Vec::with_capacity(taken.len());
+    for (job, seq) in taken.into_iter().zip(places) {
         let waits = match job.after {
             Some(After::Batch(_)) => true,
             Some(After::Job(before)) => await_job(tx, before).await?,
             None => false,
         };
         let state = if waits { WAITING } else { job.due(now) };
-        let seq = if job.ordered { next_place(tx, &job, now).await? } else { 0 };
         channels.add(job.queue, state);
         rows.push(job.row(now, Place { state, seq })?);
     }
     tx.own(INSERT).execute_many(rows).await?;
     channels.wake(On::Tx(tx));
     Ok(all)
+}
+
+/// The order in which what many jobs need is locked: that of `key`, so that two who enqueue many do not wait for each
+/// other. Jobs of one key stay in their order.
+fn in_order_of<'a, K: Ord>(jobs: &'a [NewJob], key: impl Fn(&'a NewJob) -> Option<K>) -> Vec<usize> {
+    let mut order: Vec<(K, usize)> = jobs.iter().zip(0..).filter_map(|(job, index)| Some((key(job)?, index))).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, index)| index).collect()
+}
+
+/// Which of the jobs are taken, and for the others, what was there before.
+async fn who_is_first(tx: &Tx, jobs: &[NewJob], now: Timestamp) -> Result<Vec<Enqueued>> {
+    let mut all: Vec<Enqueued> = jobs.iter().map(|job| Enqueued { id: job.id, duplicate: false }).collect();
+    for index in in_order_of(jobs, |job| job.unique.as_ref().map(|(key, _)| key.as_str())) {
+        if let Some(first) = first_of(tx, &jobs[index], now).await? {
+            all[index] = Enqueued { id: first, duplicate: true };
+        }
+    }
+    Ok(all)
+}
+
+/// The place of each job within its key, 0 where the order does not count.
+async fn places(tx: &Tx, jobs: &[NewJob], now: Timestamp) -> Result<Vec<i64>> {
+    let mut places = vec![0; jobs.len()];
+    for index in in_order_of(jobs, |job| job.ordered.then_some((job.queue, job.key.as_str()))) {
+        places[index] = next_place(tx, &jobs[index], now).await?;
+    }
+    Ok(places)
 }
 
 /// The job that holds what `job` would be the same in; nothing once it is `job` itself.

@@ -10,8 +10,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Most keys that one claim looks at.
+/// Most keys that a claim looks at in one go, beside those whose limit is reached.
 const MAX_KEYS: usize = 256;
+/// Most goes of one claim.
+const MAX_PAGES: usize = 8;
+/// When the search goes on where a claim has looked at its most, and there are more keys.
+const NEXT_PAGES: Duration = Duration::from_millis(20);
 
 /// The key of jobs that have none, in queues that go by key.
 pub(crate) const NO_KEY: &str = "-";
@@ -49,8 +53,7 @@ async fn take(tx: &Tx, queue: &Queue, exchange: &Exchange<'_>) -> Result<Exchang
     };
     if let Some(bucket) = &mut bucket {
         bucket.spend(tx, found.claimed.len()).await?;
-        let next = bucket.next_in();
-        found.again_in = Some(found.again_in.map_or(next, |again| again.min(next))).filter(|_| bucket.whole() == 0);
+        found.again_in = soonest(found.again_in, Some(bucket.next_in()).filter(|_| bucket.whole() == 0));
     }
     found.claimed = in_order(found.claimed);
     Ok(found)
@@ -102,78 +105,138 @@ struct Turn {
     running: HashMap<String, i64>,
 }
 
+/// A key with available jobs.
+#[derive(crate::FromRow)]
+struct Key {
+    name: String,
+    /// The only job that may run now, where their order counts.
+    head: Option<Uuid>,
+}
+
 /// Serves the keys one after another, beginning behind the one that was served last.
 async fn by_key(tx: &Tx, queue: &Queue, worker: Uuid, room: usize, turn: Turn) -> Result<Exchanged> {
-    let keys = next_keys(tx, queue.name, &turn.served, room.clamp(16, MAX_KEYS)).await?;
-    let now = tx.clock().now();
+    let Turn { mut served, mut running } = turn;
+    // A key whose limit is reached is passed over, so as many more are looked at.
+    let most = room.clamp(16, MAX_KEYS) + running.len();
+    let mut taken = Exchanged::default();
+    for page in 1..=MAX_PAGES {
+        let keys = next_keys(tx, queue, &served, most).await?;
+        let is_last = keys.len() < most;
+        served = keys.last().map_or(served, |key| key.name.clone());
+        let left = room - taken.claimed.len();
+        let picked = pick(tx, queue, keys, left, &mut running).await?;
+        taken.again_in = soonest(taken.again_in, picked.again_in);
+        served = picked.last.unwrap_or(served);
+        taken.claimed.extend(mark(tx, worker, picked.ids, tx.clock().now()).await?);
+        if is_last || taken.claimed.len() >= room {
+            break;
+        }
+        if page == MAX_PAGES {
+            taken.again_in = soonest(taken.again_in, Some(NEXT_PAGES));
+        }
+    }
+    let sql = "UPDATE sarsen_job_queues SET served = ? WHERE name = ?";
+    tx.own(sql).bind(served).bind(queue.name).execute().await?;
+    Ok(taken)
+}
+
+fn soonest(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
+}
+
+/// What the keys give.
+#[derive(Default)]
+struct Picked {
+    ids: Vec<Uuid>,
+    again_in: Option<Duration>,
+    /// The key at which the room ended.
+    last: Option<String>,
+}
+
+async fn pick(
+    tx: &Tx,
+    queue: &Queue,
+    keys: Vec<Key>,
+    room: usize,
+    running: &mut HashMap<String, i64>,
+) -> Result<Picked> {
     let mut buckets = match queue.rate_per_key {
-        Some(rate) => Bucket::read_keys(tx, queue.name, &keys, rate, now).await?,
+        Some(rate) => Bucket::read_keys(tx, queue.name, &keys, rate, tx.clock().now()).await?,
         None => HashMap::new(),
     };
-    let (mut picked, mut left, mut last) = (Vec::new(), room, turn.served);
-    let mut again_in: Option<Duration> = None;
+    let mut picked = Picked::default();
     // Each gets its share first, so that one key cannot take all the room; what is left goes round again later.
     let share = if queue.fair { room.div_ceil(keys.len().max(1)) } else { room };
     for key in keys {
+        let left = room - picked.ids.len();
         if left == 0 {
-            break;
+            return Ok(picked);
         }
         let mut most = share.min(left);
+        let at_work = running.entry(key.name.clone()).or_default();
         if let Some(limit) = queue.limit_per_key {
-            let at_work = turn.running.get(&key).copied().unwrap_or(0);
-            most = most.min(usize::try_from(i64::from(limit) - at_work).unwrap_or(0));
+            most = most.min(usize::try_from(i64::from(limit) - *at_work).unwrap_or(0));
         }
-        if let Some(bucket) = buckets.get(&key) {
-            if bucket.whole() == 0 {
-                let next = bucket.next_in();
-                again_in = Some(again_in.map_or(next, |again| again.min(next)));
-            }
+        if let Some(bucket) = buckets.get(&key.name) {
             most = most.min(bucket.whole());
         }
         let ids = if most == 0 { Vec::new() } else { of_key(tx, queue, &key, most).await? };
-        if let Some(bucket) = buckets.get_mut(&key).filter(|_| !ids.is_empty()) {
+        if let Some(bucket) = buckets.get_mut(&key.name) {
             bucket.spend(tx, ids.len()).await?;
+            let empty = Some(bucket.next_in()).filter(|_| bucket.whole() == 0);
+            picked.again_in = soonest(picked.again_in, empty);
         }
-        left -= ids.len();
-        picked.extend(ids);
-        last = key;
+        *at_work += whole(ids.len());
+        picked.ids.extend(ids);
+        picked.last = Some(key.name);
     }
-    let sql = "UPDATE sarsen_job_queues SET served = ? WHERE name = ?";
-    tx.own(sql).bind(last).bind(queue.name).execute().await?;
-    Ok(Exchanged { claimed: mark(tx, worker, picked, now).await?, put_away: 0, again_in })
+    Ok(picked)
 }
 
-/// Keys with available jobs: those behind `served` first, then from the beginning.
-async fn next_keys(tx: &Tx, queue: &'static str, served: &str, most: usize) -> Result<Vec<String>> {
+/// Keys with available jobs that may run: those behind `served` first, then from the beginning.
+async fn next_keys(tx: &Tx, queue: &Queue, served: &str, most: usize) -> Result<Vec<Key>> {
     // Jumps from key to key in the index, however many jobs each has.
-    let sql = "WITH RECURSIVE found(k) AS ( \
-               SELECT (SELECT MIN(job_key) FROM sarsen_jobs WHERE state = 0 AND job_key <> '' AND queue = ? AND job_key > ?) \
-               UNION ALL \
-               SELECT (SELECT MIN(job_key) FROM sarsen_jobs WHERE state = 0 AND job_key <> '' AND queue = ? AND job_key > found.k) \
-               FROM found WHERE found.k IS NOT NULL) \
-               SELECT k FROM found WHERE k IS NOT NULL LIMIT ?";
+    macro_rules! found {
+        ($rest:literal) => {
+            concat!(
+                "WITH RECURSIVE found(k) AS ( \
+                 SELECT (SELECT MIN(job_key) FROM sarsen_jobs WHERE state = 0 AND job_key <> '' AND queue = ? AND job_key > ?) \
+                 UNION ALL \
+                 SELECT (SELECT MIN(job_key) FROM sarsen_jobs WHERE state = 0 AND job_key <> '' AND queue = ? AND job_key > found.k) \
+                 FROM found WHERE found.k IS NOT NULL) ",
+                $rest
+            )
+        };
+    }
+    const ALL: &str = found!("SELECT k AS name, NULL AS head FROM found WHERE k IS NOT NULL LIMIT ?");
+    // Where the order counts, the first that lives may run, if it is available; a key that it holds up is passed over.
+    const HEADS: &str = found!(
+        "SELECT name, head FROM (SELECT k AS name, (SELECT CASE WHEN state = 0 THEN id END FROM sarsen_jobs \
+         WHERE queue = ? AND job_key = k AND seq > 0 ORDER BY seq LIMIT 1) AS head FROM found WHERE k IS NOT NULL) heads \
+         WHERE head IS NOT NULL LIMIT ?"
+    );
     let after = async |served: &str, most: usize| {
-        let rows: Vec<(String,)> = tx.own(sql).bind(queue).bind(served).bind(queue).bind(whole(most)).all().await?;
-        Ok::<_, crate::Error>(rows.into_iter().map(|(key,)| key).collect::<Vec<_>>())
+        let sql = if queue.ordered { HEADS } else { ALL };
+        let query = tx.own(sql).bind(queue.name).bind(served).bind(queue.name);
+        let query = if queue.ordered { query.bind(queue.name) } else { query };
+        query.bind(whole(most)).all::<Key>().await
     };
     let mut keys = after(served, most).await?;
     if keys.len() < most && !served.is_empty() {
         let from_start = after("", most - keys.len()).await?;
-        keys.extend(from_start.into_iter().take_while(|key| key.as_str() <= served));
+        keys.extend(from_start.into_iter().take_while(|key| key.name.as_str() <= served));
     }
     Ok(keys)
 }
 
-/// The next jobs of one key. Where their order counts there is one at most: the first that lives, if it is available.
-async fn of_key(tx: &Tx, queue: &Queue, key: &str, most: usize) -> Result<Vec<Uuid>> {
+/// The next jobs of one key. Where their order counts there is one at most.
+async fn of_key(tx: &Tx, queue: &Queue, key: &Key, most: usize) -> Result<Vec<Uuid>> {
     if queue.ordered {
-        let sql = "SELECT id, state FROM sarsen_jobs WHERE queue = ? AND job_key = ? AND seq > 0 ORDER BY seq LIMIT 1";
-        let first: Option<(Uuid, i64)> = tx.own(sql).bind(queue.name).bind(key).optional().await?;
-        return Ok(first.filter(|(_, state)| *state == 0).map(|(id, _)| id).into_iter().collect());
+        return Ok(key.head.into_iter().collect());
     }
     let sql = "SELECT id FROM sarsen_jobs WHERE state = 0 AND job_key <> '' AND queue = ? AND job_key = ? \
                ORDER BY priority, run_at, id LIMIT ? FOR UPDATE SKIP LOCKED";
-    let ids: Vec<(Uuid,)> = tx.own(sql).bind(queue.name).bind(key).bind(whole(most)).all().await?;
+    let ids: Vec<(Uuid,)> = tx.own(sql).bind(queue.name).bind(key.name.as_str()).bind(whole(most)).all().await?;
     Ok(ids.into_iter().map(|(id,)| id).collect())
 }
 
@@ -201,19 +264,13 @@ impl Bucket {
         Ok(Self::filled(name, rate, row, at))
     }
 
-    async fn read_keys(
-        tx: &Tx,
-        queue: &str,
-        keys: &[String],
-        rate: Rate,
-        at: Timestamp,
-    ) -> Result<HashMap<String, Self>> {
-        let name = |key: &String| format!("{queue} {key}");
+    async fn read_keys(tx: &Tx, queue: &str, keys: &[Key], rate: Rate, at: Timestamp) -> Result<HashMap<String, Self>> {
+        let name = |key: &Key| format!("{queue} {}", key.name);
         let sql = "SELECT name, tokens, filled_at FROM sarsen_job_rates WHERE name IN (?)";
         let rows: Vec<(String, f64, i64)> = tx.own(sql).bind_list(keys.iter().map(name)).all().await?;
         let rows: HashMap<String, (f64, i64)> =
             rows.into_iter().map(|(name, tokens, filled_at)| (name, (tokens, filled_at))).collect();
-        let bucket = |key: &String| (key.clone(), Self::filled(name(key), rate, rows.get(&name(key)).copied(), at));
+        let bucket = |key: &Key| (key.name.clone(), Self::filled(name(key), rate, rows.get(&name(key)).copied(), at));
         Ok(keys.iter().map(bucket).collect())
     }
 
@@ -231,6 +288,9 @@ impl Bucket {
 
     #[expect(clippy::cast_precision_loss, reason = "few jobs at once")]
     async fn spend(&mut self, tx: &Tx, count: usize) -> Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
         self.tokens -= count as f64;
         let sql = "INSERT INTO sarsen_job_rates (name, tokens, filled_at) VALUES (?, ?, ?) \
                    ON CONFLICT (name) DO UPDATE SET tokens = excluded.tokens, filled_at = excluded.filled_at";

@@ -1,16 +1,22 @@
 //! The tables of jobs: all SQL of the engine is in this folder.
 
 mod claim;
+mod depth;
 mod insert;
 mod keys;
+mod look;
+mod mend;
+mod schedules;
 mod settle;
 mod upkeep;
 
 pub(crate) use claim::{Exchange, Exchanged, Head};
 pub(crate) use insert::{After, NewJob};
 pub(crate) use keys::NO_KEY;
+pub(crate) use look::Detail;
+pub(crate) use schedules::ScheduleRow;
 pub(crate) use settle::{Ending, Failure};
-pub(crate) use upkeep::{Beat, Held, WorkerRow};
+pub(crate) use upkeep::{Beat, Held, WorkerRow, is_last_chance};
 
 use super::registry::Registry;
 use super::state::Progress;
@@ -36,6 +42,8 @@ pub(crate) mod flag {
     pub(crate) const FORGOTTEN: i64 = 32;
     /// Others of the same arguments are refused until it runs.
     pub(crate) const UNIQUE_WAITING: i64 = 64;
+    /// It has begun: said by those of which the process may be about to die. SQL repeats the number.
+    pub(crate) const BEGUN: i64 = 128;
     /// Those whose end has to be told to something else. SQL repeats the number.
     pub(crate) const TOLD: i64 = UNIQUE | IN_BATCH | AWAITED | UNIQUE_WAITING;
 }
@@ -101,6 +109,12 @@ impl Store {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.db.clock().now()
+    }
+
+    /// Writes down that a run begins.
+    pub(crate) async fn set_begun(&self, job: &Claimed, worker: Uuid) -> Result<()> {
+        let sql = "UPDATE sarsen_jobs SET flags = flags | 128 WHERE id = ? AND worker = ? AND lease = ?";
+        self.db.query(sql).bind(job.id).bind(worker).bind(job.lease).execute().await.map(drop)
     }
 
     /// Writes how far a run has come.

@@ -60,7 +60,7 @@ impl Store {
     /// Whatever their end concerns (a batch, jobs that wait, other jobs of the same arguments) happens in the same transaction.
     pub(crate) async fn complete(on: On<'_>, worker: Uuid, jobs: &[(Uuid, i64)]) -> Result<Vec<Uuid>> {
         on.within(async |tx| {
-            let ids = held(tx, worker, jobs).await?;
+            let ids: Vec<Uuid> = held(tx, worker, jobs).await?.into_iter().map(|(id, _)| id).collect();
             end(tx, &ids, State::Completed).await?;
             Ok(ids)
         })
@@ -73,8 +73,10 @@ impl Store {
             .within(async |tx| {
                 let jobs: Vec<(Uuid, i64)> = endings.iter().map(|(job, _)| (job.id, job.lease)).collect();
                 let held = held(tx, worker, &jobs).await?;
-                for (job, ending) in endings.iter().filter(|(job, _)| held.contains(&job.id)) {
-                    settle_one(tx, job, ending).await?;
+                for (job, ending) in endings {
+                    if let Some((_, flags)) = held.iter().find(|(id, _)| *id == job.id) {
+                        settle_one(tx, job, ending, flags & flag::CANCELLED != 0).await?;
+                    }
                 }
                 Ok(held.len())
             })
@@ -82,18 +84,26 @@ impl Store {
     }
 }
 
-/// Those of the jobs that the worker still holds, locked until the commit.
-async fn held(tx: &Tx, worker: Uuid, jobs: &[(Uuid, i64)]) -> Result<Vec<Uuid>> {
-    let sql = "SELECT id, lease FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 ORDER BY id FOR UPDATE";
-    let rows: Vec<(Uuid, i64)> = tx.own(sql).bind_list(jobs.iter().map(|(id, _)| *id)).bind(worker).all().await?;
-    Ok(rows.into_iter().filter(|row| jobs.contains(row)).map(|(id, _)| id).collect())
+/// Those of the jobs that the worker still holds, with their flags, locked until the commit.
+async fn held(tx: &Tx, worker: Uuid, jobs: &[(Uuid, i64)]) -> Result<Vec<(Uuid, i64)>> {
+    let sql =
+        "SELECT id, lease, flags FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 ORDER BY id FOR UPDATE";
+    let rows: Vec<(Uuid, i64, i64)> = tx.own(sql).bind_list(jobs.iter().map(|(id, _)| *id)).bind(worker).all().await?;
+    let held = rows.into_iter().filter(|(id, lease, _)| jobs.contains(&(*id, *lease)));
+    Ok(held.map(|(id, _, flags)| (id, flags)).collect())
 }
 
-async fn settle_one(tx: &Tx, job: &Claimed, ending: &Ending) -> Result<()> {
+async fn settle_one(tx: &Tx, job: &Claimed, ending: &Ending, cancelled: bool) -> Result<()> {
     match ending {
+        // Nobody wants it to be tried again.
+        Ending::Retry(_, failure) if cancelled => {
+            note(tx, job.id, job.attempt, failure).await?;
+            end(tx, &[job.id], State::Cancelled).await
+        }
+        Ending::GiveBack if cancelled => end(tx, &[job.id], State::Cancelled).await,
         Ending::Retry(at, failure) => {
             note(tx, job.id, job.attempt, failure).await?;
-            let sql = "UPDATE sarsen_jobs SET state = 2, run_at = ?, worker = NULL WHERE id = ?";
+            let sql = "UPDATE sarsen_jobs SET state = 2, run_at = ?, worker = NULL, flags = flags & ~128 WHERE id = ?";
             tx.own(sql).bind(at.as_micros()).bind(job.id).execute().await?;
             tx.wake(crate::jobs::DUE);
             Ok(())
@@ -104,8 +114,11 @@ async fn settle_one(tx: &Tx, job: &Claimed, ending: &Ending) -> Result<()> {
         }
         Ending::Cancel => end(tx, &[job.id], State::Cancelled).await,
         Ending::GiveBack => {
-            let sql = "UPDATE sarsen_jobs SET state = 0, worker = NULL, attempt = attempt - 1 WHERE id = ?";
-            tx.own(sql).bind(job.id).execute().await.map(drop)
+            let sql = "UPDATE sarsen_jobs SET state = 0, worker = NULL, attempt = attempt - 1, flags = flags & ~128 \
+                       WHERE id = ? RETURNING queue";
+            let (queue,): (String,) = tx.own(sql).bind(job.id).one().await?;
+            wake(tx, &queue);
+            Ok(())
         }
     }
 }
@@ -189,7 +202,7 @@ async fn release(tx: &Tx, before: &[Uuid]) -> Result<()> {
 }
 
 /// What waits for a cancelled job is cancelled too, and what waits for that.
-async fn cancel_waiting(tx: &Tx, before: &[Uuid]) -> Result<()> {
+pub(super) async fn cancel_waiting(tx: &Tx, before: &[Uuid]) -> Result<()> {
     if before.is_empty() {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! What keeps the tables right: beats, the rescue of what dead processes held, promotion of what is due, and sweeping.
 
 use super::settle::{self, Failure};
-use super::{Store, WHILE_ALIVE};
+use super::{Store, WHILE_ALIVE, flag};
 use crate::clock::Timestamp;
 use crate::data::{On, Tx};
 use crate::error::Result;
@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 /// Most rows that one statement of the upkeep touches.
 const BATCH: i64 = 1_000;
+/// Most such statements of one sweep for one outcome.
+const MAX_BATCHES: usize = 1_000;
 
 /// A process that works, as it writes itself down.
 #[derive(Clone, Debug)]
@@ -45,12 +47,30 @@ pub(crate) struct Held {
     pub(crate) claimed_at: i64,
 }
 
+/// A job that a process left behind.
+#[derive(crate::FromRow)]
+struct Left {
+    id: Uuid,
+    kind: String,
+    queue: String,
+    attempt: u32,
+    max_attempts: u32,
+    crashes: u32,
+    flags: i64,
+}
+
+/// Whether a job would be a suspect, or a dead letter, if the process died of this run. Then it says when it begins: a
+/// process holds jobs that it has not begun, and they must not pay for the one that it died of.
+pub(crate) fn is_last_chance(crashes: u32, attempt: u32, max_attempts: u32, limit: u32) -> bool {
+    crashes > 0 || crashes + 1 >= limit || attempt >= max_attempts
+}
+
 /// What a rescue did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rescued {
     /// Given to others.
     pub(crate) again: usize,
-    /// Dead letters: too many processes died while they ran.
+    /// Ended: too many processes died while they ran, or somebody wanted them to stop.
     pub(crate) discarded: usize,
 }
 
@@ -158,21 +178,27 @@ impl Store {
         Ok((queues, next.map(|at| Timestamp::from_micros(at).since(now))))
     }
 
-    /// Deletes what is kept no longer, a batch of each at a time; gives how many rows went.
+    /// Deletes what is kept no longer; gives how many rows went.
     pub(crate) async fn sweep(&self, completed_before: Timestamp, discarded_before: Timestamp) -> Result<u64> {
-        let (completed, discarded) = (completed_before.as_micros(), discarded_before.as_micros());
-        let ended = "DELETE FROM sarsen_job_history WHERE id IN (SELECT id FROM sarsen_job_history \
-                     WHERE outcome = ? AND finished_at < ? ORDER BY finished_at LIMIT ?)";
+        let discarded = discarded_before.as_micros();
         let mut swept = 0;
-        for (outcome, before) in
-            [(State::Completed, completed), (State::Cancelled, discarded), (State::Discarded, discarded)]
-        {
-            let outcome = outcome.number() - crate::jobs::state::ENDED;
-            swept += self.db.query(ended).bind(outcome).bind(before).bind(BATCH).execute().await?;
+        for (state, before) in [
+            (State::Completed, completed_before),
+            (State::Cancelled, discarded_before),
+            (State::Discarded, discarded_before),
+        ] {
+            for _ in 0..MAX_BATCHES {
+                let done = self.sweep_ended(state, before).await?;
+                swept += done;
+                if i64::try_from(done).is_ok_and(|done| done < BATCH) {
+                    break;
+                }
+            }
         }
-        let errors = "DELETE FROM sarsen_job_errors WHERE at < ? AND job NOT IN (SELECT id FROM sarsen_jobs) \
-                      AND job NOT IN (SELECT id FROM sarsen_job_history WHERE outcome = 2)";
-        swept += self.db.query(errors).bind(discarded.min(completed)).execute().await?;
+        let errors = "DELETE FROM sarsen_job_errors WHERE at < ? \
+                      AND NOT EXISTS (SELECT 1 FROM sarsen_jobs WHERE id = job) \
+                      AND NOT EXISTS (SELECT 1 FROM sarsen_job_history WHERE id = job)";
+        swept += self.db.query(errors).bind(discarded.min(completed_before.as_micros())).execute().await?;
         let unique = "DELETE FROM sarsen_job_unique WHERE until < ? AND until < ?";
         swept += self.db.query(unique).bind(self.now().as_micros()).bind(WHILE_ALIVE).execute().await?;
         let rates = "DELETE FROM sarsen_job_rates WHERE filled_at < ?";
@@ -186,28 +212,62 @@ impl Store {
 }
 
 impl Store {
+    /// Deletes some jobs that ended so before then. What still waits for one of them waits for nothing, and is cancelled.
+    async fn sweep_ended(&self, state: State, before: Timestamp) -> Result<u64> {
+        let sql = "SELECT id, flags FROM sarsen_job_history WHERE outcome = ? AND finished_at < ? \
+                   ORDER BY finished_at LIMIT ? FOR UPDATE SKIP LOCKED";
+        let outcome = state.number() - crate::jobs::state::ENDED;
+        On::Db(&self.db)
+            .within(async |tx| {
+                let query = tx.own(sql).bind(outcome).bind(before.as_micros()).bind(BATCH);
+                let old: Vec<(Uuid, i64)> = query.all().await?;
+                let awaited = old.iter().filter(|(_, flags)| flags & flag::AWAITED != 0).map(|(id, _)| *id);
+                if state != State::Completed {
+                    settle::cancel_waiting(tx, &awaited.collect::<Vec<_>>()).await?;
+                }
+                let sql = "DELETE FROM sarsen_job_history WHERE id IN (?)";
+                tx.own(sql).bind_list(old.into_iter().map(|(id, _)| id)).execute().await
+            })
+            .await
+    }
+
     async fn rescue_some(&self, tx: &Tx, worker: Uuid, died: bool) -> Result<Rescued> {
-        let sql = "SELECT id, kind, queue, attempt, max_attempts, crashes FROM sarsen_jobs WHERE state = 3 AND worker = ? \
-                   ORDER BY id LIMIT ? FOR UPDATE";
-        type Row = (Uuid, String, String, u32, u32, i64);
-        let held: Vec<Row> = tx.own(sql).bind(worker).bind(BATCH).all().await?;
+        let sql = "SELECT id, kind, queue, attempt, max_attempts, crashes, flags FROM sarsen_jobs \
+                   WHERE state = 3 AND worker = ? ORDER BY id LIMIT ? FOR UPDATE";
+        let left: Vec<Left> = tx.own(sql).bind(worker).bind(BATCH).all().await?;
         let mut rescued = Rescued::default();
-        for (id, kind, queue, attempt, max_attempts, crashes) in held {
-            let crashes = crashes + i64::from(died);
-            let limit = self.registry.crashes(&kind);
-            if died && (crashes >= i64::from(limit) || attempt >= max_attempts) {
-                let message = format!("the process died while it ran, {crashes} times (worker {worker})");
-                settle::note(tx, id, attempt, &Failure { kind: "crashed", message }).await?;
-                tx.own("UPDATE sarsen_jobs SET crashes = ? WHERE id = ?").bind(crashes).bind(id).execute().await?;
-                settle::end(tx, &[id], State::Discarded).await?;
+        for job in left {
+            if self.rescue_one(tx, worker, &job, died).await? {
+                rescued.again += 1;
+            } else {
                 rescued.discarded += 1;
-                continue;
             }
-            let sql = "UPDATE sarsen_jobs SET state = 0, worker = NULL, crashes = ? WHERE id = ?";
-            tx.own(sql).bind(crashes).bind(id).execute().await?;
-            settle::wake(tx, &queue);
-            rescued.again += 1;
         }
         Ok(rescued)
+    }
+
+    /// Gives one job to others, or ends it; true when it lives.
+    async fn rescue_one(&self, tx: &Tx, worker: Uuid, job: &Left, died: bool) -> Result<bool> {
+        let limit = self.registry.crashes(&job.kind);
+        // Whether the process may have died of it: one whose last chance this was says when it begins.
+        let blamed = died
+            && (job.flags & flag::BEGUN != 0 || !is_last_chance(job.crashes, job.attempt, job.max_attempts, limit));
+        let crashes = job.crashes + u32::from(blamed);
+        if blamed && (crashes >= limit || job.attempt >= job.max_attempts) {
+            let message = format!("the process died while it ran, {crashes} times (worker {worker})");
+            settle::note(tx, job.id, job.attempt, &Failure { kind: "crashed", message }).await?;
+            tx.own("UPDATE sarsen_jobs SET crashes = ? WHERE id = ?").bind(crashes).bind(job.id).execute().await?;
+            settle::end(tx, &[job.id], State::Discarded).await?;
+            return Ok(false);
+        }
+        if job.flags & flag::CANCELLED != 0 {
+            settle::end(tx, &[job.id], State::Cancelled).await?;
+            return Ok(false);
+        }
+        let sql = "UPDATE sarsen_jobs SET state = 0, worker = NULL, crashes = ?, attempt = ?, flags = flags & ~128 WHERE id = ?";
+        let attempt = if died && !blamed { job.attempt.saturating_sub(1) } else { job.attempt };
+        tx.own(sql).bind(crashes).bind(attempt).bind(job.id).execute().await?;
+        settle::wake(tx, &job.queue);
+        Ok(true)
     }
 }

@@ -89,6 +89,10 @@ async fn beat(shared: &Shared, store: &Store, row: &mut WorkerRow, others: &mut 
 
 /// Others held this process to be dead (it was stopped, or the machine slept): its jobs are theirs. It begins anew.
 async fn begin_again(shared: &Shared, store: &Store, row: &mut WorkerRow) -> Result<()> {
+    if shared.gone.is_stopping() {
+        // It signed off itself.
+        return Ok(());
+    }
     row.id = store.db.clock().id();
     *lock(&shared.id) = row.id;
     let lost: Vec<_> = lock(&shared.at_work).drain().map(|(_, job)| job.cancelled).collect();

@@ -73,6 +73,7 @@ async fn drain_all(shared: &Arc<Shared>) -> Result<Ran> {
                 shared.store().exchange(&exchange).await?
             };
             shared.hold(&taken.claimed);
+            shared.free_unique(&taken.claimed).await;
             for job in taken.claimed {
                 let finished = execute(shared, job).await;
                 ran.count(&finished.end);
@@ -95,6 +96,6 @@ async fn settle(shared: &Shared, finished: &Finished) -> Result<()> {
         End::Settled => {}
         End::Not(ending) => store.settle(shared.id(), &[(job, ending)]).await.map(drop)?,
     }
-    shared.let_go(job.id);
+    shared.let_go(job);
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::jobs::job::Policy;
 use crate::jobs::payload;
 use crate::jobs::registry::KindInfo;
 use crate::jobs::run::{Cancelled, Run};
-use crate::jobs::store::{Claimed, Ending, Failure, flag};
+use crate::jobs::store::{Claimed, Ending, Failure, flag, is_last_chance};
 use crate::lifecycle;
 use crate::telemetry::{Operation, OperationKind, Outcome, Trace};
 use futures_util::FutureExt;
@@ -52,6 +52,7 @@ pub(super) async fn execute(shared: &Arc<Shared>, mut job: Claimed) -> Finished 
     let arguments = std::mem::take(&mut job.args);
     let run = Run::new(job.clone(), shared.id(), shared.store().clone(), cancelled.clone());
     let operation = open(shared, &job, info.as_ref());
+    say_begun(shared, &job).await;
     let work = match prepared(shared, &job, &arguments, &run) {
         Ok(work) => operation.scope(bounded(shared, work, &policy, &cancelled)).await,
         Err(error) => Err(Stopped::Failed(error)),
@@ -71,6 +72,16 @@ enum Stopped {
     Cancelled,
     /// The process stops.
     GivenBack,
+}
+
+/// Writes down that a job begins which the process may be about to die of.
+async fn say_begun(shared: &Shared, job: &Claimed) {
+    let limit = shared.jobs.registry().crashes(&job.kind);
+    if is_last_chance(job.crashes, job.attempt, job.max_attempts, limit)
+        && let Err(error) = shared.store().set_begun(job, shared.id()).await
+    {
+        tracing::warn!(job = %job.id, "should this process die of it, nobody knows: {}", error.report());
+    }
 }
 
 fn open(shared: &Shared, job: &Claimed, info: Option<&KindInfo>) -> Operation {

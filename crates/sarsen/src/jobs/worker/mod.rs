@@ -11,7 +11,7 @@ mod upkeep;
 
 use super::Jobs;
 use super::run::Cancelled;
-use super::store::{Claimed, Store};
+use super::store::{Claimed, Store, flag};
 use crate::clock;
 use crate::config::DatabaseSection;
 use crate::lifecycle::{self, Lifecycle};
@@ -106,8 +106,27 @@ impl Shared {
         }
     }
 
-    fn let_go(&self, job: Uuid) {
-        lock(&self.at_work).remove(&job);
+    /// Others of the same arguments may wait again, before these run. Should that fail, they may once these have ended.
+    async fn free_unique(&self, claimed: &[Claimed]) {
+        let ids: Vec<Uuid> = claimed.iter().filter(|job| job.has(flag::UNIQUE_WAITING)).map(|job| job.id).collect();
+        if !ids.is_empty()
+            && let Err(error) = self.store().free_unique(&ids).await
+        {
+            tracing::warn!("jobs that wait alone hold up their like until they end: {}", error.report());
+        }
+    }
+
+    /// Forgets a job, unless it was taken anew meanwhile.
+    fn let_go(&self, job: &Claimed) {
+        let mut at_work = lock(&self.at_work);
+        if at_work.get(&job.id).is_some_and(|held| held.lease == job.lease) {
+            at_work.remove(&job.id);
+        }
+    }
+
+    /// Whether this process has not lost it since it took it.
+    fn holds(&self, job: &Claimed) -> bool {
+        lock(&self.at_work).get(&job.id).is_some_and(|held| held.lease == job.lease)
     }
 
     fn cancelled_of(&self, job: Uuid) -> Cancelled {

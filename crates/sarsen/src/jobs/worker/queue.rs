@@ -6,7 +6,7 @@ use crate::clock;
 use crate::data::On;
 use crate::error::Result;
 use crate::jobs::queue::Queue;
-use crate::jobs::store::{Claimed, Ending, Exchange, Exchanged, Head, Store, flag};
+use crate::jobs::store::{Claimed, Ending, Exchange, Exchanged, Head, Store};
 use crate::lifecycle;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,6 +35,7 @@ pub(super) async fn run(shared: Arc<Shared>, queue: Queue) {
         queue,
         sender,
         buffer: VecDeque::new(),
+        suspects: VecDeque::new(),
         running: 0,
         ended: Vec::new(),
         last_settled: clock::monotonic(),
@@ -59,6 +60,8 @@ struct Loop {
     sender: mpsc::UnboundedSender<Finished>,
     /// Taken, and not yet begun.
     buffer: VecDeque<Claimed>,
+    /// Of these, those that a process has died of: they run alone among their like, and hold up nobody meanwhile.
+    suspects: VecDeque<Claimed>,
     running: usize,
     /// Ended, and not yet settled.
     ended: Vec<Finished>,
@@ -181,17 +184,41 @@ impl Loop {
 
     /// Begins what is at hand, as far as there is room.
     fn start(&mut self) {
-        while self.running < self.most && !self.buffer.is_empty() {
+        while self.running < self.most {
             let Ok(slot) = self.shared.slots.clone().try_acquire_owned() else { return };
-            let Some(job) = self.buffer.pop_front() else { return };
+            let Some((job, alone)) = self.next() else { return };
             self.running += 1;
-            lifecycle::spawn(execute_one(self.shared.clone(), job, slot, self.sender.clone()));
+            lifecycle::spawn(execute_one(self.shared.clone(), job, (slot, alone), self.sender.clone()));
         }
+    }
+
+    /// The next job that may begin, and what lets a suspect run alone.
+    fn next(&mut self) -> Option<(Claimed, Option<OwnedSemaphorePermit>)> {
+        let alone = || self.shared.suspects.clone().try_acquire_owned().ok();
+        if !self.suspects.is_empty()
+            && let Some(alone) = alone()
+        {
+            return self.suspects.pop_front().map(|job| (job, Some(alone)));
+        }
+        while let Some(job) = self.buffer.pop_front() {
+            if !self.shared.holds(&job) {
+                // Others held this process to be dead, and have it now.
+                continue;
+            }
+            if job.crashes == 0 {
+                return Some((job, None));
+            }
+            match alone() {
+                Some(alone) => return Some((job, Some(alone))),
+                None => self.suspects.push_back(job),
+            }
+        }
+        None
     }
 
     /// Gives back what has not begun.
     fn give_back(&mut self) {
-        for job in self.buffer.drain(..) {
+        for job in self.buffer.drain(..).chain(self.suspects.drain(..)) {
             self.ended.push(Finished { job, end: End::Not(Ending::GiveBack), took: Duration::ZERO });
         }
     }
@@ -260,7 +287,7 @@ impl Loop {
             self.from_head_at = clock::monotonic() - FROM_HEAD;
             taken.again_in = Some(Duration::ZERO);
         }
-        self.free_unique(&taken.claimed).await;
+        self.shared.free_unique(&taken.claimed).await;
         Ok(taken)
     }
 
@@ -288,7 +315,7 @@ impl Loop {
         let shared = &self.shared;
         self.ended.retain(|one| {
             one.is_plain() || {
-                shared.let_go(one.job.id);
+                shared.let_go(&one.job);
                 false
             }
         });
@@ -300,8 +327,7 @@ impl Loop {
         let put_away = usize::try_from(put_away).unwrap_or(plain.len());
         if put_away == plain.len() {
             self.shared.count_settled(put_away, 0);
-            plain.iter().for_each(|id| self.shared.let_go(*id));
-            self.ended.clear();
+            self.let_all_go();
             return;
         }
         let leases: Vec<(Uuid, i64)> = self.ended.iter().map(|one| (one.job.id, one.job.lease)).collect();
@@ -309,19 +335,13 @@ impl Loop {
         if let Ok(left) = Store::complete(On::Db(&self.shared.store().db), worker, &leases).await {
             let settled = put_away + left.len();
             self.shared.count_settled(settled, plain.len().saturating_sub(settled));
-            plain.iter().for_each(|id| self.shared.let_go(*id));
-            self.ended.clear();
+            self.let_all_go();
         }
     }
 
-    /// Others of the same arguments may wait again, before these run. Should that fail, they may once these have ended.
-    async fn free_unique(&self, claimed: &[Claimed]) {
-        let ids: Vec<Uuid> = claimed.iter().filter(|job| job.has(flag::UNIQUE_WAITING)).map(|job| job.id).collect();
-        if !ids.is_empty()
-            && let Err(error) = self.shared.store().free_unique(&ids).await
-        {
-            tracing::warn!("jobs that wait alone hold up their like until they end: {}", error.report());
-        }
+    fn let_all_go(&mut self) {
+        let shared = &self.shared;
+        self.ended.drain(..).for_each(|one| shared.let_go(&one.job));
     }
 
     /// Where the search begins. What was taken a moment ago still lies at the head of the index, and passing over it would
@@ -336,16 +356,15 @@ impl Loop {
     }
 }
 
-/// Runs one job, and tells the loop. A job that a process has died of runs alone among its like.
+/// Runs one job, and tells the loop.
 async fn execute_one(
     shared: Arc<Shared>,
     job: Claimed,
-    slot: OwnedSemaphorePermit,
+    places: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
     sender: mpsc::UnboundedSender<Finished>,
 ) {
-    let alone = if job.crashes > 0 { shared.suspects.clone().acquire_owned().await.ok() } else { None };
     let finished = execute(&shared, job).await;
-    drop((slot, alone));
+    drop(places);
     // The loop lives until all that it began has ended.
     let _ = sender.send(finished);
 }

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::error::Result;
 use crate::jobs::{DUE, registry};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often what is kept no longer is deleted.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -14,7 +14,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut listener = shared.store().db.listen(DUE);
     let poll = shared.jobs.0.section.poll.0;
-    let mut swept = clock::monotonic();
+    let mut swept: Option<Instant> = None;
     while !shared.stop.is_stopping() {
         let next = match promote(&shared).await {
             Ok(next) => next.map_or(poll, |next| next.min(poll)),
@@ -23,8 +23,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 poll
             }
         };
-        if clock::monotonic() - swept > SWEEP {
-            swept = clock::monotonic();
+        if swept.is_none_or(|swept| clock::monotonic() - swept > SWEEP) {
+            swept = Some(clock::monotonic());
             if let Err(error) = sweep(&shared).await {
                 tracing::warn!("old jobs cannot be swept: {}", error.report());
             }
