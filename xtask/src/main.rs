@@ -1,9 +1,10 @@
-//! What the repository needs beside cargo: `cargo xtask ci`, `tidy`, `services` and `bench`.
+//! What the repository needs beside cargo: `cargo xtask ci`, `tidy`, `services`, `crash` and `bench`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool: the terminal is its output")]
 
 mod bench;
 mod ci;
 mod command;
+mod crash;
 mod repository;
 mod services;
 mod tidy;
@@ -33,6 +34,8 @@ enum Verb {
     Tidy(tidy::Options),
     /// Starts the real servers that tests use, for one command or until the end of the input.
     Services(services::Options),
+    /// Kills processes and servers while they work, and looks for what was lost or happened twice.
+    Crash(crash::Options),
     /// Measures what Sarsen and Parley cost, beside what one would otherwise use.
     Bench(bench::Options),
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Verb::Ci(options) => ci::run(&options),
         Verb::Tidy(options) => tidy::run(&options),
         Verb::Services(options) => services::run(&options),
+        Verb::Crash(options) => crash::run(&options),
         Verb::Bench(options) => bench::run(&options),
     };
     outcome.unwrap_or_else(|problem| {

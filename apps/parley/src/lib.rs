@@ -1,4 +1,4 @@
-//! Parley: team messaging, built on Sarsen as modules: accounts, channels and messages, and those that listen to them.
+//! Parley: team messaging, built on Sarsen as modules: accounts, channels and messages, and what is around them.
 
 pub mod accounts;
 pub mod audit;
@@ -8,9 +8,11 @@ mod failure;
 pub mod import;
 pub mod messages;
 pub mod notifications;
+pub mod reports;
 pub mod seed;
 pub mod statistics;
 mod text;
+pub mod webhooks;
 
 pub use failure::Failure;
 
@@ -38,12 +40,14 @@ pub fn mount(app: &mut App) -> Handles {
     handles
 }
 
-/// Mounts the modules that nobody calls: they live on the events of the others.
+/// Mounts the modules that nobody calls: they live on the events and the numbers of the others.
 fn mount_listeners(app: &mut App, handles: &Handles) {
     let Handles { accounts, channels, messages } = handles.clone();
-    let deps = audit::Deps { accounts: accounts.clone(), channels: channels.clone() };
-    app.mount::<audit::Module>(deps);
-    let deps = statistics::Deps { accounts: accounts.clone(), channels: channels.clone() };
-    app.mount::<statistics::Module>(deps);
+    app.mount::<audit::Module>(audit::Deps { accounts: accounts.clone(), channels: channels.clone() });
+    app.mount::<statistics::Module>(statistics::Deps { accounts: accounts.clone(), channels: channels.clone() });
+    let deps = webhooks::Deps { accounts: accounts.clone(), channels: channels.clone(), messages: messages.clone() };
+    app.mount::<webhooks::Module>(deps);
+    let deps = reports::Deps { accounts: accounts.clone(), channels: channels.clone(), messages: messages.clone() };
+    app.mount::<reports::Module>(deps);
     app.mount::<notifications::Module>(notifications::Deps { accounts, channels, messages });
 }

@@ -32,6 +32,8 @@ mod phone;
 mod pictures;
 #[path = "browser/process.rs"]
 mod process;
+#[path = "browser/reports.rs"]
+mod reports;
 #[path = "browser/unread.rs"]
 mod unread;
 #[path = "browser/world.rs"]
@@ -63,4 +65,7 @@ stories! {
     phone::everything_fits_a_phone;
     unread::what_others_say_is_counted_until_it_is_seen;
     pictures::the_made_up_workspace_is_worth_a_picture;
+    reports::a_report_is_asked_for_read_and_taken_along;
+    reports::a_channel_has_webhooks;
+    reports::reports_and_webhooks_fit_a_phone;
 }

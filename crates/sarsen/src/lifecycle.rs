@@ -3,8 +3,8 @@
 use crate::clock;
 use crate::error::Result;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -84,6 +84,74 @@ pub fn spawn_thread(name: &'static str, future: impl Future<Output = ()> + Send 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name(name.into()).spawn(move || runtime.block_on(future))?;
     Ok(())
+}
+
+/// Points at which a process can be told to die, each with the role that passes it: what a crash there leaves behind is what
+/// `cargo xtask crash` looks at.
+pub const FAULTS: [(&str, &str); 16] = [
+    // The row is there, its transaction is not committed.
+    ("jobs.inserted", "web"),
+    // Taken, and nobody has begun.
+    ("jobs.claimed", "worker"),
+    // The handler has returned, and what it committed stands; nobody has written down that the job ended.
+    ("jobs.ran", "worker"),
+    // The end is written, with all that it concerns, and not committed.
+    ("jobs.completing", "worker"),
+    ("jobs.settling", "worker"),
+    ("jobs.settled", "worker"),
+    // What waited for a job or a batch may run; not committed.
+    ("jobs.released", "worker"),
+    // Nobody has been told yet.
+    ("jobs.promoted", "worker"),
+    // The jobs of a dead process are given back; not committed.
+    ("jobs.rescuing", "worker"),
+    // That is committed, and the dead process still written down.
+    ("jobs.rescued", "worker"),
+    ("log.appended", "web"),
+    // Committed, and nobody has been told: neither the caller nor who listens.
+    ("data.committed", "web"),
+    // The effects of a delivery are committed.
+    ("events.delivered", "worker"),
+    // Events are applied, the checkpoint has moved; not committed.
+    ("events.projecting", "worker"),
+    // The tables of the next generation are made; not committed.
+    ("events.rebuilding", "web"),
+    // They have taken the place of the live ones; not committed.
+    ("events.swapping", "worker"),
+];
+
+/// Where this process is to die, and at which passing.
+struct Armed {
+    point: String,
+    left: AtomicUsize,
+}
+
+/// Dies here, as by `kill -9`, when the environment said so at the start: `SARSEN_TEST_FAULT=jobs.claimed:3` is the third
+/// time that this point of [`FAULTS`] is passed. Otherwise it does nothing.
+pub(crate) fn fault(point: &'static str) {
+    static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+    if let Some(armed) = ARMED.get_or_init(armed)
+        && armed.point == point
+        && armed.left.fetch_sub(1, Ordering::SeqCst) == 1
+    {
+        kill_self();
+    }
+}
+
+fn armed() -> Option<Armed> {
+    let text = std::env::var("SARSEN_TEST_FAULT").ok()?;
+    let (point, times) = text.split_once(':').unwrap_or((&text, "1"));
+    Some(Armed { point: point.to_owned(), left: AtomicUsize::new(times.parse().unwrap_or(1)) })
+}
+
+/// Nothing is flushed, dropped or rolled back.
+fn kill_self() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Signal, getpid, kill_process};
+        let _ = kill_process(getpid(), Signal::KILL);
+    }
+    std::process::abort();
 }
 
 /// How many tracked tasks are at work.

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::licences;
 use crate::services::Services;
-use crate::{Outcome, command, repository, tidy};
+use crate::{Outcome, command, crash, repository, tidy};
 
 /// A part of `ci` that can be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -19,6 +19,8 @@ pub(super) enum Step {
     Tidy,
     /// `cargo test --workspace --all-features` with the services.
     Test,
+    /// `cargo xtask crash` with few runs on each database.
+    Crash,
     /// `cargo doc` of the workspace; a warning is an error.
     Doc,
     /// Every dependency has a licence that deny.toml allows.
@@ -33,6 +35,7 @@ impl Step {
             Step::Clippy => "clippy",
             Step::Tidy => "tidy",
             Step::Test => "test",
+            Step::Crash => "crash",
             Step::Doc => "doc",
             Step::Licences => "licences",
         }
@@ -62,6 +65,7 @@ impl Run {
             Step::Clippy => CLIPPY.iter().try_for_each(|arguments| cargo(arguments, &[])),
             Step::Tidy => tidy(),
             Step::Test => self.test(),
+            Step::Crash => crash::check(),
             Step::Doc => cargo(DOC, &[("RUSTDOCFLAGS", "-D warnings".to_owned())]),
             Step::Licences => licences::check(),
         }

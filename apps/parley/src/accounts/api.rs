@@ -79,6 +79,16 @@ impl Event for AccountRegistered {
     }
 }
 
+/// How the username of every bot ends, and of no person.
+pub(crate) const BOT_SUFFIX: &str = "[bot]";
+
+impl User {
+    /// Whether a program posts as this user.
+    pub fn is_bot(&self) -> bool {
+        self.username.ends_with(BOT_SUFFIX)
+    }
+}
+
 /// Why accounts did not do it.
 #[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
 pub enum AccountsError {
@@ -135,6 +145,11 @@ pub trait AccountsApi {
     /// Where the mail of these users goes, in no order, without those who gave no address; at most [`MAX_USERS`].
     #[idempotent]
     async fn mailboxes(&self, ids: Vec<Uuid>) -> Result<Vec<Mailbox>, AccountsError>;
+
+    /// Finds or makes the user that a program posts as. It cannot sign in, nobody finds or mentions it, and its username
+    /// ends in `[bot]`, which no person's can.
+    #[idempotent]
+    async fn ensure_bot(&self, id: Uuid, name: String) -> Result<User, AccountsError>;
 
     /// Makes the account of a person.
     async fn register(&self, new: NewAccount) -> Result<User, AccountsError>;

@@ -115,6 +115,13 @@ impl Module {
         User { id: self.clock.id(), username, display_name, about: String::new(), created_at: self.clock.now() }
     }
 
+    /// Inserts users who did not sign up; those that are there are left as they are.
+    async fn insert_imported(&self, new: Vec<NewUser>) -> Result<()> {
+        let tx = self.store.begin().await?;
+        self.store.insert(&tx, new).await?;
+        tx.commit().await
+    }
+
     fn imported(&self, nick: &str) -> Result<NewUser> {
         names::check_nick(nick)?;
         let user = self.new_user(nick.to_owned(), nick.to_owned());
@@ -162,9 +169,7 @@ impl AccountsApi for Module {
         if new.is_empty() {
             return Ok(Vec::new());
         }
-        let tx = self.store.begin().await?;
-        self.store.insert(&tx, new).await?;
-        tx.commit().await?;
+        self.insert_imported(new).await?;
         let found = self.store.by_handles(nicks.clone(), true).await?;
         let by_nick: HashMap<String, User> = found.into_iter().map(|user| (user.username.clone(), user)).collect();
         Ok(nicks.iter().filter_map(|nick| by_nick.get(nick).cloned()).collect())
@@ -173,6 +178,17 @@ impl AccountsApi for Module {
     async fn mailboxes(&self, ids: Vec<Uuid>) -> Result<Vec<Mailbox>, AccountsError> {
         check_count("ids", ids.len(), MAX_USERS)?;
         Ok(if ids.is_empty() { Vec::new() } else { self.store.mailboxes(ids).await? })
+    }
+
+    async fn ensure_bot(&self, id: Uuid, name: String) -> Result<User, AccountsError> {
+        let username = names::bot_username(&name)?;
+        let (about, created_at) = ("Posts for a program.".to_owned(), self.clock.now());
+        let user = User { id, username, display_name: name.trim().to_owned(), about, created_at };
+        // It is found by its id only, and `imported` keeps it out of every search for people.
+        let (handle, searched) = (format!("bot {id}"), String::new());
+        let new = NewUser { user, handle, searched, password: None, email: None, imported: true };
+        self.insert_imported(vec![new]).await?;
+        AccountsApi::user(self, id).await
     }
 
     async fn register(&self, new: NewAccount) -> Result<User, AccountsError> {

@@ -1,4 +1,5 @@
-//! What others may know of messages: what is said of them when they come and go, and how to bring them in from elsewhere.
+//! What others may know of messages: what is said of them when they come and go, how to bring them in from elsewhere, post
+//! for a program, and count them.
 
 use crate::Failure;
 use sarsen::events::Event;
@@ -141,6 +142,52 @@ impl Event for MessagesImported {
     }
 }
 
+/// Most entries of one page of [`MessagesApi::activity`].
+pub const MAX_ACTIVITY: usize = 1_000;
+
+/// What a program posts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramPost {
+    /// Where it goes.
+    pub channel: Uuid,
+    /// The user it is posted as.
+    pub author: Uuid,
+    /// 1 to [`MAX_TEXT`] characters.
+    pub text: String,
+    /// 1 to 64 characters: the same one of the same author posts once, however often and however many at once.
+    pub nonce: String,
+}
+
+/// A message as far as statistics need it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sarsen::FromRow)]
+pub struct Activity {
+    /// Which one.
+    pub id: Uuid,
+    /// The user who wrote it.
+    pub author_id: Uuid,
+    /// When it was posted.
+    pub posted_at: Timestamp,
+    /// The first message of its thread, for a reply.
+    pub thread_id: Option<Uuid>,
+    /// How many replies it has.
+    pub reply_count: i64,
+    /// How many reactions it has.
+    pub reactions: i64,
+}
+
+/// Which messages are counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivityRange {
+    /// Where they were posted.
+    pub channel: Uuid,
+    /// The first moment.
+    pub from: Timestamp,
+    /// The moment after the last.
+    pub until: Timestamp,
+    /// Time and id of the last entry of the page before.
+    pub after: Option<(Timestamp, Uuid)>,
+}
+
 /// Why messages did not do it.
 #[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
 pub enum MessagesError {
@@ -162,7 +209,7 @@ impl From<MessagesError> for Error {
     }
 }
 
-/// How to find messages, and to bring them in from elsewhere.
+/// How to find messages, bring them in from elsewhere, post for a program, and count them.
 #[sarsen::api(name = "messages", handle = Messages)]
 pub trait MessagesApi {
     /// A message that was not deleted. It does not ask who may read it: channels know that.
@@ -174,4 +221,13 @@ pub trait MessagesApi {
     /// They are found by search, but mention nobody. At most [`MAX_BATCH`].
     #[idempotent]
     async fn import_batch(&self, channel: Uuid, messages: Vec<ImportedMessage>) -> Result<u64, MessagesError>;
+
+    /// Posts a message and gives its id. It does not ask whether the author may: whoever calls answers for that.
+    #[idempotent]
+    async fn post_for_program(&self, post: ProgramPost) -> Result<Uuid, MessagesError>;
+
+    /// What was posted in a channel in some time, oldest first, without what was deleted; at most [`MAX_ACTIVITY`], and
+    /// fewer only at the end.
+    #[idempotent]
+    async fn activity(&self, range: ActivityRange) -> Result<Vec<Activity>, MessagesError>;
 }

@@ -1,6 +1,6 @@
-//! What messages do for other modules: takes some in from elsewhere, by batches, and finds one.
+//! Takes messages in from elsewhere, by batches.
 
-use super::api::{ImportedCount, ImportedMessage, MAX_BATCH, MessageRef, MessagesApi, MessagesError, MessagesImported};
+use super::api::{ImportedCount, ImportedMessage, MAX_BATCH, MessagesImported};
 use super::store::Stored;
 use super::write::{self, NewMessage};
 use super::{Module, rules};
@@ -10,20 +10,9 @@ use uuid::Uuid;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
-impl MessagesApi for Module {
-    async fn find(&self, id: Uuid) -> Result<Option<MessageRef>, MessagesError> {
-        let stored = self.store.message(id).await?.filter(|stored| !stored.deleted);
-        Ok(stored.map(|Stored { id, channel_id, author_id, thread_id, text, posted_at, .. }| MessageRef {
-            id,
-            channel: channel_id,
-            author: author_id,
-            thread: thread_id,
-            text,
-            posted_at,
-        }))
-    }
-
-    async fn import_batch(&self, channel: Uuid, messages: Vec<ImportedMessage>) -> Result<u64, MessagesError> {
+impl Module {
+    /// Adds messages to a channel and says how many are new.
+    pub(super) async fn import_batch(&self, channel: Uuid, messages: Vec<ImportedMessage>) -> Result<u64> {
         check(&messages)?;
         let Some(last) = messages.iter().map(|message| message.posted_at).max() else { return Ok(0) };
         let added = self.import(channel, messages).await?;
@@ -31,9 +20,7 @@ impl MessagesApi for Module {
         self.note_posted(channel, last).await;
         Ok(added)
     }
-}
 
-impl Module {
     /// The transaction of a batch; it takes no revision when nothing is new.
     async fn import(&self, channel: Uuid, messages: Vec<ImportedMessage>) -> Result<u64> {
         let tx = self.store.db.begin().await?;

@@ -9,6 +9,7 @@ mod reacting;
 mod reading;
 mod rules;
 mod search;
+mod served;
 mod store;
 mod view;
 mod write;
@@ -51,7 +52,8 @@ impl sarsen::Module for Module {
             .migrations(sarsen::migrations![
                 "migrations/0001_create.sql",
                 "migrations/0002_search.sqlite.sql",
-                "migrations/0002_search.postgres.sql"
+                "migrations/0002_search.postgres.sql",
+                "migrations/0003_activity.sql"
             ])
             .routes(http::routes);
     }

@@ -24,9 +24,13 @@ pub(super) struct Draft {
 impl Module {
     /// Posts a message; a nonce that its author has used before in this channel gives the message that it was used for.
     pub(super) async fn post(&self, author: Uuid, channel: Uuid, draft: Draft) -> Result<Message> {
-        rules::check_text(&draft.text)?;
-        draft.nonce.as_deref().map_or(Ok(()), rules::check_nonce)?;
+        check(&draft)?;
         check_may_post(&self.channels.visible(author, channel).await?)?;
+        self.post_checked(author, channel, draft).await
+    }
+
+    /// Posts what was checked, for an author who may.
+    pub(super) async fn post_checked(&self, author: Uuid, channel: Uuid, draft: Draft) -> Result<Message> {
         let mentions = self.mentioned(&draft.text).await?;
         let nonce = draft.nonce.clone();
         match self.insert(author, channel, draft, &mentions).await? {
@@ -126,6 +130,12 @@ impl Module {
         }
         Ok(message)
     }
+}
+
+/// Fails unless the text and the nonce are such as are kept.
+pub(super) fn check(draft: &Draft) -> Result<()> {
+    rules::check_text(&draft.text)?;
+    draft.nonce.as_deref().map_or(Ok(()), rules::check_nonce)
 }
 
 async fn count_reply(tx: &Tx, reply: &Stored, revision: i64) -> Result<()> {

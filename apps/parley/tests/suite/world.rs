@@ -2,7 +2,7 @@
 
 use crate::sink::Sink;
 use parley::Handles;
-use sarsen::jobs::Ran;
+use sarsen::jobs::{Jobs, Ran};
 use sarsen::telemetry::WaitKind;
 use sarsen::testing::{Client, Request, TestApp};
 use sarsen::{App, Clock};
@@ -21,26 +21,35 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Starts it on the database of the profile at hand.
+    /// Starts it on the database of the profile at hand. Webhooks may lead to this machine, where receivers listen; so does
+    /// the mail server.
     pub(crate) async fn start() -> World {
-        let handles = OnceLock::new();
+        Self::start_in(json!({})).await
+    }
+
+    /// Starts it with these keys in the sections of modules.
+    pub(crate) async fn start_in(sections: Value) -> World {
         let sink = Sink::open().await;
+        let mut all = json!({
+            "accounts": {"password_memory_kib": 64, "password_iterations": 1},
+            "notifications": {"smtp": sink.url(), "rate_per_domain": DOMAIN_RATE, "timeout": "2s"},
+            "webhooks": {"allow_private": true, "timeout": "500ms", "disable_after": 3},
+        });
+        for (name, keys) in sections.as_object().expect("sections") {
+            all[name] = keys.clone();
+        }
+        let handles = OnceLock::new();
         let app = TestApp::start(|mut config| {
-            let quick = json!({"config": {"password_memory_kib": 64, "password_iterations": 1}});
-            config.modules.insert("accounts".to_owned(), serde_json::from_value(quick).expect("a section"));
-            let mail = json!({"config": {"smtp": sink.url(), "rate_per_domain": DOMAIN_RATE, "timeout": "2s"}});
-            config.modules.insert("notifications".to_owned(), serde_json::from_value(mail).expect("a section"));
+            for (name, keys) in all.as_object().expect("sections") {
+                let section = serde_json::from_value(json!({"config": keys})).expect("a section");
+                config.modules.insert(name.clone(), section);
+            }
             let mut app = App::new("parley", "0.0.0", config);
             handles.set(parley::mount(&mut app)).expect("mounted once");
             app
         });
         let app = Arc::new(app.await);
         World { app, handles: handles.into_inner().expect("mounted"), sink }
-    }
-
-    /// Does what is due, and what comes of it.
-    pub(crate) async fn run_jobs(&self) -> Ran {
-        self.app.run_jobs().await
     }
 
     /// Whether something that closed lately waited for this.
@@ -65,6 +74,16 @@ impl World {
 
     pub(crate) fn clock(&self) -> &Clock {
         self.app.clock()
+    }
+
+    /// The jobs of the application.
+    pub(crate) fn jobs(&self) -> &Jobs {
+        self.app.running().jobs()
+    }
+
+    /// Does what is due.
+    pub(crate) async fn run_jobs(&self) -> Ran {
+        self.app.run_jobs().await
     }
 
     /// Somebody who is not signed in.
@@ -143,6 +162,18 @@ impl Person {
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.send(path, self.client.delete(path)).await
+    }
+
+    /// A request with a body and headers of its own, and nothing that a browser adds.
+    pub(crate) async fn send_raw(&self, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+        let request = self.client.post(path).without_header("sec-fetch-site").body(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        self.send(path, request).await
+    }
+
+    /// The body of an answer as text.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        self.client.get(path).await.expect_status(200).text()
     }
 
     /// The items of a list.

@@ -143,7 +143,7 @@ fn state(text: &str) -> Result<State, String> {
 
 impl Form {
     /// Prints the things as lines of JSON, or as what `text` makes of them.
-    fn print<T: Serialize>(self, things: &[T], text: impl FnOnce(&[T]) -> String) -> Result<()> {
+    pub(super) fn print<T: Serialize>(self, things: &[T], text: impl FnOnce(&[T]) -> String) -> Result<()> {
         if !self.json {
             print(&text(things));
             return Ok(());

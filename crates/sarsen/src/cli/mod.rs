@@ -24,6 +24,7 @@
 //! ```
 
 mod doctor;
+mod events;
 mod jobs;
 mod line;
 mod show;
@@ -154,6 +155,7 @@ async fn carry_out<P: Program>(verb: Verb<P::Commands>, path: String, app: App, 
         Verb::Modules { graph: true } => print(&app.mermaid()),
         Verb::Modules { graph: false } => print(&show::modules(&app)),
         Verb::Jobs(verb) => jobs::run(&app, verb).await?,
+        Verb::Events(verb) => events::run(&app, verb).await?,
         Verb::Own(command) => own::<P>(command, &path, app, &handles).await?,
         // Both were done before the application was put together.
         Verb::Config | Verb::Doctor { .. } => {}

@@ -14,6 +14,7 @@ use super::row::{FromRow, Row};
 use super::{Db, Tx};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::lifecycle;
 use std::borrow::Cow;
 use std::time::Duration;
 use uuid::Uuid;
@@ -148,6 +149,7 @@ impl Log {
                 positions
             }
         };
+        lifecycle::fault("log.appended");
         tx.wake(LOG_CHANNEL);
         Ok(positions)
     }

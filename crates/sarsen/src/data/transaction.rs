@@ -4,6 +4,7 @@ use super::query::{Answer, Call, Query, Target};
 use super::row::Rows;
 use super::{Db, Transaction};
 use crate::error::{Error, Result};
+use crate::lifecycle;
 use crate::telemetry;
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -90,6 +91,7 @@ impl Tx {
         match self.check() {
             Ok(()) => {
                 self.open.into_inner().commit().await?;
+                lifecycle::fault("data.committed");
                 let wakes = self.wakes.into_inner().unwrap_or_else(PoisonError::into_inner);
                 wakes.into_iter().for_each(|channel| self.db.wake(channel));
                 Ok(())

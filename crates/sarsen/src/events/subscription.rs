@@ -6,6 +6,7 @@ use crate::data::Tx;
 use crate::error::{Error, Result};
 use crate::jobs::registry::Handler;
 use crate::jobs::{KindInfo, Policy, Queue, Run};
+use crate::lifecycle;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -47,6 +48,12 @@ impl Subscription {
     #[must_use]
     pub const fn attempts(self, attempts: u32) -> Self {
         Self { policy: self.policy.attempts(attempts), ..self }
+    }
+
+    /// How many processes may die while a delivery runs before it becomes a dead letter.
+    #[must_use]
+    pub const fn crashes(self, crashes: u32) -> Self {
+        Self { policy: self.policy.crashes(crashes), ..self }
     }
 
     /// How long one delivery may take.
@@ -139,7 +146,14 @@ where
     Done: Future<Output = Result<()>> + Send + 'static,
 {
     Arc::new(move |_, arguments, run| match read::<E>(&arguments) {
-        Ok((event, recorded)) => Box::pin(work(event, Delivery { recorded: Arc::new(recorded), subscriber, run })),
+        Ok((event, recorded)) => {
+            let done = work(event, Delivery { recorded: Arc::new(recorded), subscriber, run });
+            Box::pin(async move {
+                let done = done.await;
+                lifecycle::fault("events.delivered");
+                done
+            })
+        }
         Err(error) => Box::pin(std::future::ready(Err(error))),
     })
 }

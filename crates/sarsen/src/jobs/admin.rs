@@ -32,6 +32,17 @@ const MOST_LISTED: usize = 1_000;
 pub struct Admin(Jobs);
 
 impl Jobs {
+    /// Where a job stands, live or ended; nothing when nothing is kept of it.
+    pub async fn progress_of(&self, id: Uuid) -> Result<Option<JobState>> {
+        self.store().find(id).await
+    }
+
+    /// Stops a job: one that waits is cancelled at once, one that runs is told to stop by its worker's next beat. False
+    /// when it has ended already, or is not known.
+    pub async fn cancel(&self, id: Uuid) -> Result<bool> {
+        self.store().cancel(id).await
+    }
+
     /// What an operator does with jobs.
     pub fn admin(&self) -> Admin {
         Admin(self.clone())
@@ -337,10 +348,14 @@ impl Admin {
     }
 
     async fn pause_or_resume(&self, name: &str, paused: bool) -> Result<()> {
-        match self.store().pause_schedule(name, paused).await? {
-            true => Ok(()),
-            false => Err(self.no_schedule(name)),
+        if self.store().pause_schedule(name, paused).await? {
+            return Ok(());
         }
+        // No scheduler has seen it yet.
+        let scheduled = self.0.registry().schedules().iter().find(|one| one.name() == name);
+        let scheduled = scheduled.ok_or_else(|| self.no_schedule(name))?;
+        self.store().put_schedule(&scheduled.row(self.store().now())).await?;
+        self.store().pause_schedule(name, paused).await.map(drop)
     }
 
     fn no_schedule(&self, name: &str) -> Error {

@@ -107,9 +107,9 @@ impl Schedule {
         }
     }
 
-    fn timing(&self) -> Result<Timing> {
+    fn timing(&self, zone: &str) -> Result<Timing> {
         match self.when {
-            When::Cron(expression) => Timing::cron(expression, self.zone),
+            When::Cron(expression) => Timing::cron(expression, zone),
             When::Every(every) if every >= LEAST_EVERY => Ok(Timing::Every(every)),
             When::Every(every) => Err(Error::invalid(format!("every {every:?} is more often than every second"))
                 .hint("let the job itself repeat what is wanted so often")),
@@ -127,6 +127,8 @@ pub(crate) struct Declared {
     module: &'static str,
     kind: &'static str,
     make: Make,
+    /// The zone that the configuration names, in place of the schedule's own.
+    zone: Option<String>,
 }
 
 impl Declared {
@@ -137,14 +139,23 @@ impl Declared {
         make: impl Fn(Firing) -> J + Send + Sync + 'static,
     ) -> Self {
         let make: Make = Arc::new(move |jobs, on, firing| jobs.make(on, &make(firing), &Options::new()));
-        Self { schedule, module, kind: J::KIND, make }
+        Self { schedule, module, kind: J::KIND, make, zone: None }
+    }
+
+    /// The same by another clock on the wall.
+    pub(crate) fn in_zone(self, zone: String) -> Self {
+        Self { zone: Some(zone), ..self }
+    }
+
+    fn zone(&self) -> &str {
+        self.zone.as_deref().unwrap_or(self.schedule.zone)
     }
 
     /// The schedule ready to fire; an error when it says something impossible.
     pub(crate) fn scheduled(self) -> Result<Scheduled> {
         let name = self.schedule.name;
         check_name("schedule", name, 100)?;
-        let timing = self.schedule.timing().map_err(|error| error.context(format!("schedule `{name}`")))?;
+        let timing = self.schedule.timing(self.zone()).map_err(|error| error.context(format!("schedule `{name}`")))?;
         Ok(Scheduled { declared: self, timing })
     }
 }
@@ -210,7 +221,7 @@ impl Scheduled {
             name: self.name().to_owned(),
             kind: self.kind().to_owned(),
             cron: self.declared.schedule.expression(),
-            zone: self.declared.schedule.zone.to_owned(),
+            zone: self.declared.zone().to_owned(),
             next_at: self.after(now).as_micros(),
             last_at: None,
             paused: 0,
@@ -220,6 +231,11 @@ impl Scheduled {
     /// When it is due first after `now`.
     pub(crate) fn after(&self, now: Timestamp) -> Timestamp {
         self.timing.after(now).unwrap_or(NEVER)
+    }
+
+    /// Whether it is due later than it should be: a clock was set back, by more than clocks of processes differ.
+    pub(crate) fn is_ahead(&self, due: Timestamp, now: Timestamp) -> bool {
+        due > self.after(now + LATE)
     }
 
     /// What to fire at `now`, where `due` is the first time that has not been fired.
@@ -300,6 +316,17 @@ mod tests {
         let every = scheduled(Schedule::every("t", Duration::from_secs(3600)).missed(Missed::Skip)).expect("is right");
         let plan = every.plan(at("2026-01-01T00:15:00Z"), at("2026-01-01T09:30:00Z"));
         assert_eq!(plan, Plan { fire: vec![], next: at("2026-01-01T10:15:00Z") });
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_told_from_clocks_that_differ() {
+        let nightly = scheduled(Schedule::cron("t", "0 3 * * *")).expect("is right");
+        let (due, now) = (at("2026-01-02T03:00:00Z"), at("2026-01-01T02:59:58Z"));
+        assert!(!nightly.is_ahead(due, now), "another process has fired a moment ago");
+        assert!(nightly.is_ahead(due, now - Duration::from_secs(3600)));
+        let every = scheduled(Schedule::every("t", Duration::from_secs(10))).expect("is right");
+        assert!(!every.is_ahead(now + Duration::from_secs(15), now));
+        assert!(every.is_ahead(now + Duration::from_secs(80), now));
     }
 
     #[test]

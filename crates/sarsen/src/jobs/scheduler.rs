@@ -119,7 +119,7 @@ impl Scheduler {
 
     /// Says once that the clock was set back: the times that come again were fired already.
     fn note_ahead(&self, scheduled: &Scheduled, due: Timestamp, now: Timestamp) {
-        let is_ahead = due > scheduled.after(now);
+        let is_ahead = scheduled.is_ahead(due, now);
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_ahead {
             ahead.remove(scheduled.name());

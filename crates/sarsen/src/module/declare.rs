@@ -29,10 +29,13 @@ type QueueOf = Box<dyn Fn(&Config) -> Queue + Send>;
 /// How a projection is built, once its module is up.
 pub(super) type BuildView<M> = Box<dyn FnOnce(Arc<M>) -> ProjectionHandler + Send>;
 
+/// The zone that the section of a module names.
+type ZoneOf<M> = fn(&<M as Module>::Config) -> &str;
+
 /// What a module declares of itself; see [`Module::declare`].
 ///
 /// These are names and functions only: checking and drawing an application needs no database.
-pub struct Declare<M> {
+pub struct Declare<M: Module> {
     pub(super) tables: Vec<&'static str>,
     pub(super) migrations: MigrationFiles,
     pub(super) routes: Option<fn(Arc<M>) -> Routes>,
@@ -42,7 +45,7 @@ pub struct Declare<M> {
     pub(super) queues: Vec<QueueOf>,
     pub(super) subscriptions: Vec<Subscribed>,
     pub(super) projections: Vec<(Projection, BuildView<M>)>,
-    pub(super) schedules: Vec<Declared>,
+    pub(super) schedules: Vec<(Declared, Option<ZoneOf<M>>)>,
 }
 
 impl<M: Module> Declare<M> {
@@ -186,8 +189,29 @@ impl<M: Module> Declare<M> {
         schedule: Schedule,
         make: impl Fn(Firing) -> J + Send + Sync + 'static,
     ) -> &mut Self {
-        self.schedules.push(Declared::new(schedule, M::NAME, make));
+        self.schedules.push((Declared::new(schedule, M::NAME, make), None));
         self
+    }
+
+    /// Like [`Declare::schedule`], by the clock on the wall of a zone that the module's section names:
+    /// `declare.schedule_in(|config| &config.zone, monday, WeeklyReport::due)`.
+    pub fn schedule_in<J: Job>(
+        &mut self,
+        zone: fn(&M::Config) -> &str,
+        schedule: Schedule,
+        make: impl Fn(Firing) -> J + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.schedules.push((Declared::new(schedule, M::NAME, make), Some(zone)));
+        self
+    }
+
+    /// The schedules, each in its zone, where the section of the module is `config`.
+    pub(super) fn schedules_of(&self, config: &M::Config) -> Vec<Declared> {
+        let placed = |(declared, zone): &(Declared, Option<ZoneOf<M>>)| match zone {
+            Some(zone) => declared.clone().in_zone(zone(config).to_owned()),
+            None => declared.clone(),
+        };
+        self.schedules.iter().map(placed).collect()
     }
 
     /// Says who a bearer token stands for, or that it is none of this module's; modules are asked in the order they start.
@@ -201,7 +225,7 @@ impl<M: Module> Declare<M> {
     }
 }
 
-impl<M> fmt::Debug for Declare<M> {
+impl<M: Module> fmt::Debug for Declare<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Declare").field("tables", &self.tables).finish_non_exhaustive()
     }

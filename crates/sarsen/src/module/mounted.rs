@@ -67,6 +67,8 @@ pub(crate) struct Mounted {
 
 impl Mounted {
     /// The module and the handle on it, which answers once the module has started.
+    ///
+    /// What is wrong with its section is found by `check_config`; until then it counts as not given.
     pub(crate) fn new<M: Module>(deps: M::Deps, config: &Config) -> (Self, M::Api) {
         let handle = M::Api::unbound();
         let declared = Declare::<M>::of_module();
@@ -83,7 +85,8 @@ impl Mounted {
             projections: declared.projections.iter().map(|(projection, _)| projection.clone()).collect(),
         };
         let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
-        let (bound, schedules) = (handle.clone(), declared.schedules.clone());
+        let schedules = declared.schedules_of(&config_of::<M>(config).unwrap_or_default());
+        let bound = handle.clone();
         let init: Starter = Box::new(move |around| Box::pin(init::<M>(deps, declared, bound, around)));
         let (check_config, show_config) = (check_config::<M>, show_config::<M>);
         (Self { info, migrations, schedules, check_config, show_config, init }, handle)
@@ -124,7 +127,8 @@ fn show_config<M: Module>(config: &Config) -> Result<toml::Table> {
 async fn init<M: Module>(deps: M::Deps, declared: Declare<M>, handle: M::Api, around: Surroundings) -> Result<Live> {
     let config = config_of::<M>(&around.config)?;
     let Surroundings { db, jobs, events, clock, lifecycle, .. } = around;
-    let (db, public_url) = (db.for_module(M::NAME), around.config.http.address());
+    let public_url = around.config.http.address();
+    let db = db.for_module(M::NAME);
     let module = Arc::new(M::init(Init { deps, config, db, jobs, events, clock, public_url, lifecycle }).await?);
     handle.slot().bind(<M::Api as ServedBy<M>>::erase(module.clone()));
     Ok(Live::new(module, declared))

@@ -7,6 +7,7 @@
 mod enqueue;
 mod failing;
 mod limits;
+mod mending;
 mod order;
 mod payloads;
 mod poison;
@@ -93,6 +94,13 @@ features! {
         a_job_that_fills_the_memory_becomes_a_dead_letter, a_kind_may_allow_fewer_deaths;
     "Jobs that cannot be done" in poison: whatever_is_wrong_with_a_job_the_rest_keeps_moving,
         an_unknown_kind_is_tried_again_for_a_newer_build;
+    "Cancellation of what waits and of what runs" in mending: what_waits_is_cancelled_at_once, what_runs_is_told_to_stop,
+        a_cancelled_job_is_not_begun_again_when_its_process_dies, what_waits_for_a_cancelled_job_is_cancelled_too;
+    "Pause and resume" in mending: a_paused_queue_stands_still;
+    "Dead letters: inspect, edit, replay, discard" in mending: a_dead_letter_is_looked_at_mended_and_tried_again,
+        a_dead_letter_is_given_up, many_dead_letters_are_tried_again_at_once,
+        what_belongs_to_a_dead_letter_goes_on_when_it_is_tried_again, a_mended_job_stays_encrypted_and_in_its_place;
+    "Notice when nothing moves" in mending: it_is_said_when_nothing_moves;
 }
 
 #[test]

@@ -363,19 +363,10 @@ impl Theatre {
         self.jobs().enqueue_with(self.db(), Task::<K>::new(name, does), options).await.unwrap()
     }
 
-    /// What the tables say of a job.
+    /// What is known of a job.
     pub(crate) async fn known(&self, id: Uuid) -> Known {
-        let sql = "SELECT state, attempt, run_at FROM sarsen_jobs WHERE id = ? \
-                   UNION ALL SELECT outcome + 5, attempt, run_at FROM sarsen_job_history WHERE id = ?";
-        let (state, attempt, run_at): (i64, u32, i64) = self.db().query(sql).bind(id).bind(id).one().await.unwrap();
-        let sql = "SELECT message FROM sarsen_job_errors WHERE job = ? ORDER BY attempt DESC LIMIT 1";
-        let error: Option<(String,)> = self.db().query(sql).bind(id).optional().await.unwrap();
-        Known {
-            state: State::ALL[usize::try_from(state).unwrap()],
-            attempt,
-            error: error.map(|(error,)| error).unwrap_or_default(),
-            run_at: Timestamp::from_micros(run_at),
-        }
+        let job = self.jobs().progress_of(id).await.unwrap().unwrap();
+        Known { state: job.state, attempt: job.attempt, error: job.error.unwrap_or_default(), run_at: job.run_at }
     }
 
     pub(crate) async fn state(&self, id: Uuid) -> State {

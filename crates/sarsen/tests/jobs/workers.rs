@@ -130,7 +130,7 @@ pub(crate) async fn a_process_that_was_held_to_be_dead_begins_anew() {
     theatre.until_done().await;
     let known = theatre.known(id).await;
     assert_eq!((known.state, known.attempt), (State::Completed, 2));
-    assert_eq!(theatre.count("SELECT COUNT(*) FROM sarsen_workers").await, 1);
+    theatre.until("SELECT COUNT(*) FROM sarsen_workers", 1).await;
     worker.stop().await;
 }
 

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::data::{Db, MigrationState};
 use crate::error::Result;
 use crate::http;
+use crate::jobs::store::LOOK;
 use crate::jobs::{self, Jobs};
 use std::collections::BTreeSet;
 
@@ -45,11 +46,12 @@ async fn dead(program: &str, jobs: &Jobs) -> Result<Option<Finding>> {
         return Ok(None);
     }
     let all: i64 = kinds.iter().map(|(_, count)| count).sum();
+    let least = if all >= LOOK { "at least " } else { "" };
     let mut shown: Vec<String> = kinds.iter().take(5).map(|(kind, count)| format!("{count} {kind}")).collect();
     if kinds.len() > shown.len() {
         shown.push("others".into());
     }
-    let text = format!("{all} dead letters: {}", shown.join(", "));
+    let text = format!("{least}{all} dead letters: {}", shown.join(", "));
     let hint =
         format!("`{program} jobs list --state discarded` shows them, `jobs show ID` says why; then `jobs retry`");
     Ok(Some(Finding::new(Level::Warn, CHECK, text).hint(hint)))
@@ -88,12 +90,7 @@ async fn schedules(app: &App, jobs: &Jobs) -> Result<Vec<Finding>> {
             let text = format!("schedule `{}` was due at {due}, and nobody has fired it", state.name);
             let hint = "start a process with the role `scheduler` (process.roles)";
             findings.push(Finding::new(Level::Fail, CHECK, text).hint(hint));
-        } else if jobs
-            .registry()
-            .schedules()
-            .iter()
-            .any(|one| one.name() == state.name && due > one.after(now).max(now))
-        {
+        } else if jobs.registry().schedules().iter().any(|one| one.name() == state.name && one.is_ahead(due, now)) {
             let text =
                 format!("schedule `{}` fires next at {due}, later than it should: a clock was set back", state.name);
             let hint = format!(

@@ -11,14 +11,14 @@ use uuid::Uuid;
 
 /// What is counted for all queues at once: few of them, or nothing knows them by queue. The state of each is its number.
 const GROUPED: [&str; 4] = [
-    "SELECT queue, state, COUNT(*) FROM (SELECT queue, state FROM sarsen_jobs WHERE state = 3 AND queue > '' LIMIT ?) AS some \
+    "SELECT queue, state, COUNT(*) FROM (SELECT queue, state FROM sarsen_jobs WHERE state = 3 AND queue > '' LIMIT ?) AS part \
      GROUP BY queue, state",
     "SELECT queue, state, COUNT(*) FROM (SELECT queue, state FROM sarsen_jobs WHERE state IN (1, 2) ORDER BY run_at LIMIT ?) \
-     AS some GROUP BY queue, state",
+     AS part GROUP BY queue, state",
     "SELECT queue, state, COUNT(*) FROM (SELECT queue, state FROM sarsen_jobs WHERE state = 4 AND after_job IS NOT NULL \
-     LIMIT ?) AS some GROUP BY queue, state",
+     LIMIT ?) AS part GROUP BY queue, state",
     "SELECT queue, state, COUNT(*) FROM (SELECT queue, outcome + 5 AS state FROM sarsen_job_history WHERE outcome = 2 \
-     ORDER BY finished_at DESC LIMIT ?) AS some GROUP BY queue, state",
+     ORDER BY finished_at DESC LIMIT ?) AS part GROUP BY queue, state",
 ];
 
 /// One more than is counted, so that it is known whether there are more.
@@ -73,7 +73,7 @@ impl Store {
     }
 
     async fn available(&self, queue: &str) -> Result<i64> {
-        let sql = "SELECT COUNT(*) FROM (SELECT id FROM sarsen_jobs WHERE state = 0 AND queue = ? LIMIT ?) AS some";
+        let sql = "SELECT COUNT(*) FROM (SELECT id FROM sarsen_jobs WHERE state = 0 AND queue = ? LIMIT ?) AS part";
         self.db.query(sql).bind(queue).bind(BEYOND).scalar().await
     }
 
@@ -119,7 +119,7 @@ impl Store {
     /// Dead letters by kind, most first: of the last 100,000.
     pub(crate) async fn dead_kinds(&self) -> Result<Vec<(String, i64)>> {
         let sql = "SELECT kind, COUNT(*) AS dead FROM (SELECT kind FROM sarsen_job_history WHERE outcome = 2 \
-                   ORDER BY finished_at DESC LIMIT ?) AS some GROUP BY kind ORDER BY dead DESC, kind LIMIT 100";
+                   ORDER BY finished_at DESC LIMIT ?) AS part GROUP BY kind ORDER BY dead DESC, kind LIMIT 100";
         self.db.query(sql).bind(LOOK).all().await
     }
 }

@@ -6,6 +6,7 @@ use crate::data::{IntoValue, On, Tx, Value};
 use crate::error::{Error, Result};
 use crate::jobs::job::Unique;
 use crate::jobs::state::{AVAILABLE, ENDED, Enqueued, SCHEDULED, State, WAITING};
+use crate::lifecycle;
 use uuid::Uuid;
 
 /// What a job waits for.
@@ -105,6 +106,7 @@ impl Store {
         } else {
             on.own(INSERT).execute_many(rows).await?;
         }
+        lifecycle::fault("jobs.inserted");
         channels.wake(on);
         Ok(all)
     }
@@ -156,6 +158,7 @@ async fn insert_dependent(tx: &Tx, jobs: Vec<NewJob>, now: Timestamp) -> Result<
         rows.push(job.row(now, Place { state, seq })?);
     }
     tx.own(INSERT).execute_many(rows).await?;
+    lifecycle::fault("jobs.inserted");
     channels.wake(On::Tx(tx));
     Ok(all)
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// Most entries of an index that one look reads.
-pub(super) const LOOK: i64 = 100_000;
+pub(crate) const LOOK: i64 = 100_000;
 
 /// A job as a list shows it.
 #[derive(Debug, crate::FromRow)]

@@ -184,7 +184,7 @@ async fn revive(tx: &Tx, ids: &[Uuid]) -> Result<()> {
                   max_attempts, crashes, lease, enqueued_at, flags, batch, trace, args) SELECT id, queue, kind, version, 0, \
                   priority, CAST(? AS BIGINT), seq, job_key, 0, max_attempts, 0, CAST(? AS BIGINT), enqueued_at, \
                   flags & CAST(? AS BIGINT), batch, trace, args FROM sarsen_job_history WHERE id IN (?) AND outcome = 2";
-    let kept = !(flag::CANCELLED | flag::UNIQUE | flag::UNIQUE_WAITING);
+    let kept = !(flag::CANCELLED | flag::UNIQUE | flag::UNIQUE_WAITING | flag::BEGUN);
     tx.own(insert).bind(now).bind(now).bind(kept).bind_list(ids.iter().copied()).execute().await?;
     // The errors of the attempts until now make room for those of the attempts to come.
     let errors = "UPDATE sarsen_job_errors SET attempt = attempt - ? WHERE job IN (?) AND attempt >= 0";

@@ -13,7 +13,7 @@ mod upkeep;
 pub(crate) use claim::{Exchange, Exchanged, Head};
 pub(crate) use insert::{After, NewJob};
 pub(crate) use keys::NO_KEY;
-pub(crate) use look::Detail;
+pub(crate) use look::{Detail, LOOK};
 pub(crate) use schedules::ScheduleRow;
 pub(crate) use settle::{Ending, Failure};
 pub(crate) use upkeep::{Beat, Held, WorkerRow, is_last_chance};

@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::data::{On, Tx};
 use crate::error::{Error, Result};
 use crate::jobs::state::State;
+use crate::lifecycle;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -62,6 +63,9 @@ impl Store {
         on.within(async |tx| {
             let ids: Vec<Uuid> = held(tx, worker, jobs).await?.into_iter().map(|(id, _)| id).collect();
             end(tx, &ids, State::Completed).await?;
+            if !ids.is_empty() {
+                lifecycle::fault("jobs.completing");
+            }
             Ok(ids)
         })
         .await
@@ -197,6 +201,9 @@ async fn release(tx: &Tx, before: &[Uuid]) -> Result<()> {
                WHERE state = 4 AND after_job IN (?) RETURNING queue";
     let now = tx.clock().now().as_micros();
     let released: Vec<(String,)> = tx.own(sql).bind(now).bind_list(before.iter().copied()).all().await?;
+    if !released.is_empty() {
+        lifecycle::fault("jobs.released");
+    }
     released.iter().for_each(|(queue,)| wake(tx, queue));
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::data::{On, Tx};
 use crate::error::Result;
 use crate::jobs::state::State;
+use crate::lifecycle;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -119,6 +120,9 @@ impl Store {
                 break;
             }
         }
+        if died {
+            lifecycle::fault("jobs.rescued");
+        }
         self.db.query("DELETE FROM sarsen_workers WHERE id = ?").bind(worker).execute().await?;
         Ok(rescued)
     }
@@ -136,11 +140,13 @@ impl Store {
         Ok(())
     }
 
-    /// Rescues jobs whose process is not even written down any more.
-    pub(crate) async fn rescue_orphans(&self) -> Result<Rescued> {
-        let sql = "SELECT DISTINCT worker FROM sarsen_jobs WHERE state = 3 AND worker NOT IN (SELECT id FROM sarsen_workers) LIMIT 100";
+    /// Rescues jobs whose process is not even written down any more. `me` learns of that with its next beat, and leaves its
+    /// own to its next name.
+    pub(crate) async fn rescue_orphans(&self, me: Uuid) -> Result<Rescued> {
+        let sql = "SELECT DISTINCT worker FROM sarsen_jobs WHERE state = 3 AND worker <> ? \
+                   AND worker NOT IN (SELECT id FROM sarsen_workers) LIMIT 100";
         let mut rescued = Rescued::default();
-        for (worker,) in self.db.query(sql).all::<(Uuid,)>().await? {
+        for (worker,) in self.db.query(sql).bind(me).all::<(Uuid,)>().await? {
             let done = self.rescue(worker, true).await?;
             rescued.again += done.again;
             rescued.discarded += done.discarded;
@@ -164,6 +170,9 @@ impl Store {
                        UPDATE sarsen_jobs SET state = 0 FROM due WHERE id = due_id RETURNING queue";
             let promoted: Vec<(String,)> = self.db.query(sql).bind(now.as_micros()).bind(BATCH).all().await?;
             let some = promoted.len();
+            if some > 0 {
+                lifecycle::fault("jobs.promoted");
+            }
             for (queue,) in promoted {
                 if !queues.contains(&queue) {
                     queues.push(queue);
@@ -242,6 +251,9 @@ impl Store {
             } else {
                 rescued.discarded += 1;
             }
+        }
+        if rescued != Rescued::default() {
+            lifecycle::fault("jobs.rescuing");
         }
         Ok(rescued)
     }

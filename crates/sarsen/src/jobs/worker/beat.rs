@@ -3,7 +3,7 @@
 
 use super::{Shared, host, lock};
 use crate::clock::{self, Timestamp};
-use crate::config::DatabaseSection;
+use crate::config::{DatabaseSection, JobsSection};
 use crate::data::Db;
 use crate::error::Result;
 use crate::jobs::store::{Beat, Held, Store, WorkerRow, flag};
@@ -75,12 +75,12 @@ async fn beat(shared: &Shared, store: &Store, row: &mut WorkerRow, others: &mut 
     *lock(&shared.last_beat) = clock::monotonic();
     *lock(&shared.paused) = beat.paused.iter().cloned().collect();
     heed(shared, store, row.id, &beat).await?;
-    for dead in others.dead(&beat, row, shared.jobs.0.section.dead_after.0) {
+    for dead in others.dead(&beat, row, &shared.jobs.0.section) {
         let rescued = store.rescue(dead, true).await?;
         let (again, discarded) = (rescued.again, rescued.discarded);
         tracing::warn!(worker = %dead, again, discarded, "a worker died; its jobs are given to others");
     }
-    let rescued = store.rescue_orphans().await?;
+    let rescued = store.rescue_orphans(row.id).await?;
     if rescued.again + rescued.discarded > 0 {
         tracing::warn!(again = rescued.again, discarded = rescued.discarded, "jobs of a worker that nobody knows");
     }
@@ -94,11 +94,12 @@ async fn begin_again(shared: &Shared, store: &Store, row: &mut WorkerRow) -> Res
         return Ok(());
     }
     row.id = store.db.clock().id();
+    // Known first: what is taken under a name that nobody knows is given to others.
+    store.register(row).await?;
     *lock(&shared.id) = row.id;
     let lost: Vec<_> = lock(&shared.at_work).drain().map(|(_, job)| job.cancelled).collect();
     tracing::error!(jobs = lost.len(), "this worker was held to be dead, and begins anew without its jobs");
     lost.iter().for_each(|cancelled| cancelled.cancel());
-    store.register(row).await?;
     *lock(&shared.last_beat) = clock::monotonic();
     Ok(())
 }
@@ -128,14 +129,23 @@ async fn heed(shared: &Shared, store: &Store, worker: Uuid, beat: &Beat) -> Resu
 
 /// When the beats of the other processes were last seen to rise: by the clock of this process, which nobody sets.
 #[derive(Default)]
-struct Others(HashMap<Uuid, (i64, Instant)>);
+struct Others {
+    seen: HashMap<Uuid, (i64, Instant)>,
+    looked: Option<Instant>,
+}
 
 impl Others {
-    fn dead(&mut self, beat: &Beat, me: &WorkerRow, after: Duration) -> Vec<Uuid> {
-        let now = clock::monotonic();
+    fn dead(&mut self, beat: &Beat, me: &WorkerRow, section: &JobsSection) -> Vec<Uuid> {
+        let (now, after) = (clock::monotonic(), section.dead_after.0);
+        let often = (after / 2).max(section.beat.0 * 2);
+        if self.looked.replace(now).is_none_or(|looked| now - looked > often) {
+            // While this process could not look (the database was away, or it was stopped itself) the others may have had the
+            // same trouble: their silence counts from now on.
+            self.seen.clear();
+        }
         let mut dead = Vec::new();
         for (id, host, pid, beats) in beat.workers.iter().filter(|(id, ..)| *id != me.id) {
-            let seen = self.0.entry(*id).or_insert((*beats, now));
+            let seen = self.seen.entry(*id).or_insert((*beats, now));
             if seen.0 != *beats {
                 *seen = (*beats, now);
             }
@@ -144,7 +154,7 @@ impl Others {
                 dead.push(*id);
             }
         }
-        self.0.retain(|id, _| beat.workers.iter().any(|(worker, ..)| worker == id));
+        self.seen.retain(|id, _| beat.workers.iter().any(|(worker, ..)| worker == id));
         dead
     }
 }

@@ -57,6 +57,7 @@ pub(super) async fn execute(shared: &Arc<Shared>, mut job: Claimed) -> Finished 
         Ok(work) => operation.scope(bounded(shared, work, &policy, &cancelled)).await,
         Err(error) => Err(Stopped::Failed(error)),
     };
+    lifecycle::fault("jobs.ran");
     let end = match work {
         Ok(()) if run.is_completed() => End::Settled,
         Ok(()) => End::Completed,

@@ -226,10 +226,16 @@ impl Loop {
     /// Settles what has ended and takes more. After an error what has ended stays, for the next time.
     async fn exchange(&mut self, want: usize) {
         let (started, ended) = (clock::monotonic(), self.ended.len());
+        if ended > 0 {
+            lifecycle::fault("jobs.settling");
+        }
         let done = self.try_exchange(want).await;
         self.last_settled = clock::monotonic();
         match done {
             Ok(taken) => {
+                if ended > 0 {
+                    lifecycle::fault("jobs.settled");
+                }
                 self.failures = 0;
                 self.trip_time = mean(self.trip_time, self.last_settled - started);
                 self.took(taken, want);
@@ -286,6 +292,9 @@ impl Loop {
             // Behind the head there is nothing; perhaps before it.
             self.from_head_at = clock::monotonic() - FROM_HEAD;
             taken.again_in = Some(Duration::ZERO);
+        }
+        if !taken.claimed.is_empty() {
+            lifecycle::fault("jobs.claimed");
         }
         self.shared.free_unique(&taken.claimed).await;
         Ok(taken)
