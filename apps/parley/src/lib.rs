@@ -1,13 +1,16 @@
 //! Parley: team messaging, built on Sarsen as modules: accounts, channels and messages, and what is around them.
 
 pub mod accounts;
+pub mod audit;
 pub mod channels;
 pub mod client;
 mod failure;
 pub mod import;
 pub mod messages;
+pub mod notifications;
 pub mod reports;
 pub mod seed;
+pub mod statistics;
 mod text;
 pub mod webhooks;
 
@@ -32,9 +35,19 @@ pub fn mount(app: &mut App) -> Handles {
     let channels = app.mount::<channels::Module>(channels::Deps { accounts: accounts.clone() });
     let deps = messages::Deps { accounts: accounts.clone(), channels: channels.clone() };
     let messages = app.mount::<messages::Module>(deps);
+    let handles = Handles { accounts, channels, messages };
+    mount_listeners(app, &handles);
+    handles
+}
+
+/// Mounts the modules that nobody calls: they live on the events and the numbers of the others.
+fn mount_listeners(app: &mut App, handles: &Handles) {
+    let Handles { accounts, channels, messages } = handles.clone();
+    app.mount::<audit::Module>(audit::Deps { accounts: accounts.clone(), channels: channels.clone() });
+    app.mount::<statistics::Module>(statistics::Deps { accounts: accounts.clone(), channels: channels.clone() });
     let deps = webhooks::Deps { accounts: accounts.clone(), channels: channels.clone(), messages: messages.clone() };
     app.mount::<webhooks::Module>(deps);
     let deps = reports::Deps { accounts: accounts.clone(), channels: channels.clone(), messages: messages.clone() };
     app.mount::<reports::Module>(deps);
-    Handles { accounts, channels, messages }
+    app.mount::<notifications::Module>(notifications::Deps { accounts, channels, messages });
 }

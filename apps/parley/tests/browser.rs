@@ -34,6 +34,8 @@ mod pictures;
 mod process;
 #[path = "browser/reports.rs"]
 mod reports;
+#[path = "browser/unread.rs"]
+mod unread;
 #[path = "browser/world.rs"]
 mod world;
 
@@ -61,6 +63,7 @@ stories! {
     history::seven_hundred_messages_scroll_back_in_order;
     messages::a_message_is_posted_edited_answered_and_found;
     phone::everything_fits_a_phone;
+    unread::what_others_say_is_counted_until_it_is_seen;
     pictures::the_made_up_workspace_is_worth_a_picture;
     reports::a_report_is_asked_for_read_and_taken_along;
     reports::a_channel_has_webhooks;

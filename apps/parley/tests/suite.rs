@@ -2,6 +2,8 @@
 
 #[path = "suite/accounts.rs"]
 mod accounts;
+#[path = "suite/audit.rs"]
+mod audit;
 #[path = "suite/channels.rs"]
 mod channels;
 #[path = "suite/document.rs"]
@@ -12,10 +14,18 @@ mod hooks;
 mod lists;
 #[path = "suite/messages.rs"]
 mod messages;
+#[path = "suite/notifications.rs"]
+mod notifications;
 #[path = "suite/receiver.rs"]
 mod receiver;
 #[path = "suite/reports.rs"]
 mod reports;
+#[path = "suite/sink.rs"]
+mod sink;
+#[path = "suite/statistics.rs"]
+mod statistics;
+#[path = "suite/unread.rs"]
+mod unread;
 #[path = "suite/webhooks.rs"]
 mod webhooks;
 #[path = "suite/world.rs"]
@@ -58,6 +68,7 @@ behaviours! {
     accounts::a_new_password_ends_the_other_sessions(world);
     accounts::sessions_are_listed_and_ended_by_their_owner_only(world);
     accounts::tokens_act_for_their_user_until_they_are_deleted(world);
+    accounts::an_address_is_for_its_owner_only(world);
     accounts::people_are_found_by_a_part_of_a_name(world);
     accounts::of_two_changes_at_once_none_is_lost(world);
     accounts::imported_people_take_nobodys_name_and_cannot_sign_in(world);
@@ -85,6 +96,25 @@ behaviours! {
     lists::search_knows_the_same_words_on_every_database(world);
     lists::search_results_come_by_pages(world);
     lists::lists_take_as_many_queries_for_3_items_as_for_60(few, many);
+    notifications::signing_up_waits_for_no_mail_server(world);
+    notifications::every_mail_arrives_once_after_ten_minutes_without_a_server(world);
+    notifications::a_mail_that_is_sent_again_has_the_same_id(world);
+    notifications::what_is_refused_for_good_is_not_tried_again(world);
+    notifications::a_server_that_says_nothing_is_not_waited_for(world);
+    notifications::no_provider_gets_more_than_its_share(world);
+    notifications::a_mention_is_mailed_to_those_who_want_it_and_may_read_it(world);
+    notifications::a_mention_that_is_gone_or_unwanted_by_now_is_not_mailed(world);
+    unread::messages_of_others_count_until_they_are_read(world);
+    unread::only_members_read_and_only_what_is_there(world);
+    unread::more_than_a_hundred_are_a_hundred(world);
+    unread::made_again_it_says_the_same(world);
+    statistics::messages_are_counted_by_day_and_person(world);
+    statistics::imported_messages_count_on_their_days(world);
+    statistics::a_private_channel_has_no_statistics_for_others(world);
+    statistics::made_again_they_are_the_same(world);
+    audit::what_people_do_is_written_down(world);
+    audit::only_members_see_what_was_done_in_a_channel(world);
+    audit::entries_go_when_their_time_is_over(world);
     webhooks::a_webhook_is_told_of_messages_and_signed(world);
     webhooks::only_chosen_events_of_its_channel_are_sent(world);
     webhooks::a_request_is_as_standard_webhooks_has_it(world);

@@ -27,8 +27,8 @@ export class Problem extends Error {
   }
 }
 
-async function request(method, path, body, { quiet = false, plain = false } = {}) {
-  const options = { method, headers: { accept: "application/json" }, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
+async function request(method, path, body, { quiet = false, plain = false, keepalive = false } = {}) {
+  const options = { method, keepalive, headers: { accept: "application/json" }, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
   if (body !== undefined) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(body);
@@ -69,5 +69,6 @@ export const get = (path, options) => request("GET", path, undefined, options);
 export const getText = (path) => request("GET", path, undefined, { plain: true });
 export const post = (path, body = {}, options) => request("POST", path, body, options);
 export const patch = (path, body) => request("PATCH", path, body);
-export const put = (path) => request("PUT", path);
+/** What is small and should arrive even when the window closes. */
+export const put = (path, body) => request("PUT", path, body, { keepalive: true });
 export const remove = (path, options) => request("DELETE", path, undefined, options);

@@ -20,6 +20,9 @@ async function all(path, values = {}) {
 
 function keep(channel) {
   learn(channel.members);
+  // What I have read since is not known there yet.
+  const known = state.channels.get(channel.id);
+  if (known?.joined && channel.joined && known.read_until > channel.read_until) Object.assign(channel, { read_until: known.read_until, unread: known.unread });
   state.channels.set(channel.id, channel);
   return channel;
 }

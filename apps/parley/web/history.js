@@ -3,8 +3,9 @@
 import { calm, make } from "./dom.js";
 import { emptyState, errorState, skeleton } from "./dialog.js";
 import { icon } from "./icons.js";
+import { markRead } from "./reading.js";
 import { createRows } from "./rows.js";
-import { channelName, markSeen, on, seenAt, state } from "./store.js";
+import { channelName, on, state } from "./store.js";
 import { dayLabel, dayOf } from "./time.js";
 import { findMessage, loadOlder, openTimeline, timelineOf } from "./timeline.js";
 
@@ -24,7 +25,8 @@ export function createHistory(channel) {
   const node = make("div", { class: "history-frame" }, scroller, jump);
   const rows = createRows(list, { place: "history", changed: draw });
   const separators = new Map();
-  const readUntil = seenAt(channel.id);
+  // Who is no member has nothing that is new.
+  const readUntil = channel.read_until || new Date().toISOString();
   let newFrom = null;
   let start = 0;
   let end = 0;
@@ -92,7 +94,7 @@ export function createHistory(channel) {
       const day = dayOf(message.posted_at);
       const newDay = !last || dayOf(last.posted_at) !== day;
       if (newDay) wanted.push(separator(`day ${day}`, dayLabel(message.posted_at), "day"));
-      if (newFrom === null && message.posted_at > readUntil && message.author.id !== state.me.id && last && last.posted_at <= readUntil) newFrom = message.id;
+      if (newFrom === null && !isOld(message) && last && isOld(last)) newFrom = message.id;
       const isNew = newFrom === message.id;
       if (isNew) wanted.push(separator("new", "New", "day day-new"));
       const grouped = Boolean(last) && !newDay && !isNew && last.author.id === message.author.id && !last.deleted && new Date(message.posted_at) - new Date(last.posted_at) < GROUP_MS;
@@ -101,6 +103,9 @@ export function createHistory(channel) {
     }
     return wanted;
   }
+
+  /** What I had read when I came, and what I wrote myself. */
+  const isOld = (message) => message.posted_at <= readUntil || message.author.id === state.me.id;
 
   function separator(key, text, style) {
     if (!separators.has(key)) separators.set(key, make("div", { class: style, role: "separator" }, make("span", {}, text)));
@@ -201,10 +206,8 @@ export function createHistory(channel) {
 
   function read() {
     const newest = timeline.list.at(-1);
-    if (newest && document.visibilityState === "visible") markSeen(channel.id, laterOf(newest.posted_at, state.channels.get(channel.id)?.last_message_at));
+    if (newest && document.visibilityState === "visible") markRead(channel.id, newest);
   }
-
-  const laterOf = (a, b) => (b && b > a ? b : a);
 
   /** Exactly one row can be reached with Tab: the newest, unless another has the focus. */
   function roving() {

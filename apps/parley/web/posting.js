@@ -1,7 +1,8 @@
 // Sends, edits, deletes and reacts, showing the result before the server has answered.
 
 import { get, patch, post, put, remove } from "./api.js";
-import { emit, markSeen, state } from "./store.js";
+import { markRead } from "./reading.js";
+import { emit, state } from "./store.js";
 import { apply, threadOf, timelineOf } from "./timeline.js";
 
 let made = 0;
@@ -59,7 +60,7 @@ async function deliver(echo) {
     apply(echo.channel_id, [message]);
     const channel = state.channels.get(echo.channel_id);
     if (channel) channel.last_message_at = message.posted_at;
-    markSeen(echo.channel_id, message.posted_at);
+    markRead(echo.channel_id, message);
   } catch (error) {
     if (!echo.settled) change(echo, "failed", error.message);
   }

@@ -28,9 +28,11 @@ function profile(dialog) {
   const form = make("form", { class: "stack", "data-test": "profile-form" }, make("div", { class: "row" }, avatar(state.me, "large"), make("div", {}, make("strong", {}, state.me.display_name), make("p", { class: "faint" }, `@${state.me.username}`))), formError(),
     field({ label: "Display name", name: "display_name", value: state.me.display_name, maxlength: "80", autocomplete: "name" }),
     field({ label: "About", name: "about", value: state.me.about, multiline: true, rows: "3", maxlength: "500", hint: "A few words others see on your profile." }),
+    field({ label: "E-mail", name: "email", type: "email", value: state.me.email || "", maxlength: "254", autocomplete: "email", hint: "Nobody else sees it. Without one you get no mail." }),
+    make("label", { class: "option" }, make("input", { type: "checkbox", name: "mention_mails", checked: state.me.mention_mails }), make("span", {}, make("strong", {}, "Mail me when somebody mentions me"), make("span", { class: "faint small" }, "One mail for each message, with a link to it."))),
     make("div", { class: "row row-between" }, make("button", { type: "button", class: "button", "data-test": "sign-out", onclick: () => signOut(dialog) }, icon("leave"), "Sign out"), submit("Save")));
-  submitForm(form, async ({ display_name, about }) => {
-    state.me = await patch("/v1/me", { display_name: display_name.trim(), about: about.trim() });
+  submitForm(form, async ({ display_name, about, email, mention_mails }) => {
+    state.me = await patch("/v1/me", { display_name: display_name.trim(), about: about.trim(), email: email.trim(), mention_mails: Boolean(mention_mails) });
     learn(state.me);
     emit("session");
     toast("Profile saved.");

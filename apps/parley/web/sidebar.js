@@ -7,7 +7,7 @@ import { icon } from "./icons.js";
 import { showNewDirect } from "./people.js";
 import { channelPath } from "./router.js";
 import { showSettings } from "./settings.js";
-import { channelName, joined, on, state, unread } from "./store.js";
+import { channelName, joined, on, state, unread, unreadCount } from "./store.js";
 import { showSwitcher } from "./switcher.js";
 import { themeToggle } from "./theme-toggle.js";
 
@@ -73,7 +73,13 @@ export function createSidebar() {
     link.dataset.name = name;
     current(link, state.route.channelId === channel.id);
     const mark = channel.kind === "direct" ? crowd(channel, others.length ? others : [state.me], "tiny") : icon(channel.kind === "private" ? "lock" : "hash");
-    return fill(link, mark, make("span", { class: "cut" }, name), isUnread ? make("span", { class: "dot", role: "img", "aria-label": "unread" }) : null);
+    return fill(link, mark, make("span", { class: "cut" }, name), isUnread ? badge(channel) : null);
+  }
+
+  /** How much is unread; louder where somebody talks to me alone. */
+  function badge(channel) {
+    const count = unreadCount(channel);
+    return make("span", { class: channel.kind === "direct" ? "badge" : "badge badge-quiet", role: "img", "aria-label": `${count} unread`, "data-test": "unread" }, count);
   }
 
   node.addEventListener("keydown", (event) => {

@@ -37,15 +37,16 @@ export function createSignIn(done) {
     const form = make("form", { class: "stack", "data-test": "signup-form" }, formError(),
       field({ label: "Username", name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true, hint: "2 to 32 letters, digits, or . _ -" }),
       field({ label: "Display name", name: "display_name", autocomplete: "name", hint: "How others see you. You can change it later." }),
+      field({ label: "E-mail (optional)", name: "email", type: "email", autocomplete: "email", maxlength: "254", hint: "You get a mail when somebody mentions you. Nobody else sees it." }),
       field({ label: "Password", name: "password", type: "password", autocomplete: "new-password", required: true, hint: "At least 8 characters." }), submit("Create account"));
-    submitForm(form, async ({ username, display_name, password }) => {
+    submitForm(form, async ({ username, display_name, email, password }) => {
       const name = username.trim();
       demand({
         username: !USERNAME.test(name) && "Use 2 to 32 letters, digits, or . _ -, starting with a letter or digit.",
         password: [...password].length < 8 ? "Use at least 8 characters." : [...password].length > 256 && "Use at most 256 characters.",
       });
       try {
-        done(await post("/v1/accounts", { username: name, password, display_name: display_name.trim() || undefined }, { quiet: true }));
+        done(await post("/v1/accounts", { username: name, password, display_name: display_name.trim() || undefined, email: email.trim() || undefined }, { quiet: true }));
       } catch (error) {
         if (error.status === 409 && !Object.keys(error.fields).length) error.fields = { username: "This name is taken. Try another." };
         throw error;

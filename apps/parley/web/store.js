@@ -1,7 +1,5 @@
 // What the client knows, and who wants to hear when it changes.
 
-import { remembered } from "./dom.js";
-
 export const state = {
   me: null,
   route: { name: "home" },
@@ -65,21 +63,8 @@ export function joined() {
   };
 }
 
-const seenKey = () => `parley.seen.${state.me.id}`;
+/** Whether a channel of mine has messages of others that I have not read. */
+export const unread = (channel) => channel.joined && channel.unread > 0;
 
-/** Up to when I have read a channel. What was there before this browser first signed in counts as read. */
-export function seenAt(channelId) {
-  const seen = remembered.get(seenKey(), null) || { since: new Date().toISOString(), channels: {} };
-  if (!remembered.get(seenKey(), null)) remembered.set(seenKey(), seen);
-  return seen.channels[channelId] || seen.since;
-}
-
-export function markSeen(channelId, time) {
-  if (!time || seenAt(channelId) >= time) return;
-  const seen = remembered.get(seenKey(), { since: time, channels: {} });
-  seen.channels[channelId] = time;
-  remembered.set(seenKey(), seen);
-  emit("channels");
-}
-
-export const unread = (channel) => channel.last_message_at !== null && channel.last_message_at > seenAt(channel.id);
+/** How many there are: more than 99 are as many. */
+export const unreadCount = (channel) => (channel.unread > 99 ? "99+" : String(channel.unread));

@@ -8,7 +8,7 @@ import { icon } from "./icons.js";
 import { listbox } from "./listbox.js";
 import { converse } from "./people.js";
 import { channelPath, navigate } from "./router.js";
-import { channelName, state, unread } from "./store.js";
+import { channelName, state, unread, unreadCount } from "./store.js";
 
 const MOST = 12;
 
@@ -66,5 +66,5 @@ function render({ channel, person }) {
   if (person) return [avatar(person, "small"), make("strong", {}, person.display_name), make("span", { class: "faint" }, `@${person.username}`)];
   const others = channel.members.filter((member) => member.id !== state.me.id);
   const mark = channel.kind === "direct" ? crowd(channel, others) : make("span", { class: "choice-mark" }, icon(channel.kind === "private" ? "lock" : "hash"));
-  return [mark, make("strong", {}, channelName(channel)), channel.topic ? make("span", { class: "faint cut" }, channel.topic) : null, channel.joined ? (unread(channel) ? make("span", { class: "dot", title: "Unread" }) : null) : make("span", { class: "tag" }, "not joined")];
+  return [mark, make("strong", {}, channelName(channel)), channel.topic ? make("span", { class: "faint cut" }, channel.topic) : null, channel.joined ? (unread(channel) ? make("span", { class: "badge badge-quiet", title: "Unread" }, unreadCount(channel)) : null) : make("span", { class: "tag" }, "not joined")];
 }

@@ -25,6 +25,9 @@ export function dayLabel(time) {
   return (then.getFullYear() === now.getFullYear() ? weekday : dated).format(then);
 }
 
+/** "12 Mar" of a day such as "2026-03-12", which is one by UTC. */
+export const dayName = (day) => brief.format(new Date(`${day}T12:00:00`));
+
 /** "just now", "5 min ago", "3 h ago", "yesterday", "12 Mar". */
 export function ago(time) {
   const seconds = (Date.now() - new Date(time).getTime()) / 1000;

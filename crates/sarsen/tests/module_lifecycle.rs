@@ -2,6 +2,7 @@
 
 use sarsen::clock::Clock;
 use sarsen::config::{Config, DatabaseSection, Environment, Secret, Url};
+use sarsen::jobs::Queue;
 use sarsen::telemetry::Operation;
 use sarsen::{App, CallError, CallFailure, Declare, Error, Init, Module, NoApi, Result};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,7 @@ struct Settings {
     fail: bool,
     panic: bool,
     relay: Url,
+    at_once: u32,
 }
 
 struct FirstModule(Settings);
@@ -49,7 +51,7 @@ impl Module for FirstModule {
     type Config = Settings;
 
     fn declare(declare: &mut Declare<Self>) {
-        declare.tables(["first_things"]);
+        declare.tables(["first_things"]).queue_by(|config| Queue::new("relay").limit(config.at_once));
     }
     fn check(config: &Settings, app: &Config) -> Result<()> {
         if config.relay.expose() == "none:" && app.app.environment == Environment::Production {
@@ -273,12 +275,20 @@ fn a_module_says_what_it_needs_of_the_rest_of_the_configuration() {
 }
 
 #[test]
+fn a_queue_is_limited_as_the_section_says() {
+    let text = "[modules.first.config]\nat_once = 3\n";
+    let config = Config::parse(text, "test.toml", &Vec::new(), &Config::default()).expect("parses");
+    let queues = app(config).0.modules().flat_map(|module| module.queues.clone()).collect::<Vec<_>>();
+    assert_eq!(queues, [Queue::new("relay").limit(3)]);
+}
+
+#[test]
 fn sections_of_modules_are_shown_whole_and_without_secrets() {
     let text = "[modules.first.config]\nrelay = \"smtp://me:hush@relay\"\n";
     let config = Config::parse(text, "test.toml", &Vec::new(), &Config::default()).expect("parses");
     let shown = app(config).0.shown_config().expect("can be shown");
     assert!(shown.contains("relay = \"smtp://me:[redacted]@relay\"") && !shown.contains("hush"), "{shown}");
-    assert!(shown.contains("[modules.second.config]\nfail = false"), "{shown}");
+    assert!(shown.contains("[modules.second.config]\nat_once = 0"), "{shown}");
 }
 
 #[test]

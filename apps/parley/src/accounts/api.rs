@@ -1,9 +1,11 @@
-//! What other modules may know of accounts: users, and how to find or make them.
+//! What other modules may know of accounts: users, how to find or make them, and where their mail goes.
 
 use crate::Failure;
+use sarsen::events::Event;
 use sarsen::{Error, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use uuid::Uuid;
 
 /// Most ids that one call of [`AccountsApi::users`] takes: a page of 100 messages with 20 mentions each, and some.
@@ -25,6 +27,56 @@ pub struct User {
     pub about: String,
     /// When the account was made.
     pub created_at: Timestamp,
+}
+
+/// Where the mail of a user goes. Not for others to see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sarsen::FromRow)]
+pub struct Mailbox {
+    /// Whose it is.
+    pub id: Uuid,
+    /// How to call them.
+    pub display_name: String,
+    /// The address.
+    pub email: String,
+    /// Whether they want a mail when somebody mentions them.
+    pub mention_mails: bool,
+}
+
+/// What somebody signs up with.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct NewAccount {
+    /// The name to sign in with.
+    pub username: String,
+    /// The password, as it was typed.
+    pub password: String,
+    /// The name to show; the username when there is none.
+    pub display_name: Option<String>,
+    /// Where mail goes.
+    pub email: Option<String>,
+}
+
+impl fmt::Debug for NewAccount {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewAccount").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// Somebody signed up. People who are imported do not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRegistered {
+    /// Who.
+    pub user: Uuid,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Event for AccountRegistered {
+    const NAME: &'static str = "accounts.registered";
+
+    fn key(&self) -> Option<String> {
+        Some(self.user.to_string())
+    }
 }
 
 /// How the username of every bot ends, and of no person.
@@ -90,16 +142,15 @@ pub trait AccountsApi {
     #[idempotent]
     async fn import_people(&self, nicks: Vec<String>) -> Result<Vec<User>, AccountsError>;
 
+    /// Where the mail of these users goes, in no order, without those who gave no address; at most [`MAX_USERS`].
+    #[idempotent]
+    async fn mailboxes(&self, ids: Vec<Uuid>) -> Result<Vec<Mailbox>, AccountsError>;
+
     /// Finds or makes the user that a program posts as. It cannot sign in, nobody finds or mentions it, and its username
     /// ends in `[bot]`, which no person's can.
     #[idempotent]
     async fn ensure_bot(&self, id: Uuid, name: String) -> Result<User, AccountsError>;
 
     /// Makes the account of a person.
-    async fn register(
-        &self,
-        username: String,
-        password: String,
-        display_name: Option<String>,
-    ) -> Result<User, AccountsError>;
+    async fn register(&self, new: NewAccount) -> Result<User, AccountsError>;
 }

@@ -1,7 +1,9 @@
 //! The HTTP side of accounts.
 
 use super::Module;
-use super::api::{AccountsApi, User};
+use super::account::{Account, Changes};
+use super::api::{AccountsApi, NewAccount, User};
+use super::emails;
 use super::tokens::{NewToken, Token};
 use crate::text::{FULL_LINE, LINE, LINES};
 use axum::extract::State;
@@ -29,9 +31,8 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
         )
         .api_route(
             "/v1/me",
-            get_with(me, |op| op.summary("Your account").tag(TAG)).patch_with(update_me, |op| {
-                op.summary("Change your display name and what you say of yourself").tag(TAG)
-            }),
+            get_with(me, |op| op.summary("Your account").tag(TAG))
+                .patch_with(update_me, |op| op.summary("Change how others see you, and where your mail goes").tag(TAG)),
         )
         .api_route(
             "/v1/me/password",
@@ -67,6 +68,9 @@ struct SignUp {
     /// The username when it is left out.
     #[schemars(length(max = 64), regex(pattern = LINE))]
     display_name: Option<String>,
+    /// Where your mail goes; nobody else sees it.
+    #[schemars(length(max = 254), regex(pattern = emails::FORM))]
+    email: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -77,7 +81,7 @@ struct SignIn {
 
 #[derive(Serialize, JsonSchema)]
 struct SignedIn {
-    user: User,
+    user: Account,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -86,6 +90,11 @@ struct Profile {
     display_name: Option<String>,
     #[schemars(length(max = 500), regex(pattern = LINES))]
     about: Option<String>,
+    /// Where your mail goes; an empty one takes it away.
+    #[schemars(length(max = 254), regex(pattern = emails::FORM))]
+    email: Option<String>,
+    /// Whether you get a mail when somebody mentions you.
+    mention_mails: Option<bool>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -124,20 +133,21 @@ struct UserSearch {
     limit: Option<u32>,
 }
 
-async fn sign_up(State(module): This, session: Session, Json(new): Json<SignUp>) -> Result<Created<User>> {
-    let user = module.register(new.username, new.password, new.display_name).await?;
-    session.sign_in(user.id).await?;
-    Ok(Created(user))
+async fn sign_up(State(module): This, session: Session, Json(new): Json<SignUp>) -> Result<Created<Account>> {
+    let SignUp { username, password, display_name, email } = new;
+    let account = module.sign_up(NewAccount { username, password, display_name, email }).await?;
+    session.sign_in(account.id).await?;
+    Ok(Created(account))
 }
 
-async fn sign_in(State(module): This, session: Session, Json(given): Json<SignIn>) -> Result<Json<User>> {
-    let user = module.sign_in(&given.username, given.password).await?;
-    session.sign_in(user.id).await?;
-    Ok(Json(user))
+async fn sign_in(State(module): This, session: Session, Json(given): Json<SignIn>) -> Result<Json<Account>> {
+    let account = module.sign_in(&given.username, given.password).await?;
+    session.sign_in(account.id).await?;
+    Ok(Json(account))
 }
 
 async fn session(State(module): This, actor: Actor) -> Result<Json<SignedIn>> {
-    let user = module.user(actor.id).await?;
+    let user = module.account(actor.id).await?;
     Ok(Json(SignedIn { user }))
 }
 
@@ -146,12 +156,13 @@ async fn sign_out(session: Session) -> Result<NoContent> {
     Ok(NoContent)
 }
 
-async fn me(State(module): This, actor: Actor) -> Result<Json<User>> {
-    Ok(Json(module.user(actor.id).await?))
+async fn me(State(module): This, actor: Actor) -> Result<Json<Account>> {
+    Ok(Json(module.account(actor.id).await?))
 }
 
-async fn update_me(State(module): This, actor: Actor, Json(new): Json<Profile>) -> Result<Json<User>> {
-    Ok(Json(module.update_profile(actor.id, new.display_name, new.about).await?))
+async fn update_me(State(module): This, actor: Actor, Json(new): Json<Profile>) -> Result<Json<Account>> {
+    let Profile { display_name, about, email, mention_mails } = new;
+    Ok(Json(module.update(actor.id, Changes { display_name, about, email, mention_mails }).await?))
 }
 
 async fn change_password(

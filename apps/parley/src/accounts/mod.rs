@@ -1,16 +1,20 @@
 //! Accounts: who people are, how they sign in, and the tokens of their programs.
 
+mod account;
 pub mod api;
 mod attempts;
+mod emails;
 mod http;
 mod names;
 mod passwords;
 mod store;
 mod tokens;
 
-use api::{Accounts, AccountsApi, AccountsError, MAX_NAMES, MAX_USERS, User};
+use account::Account;
+use api::{Accounts, AccountsApi, AccountsError, MAX_NAMES, MAX_USERS, Mailbox, NewAccount, User};
 use attempts::Attempts;
 use passwords::Passwords;
+use sarsen::events::Events;
 use sarsen::{Clock, Declare, Error, Init, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -26,6 +30,7 @@ const MAX_FOUND: u32 = 100;
 pub struct Module {
     store: Store,
     clock: Clock,
+    events: Events,
     passwords: Passwords,
     attempts: Attempts,
 }
@@ -54,14 +59,15 @@ impl sarsen::Module for Module {
 
     fn declare(d: &mut Declare<Self>) {
         d.tables(["users", "tokens"])
-            .migrations(sarsen::migrations!["migrations/0001_create.sql"])
+            .migrations(sarsen::migrations!["migrations/0001_create.sql", "migrations/0002_email.sql"])
             .routes(http::routes)
             .authenticate(authenticate);
     }
 
     async fn init(i: Init<Self>) -> Result<Self> {
         let passwords = Passwords::new(i.config.password_memory_kib, i.config.password_iterations).await?;
-        Ok(Module { store: Store::new(i.db), clock: i.clock, passwords, attempts: Attempts::default() })
+        let (store, attempts) = (Store::new(i.db), Attempts::default());
+        Ok(Module { store, clock: i.clock, events: i.events, passwords, attempts })
     }
 }
 
@@ -71,7 +77,7 @@ async fn authenticate(module: Arc<Module>, token: String) -> Result<Option<Uuid>
 
 impl Module {
     /// The user who has this name and password.
-    async fn sign_in(&self, username: &str, password: String) -> Result<User> {
+    async fn sign_in(&self, username: &str, password: String) -> Result<Account> {
         let handle = names::handle(username);
         if let Some(handle) = &handle {
             self.attempts.admit(handle, self.clock.now())?;
@@ -84,7 +90,7 @@ impl Module {
         if let Some(handle) = &handle {
             self.attempts.forget(handle);
         }
-        Ok(AccountsApi::user(self, id).await?)
+        Ok(self.account(id).await?)
     }
 
     /// Sets a new password for somebody who knows the current one.
@@ -105,25 +111,22 @@ impl Module {
         Ok(if self.passwords.verify(password, hash).await? { id } else { None })
     }
 
-    /// Changes what is given of how a user is shown.
-    async fn update_profile(&self, id: Uuid, display_name: Option<String>, about: Option<String>) -> Result<User> {
-        let User { username, .. } = AccountsApi::user(self, id).await?;
-        about.as_deref().map_or(Ok(()), names::check_about)?;
-        let display_name = display_name.map(|wanted| names::display_name(Some(&wanted), &username)).transpose()?;
-        let searched = display_name.as_ref().map(|display_name| names::searched(&username, display_name));
-        let changed = self.store.update_profile(id, display_name, about, searched).await?;
-        Ok(changed.ok_or(AccountsError::NoSuchUser(id))?)
-    }
-
     fn new_user(&self, username: String, display_name: String) -> User {
         User { id: self.clock.id(), username, display_name, about: String::new(), created_at: self.clock.now() }
+    }
+
+    /// Inserts users who did not sign up; those that are there are left as they are.
+    async fn insert_imported(&self, new: Vec<NewUser>) -> Result<()> {
+        let tx = self.store.begin().await?;
+        self.store.insert(&tx, new).await?;
+        tx.commit().await
     }
 
     fn imported(&self, nick: &str) -> Result<NewUser> {
         names::check_nick(nick)?;
         let user = self.new_user(nick.to_owned(), nick.to_owned());
         let (handle, searched) = (nick.to_owned(), names::searched(nick, nick));
-        Ok(NewUser { user, handle, searched, password: None, imported: true })
+        Ok(NewUser { user, handle, searched, password: None, email: None, imported: true })
     }
 }
 
@@ -166,10 +169,15 @@ impl AccountsApi for Module {
         if new.is_empty() {
             return Ok(Vec::new());
         }
-        self.store.insert(new).await?;
+        self.insert_imported(new).await?;
         let found = self.store.by_handles(nicks.clone(), true).await?;
         let by_nick: HashMap<String, User> = found.into_iter().map(|user| (user.username.clone(), user)).collect();
         Ok(nicks.iter().filter_map(|nick| by_nick.get(nick).cloned()).collect())
+    }
+
+    async fn mailboxes(&self, ids: Vec<Uuid>) -> Result<Vec<Mailbox>, AccountsError> {
+        check_count("ids", ids.len(), MAX_USERS)?;
+        Ok(if ids.is_empty() { Vec::new() } else { self.store.mailboxes(ids).await? })
     }
 
     async fn ensure_bot(&self, id: Uuid, name: String) -> Result<User, AccountsError> {
@@ -178,30 +186,13 @@ impl AccountsApi for Module {
         let user = User { id, username, display_name: name.trim().to_owned(), about, created_at };
         // It is found by its id only, and `imported` keeps it out of every search for people.
         let (handle, searched) = (format!("bot {id}"), String::new());
-        self.store.insert(vec![NewUser { user, handle, searched, password: None, imported: true }]).await?;
+        let new = NewUser { user, handle, searched, password: None, email: None, imported: true };
+        self.insert_imported(vec![new]).await?;
         AccountsApi::user(self, id).await
     }
 
-    async fn register(
-        &self,
-        username: String,
-        password: String,
-        display_name: Option<String>,
-    ) -> Result<User, AccountsError> {
-        names::check_username(&username)?;
-        passwords::check_new("password", &password)?;
-        let display_name = names::display_name(display_name.as_deref(), &username)?;
-        let password = Some(self.passwords.hash(password).await?);
-        let user = self.new_user(username, display_name);
-        let (handle, searched) =
-            (user.username.to_ascii_lowercase(), names::searched(&user.username, &user.display_name));
-        match self
-            .store
-            .insert(vec![NewUser { user: user.clone(), handle, searched, password, imported: false }])
-            .await?
-        {
-            0 => Err(AccountsError::UsernameTaken(user.username)),
-            _ => Ok(user),
-        }
+    async fn register(&self, new: NewAccount) -> Result<User, AccountsError> {
+        let Account { id, .. } = self.sign_up(new).await?;
+        AccountsApi::user(self, id).await
     }
 }

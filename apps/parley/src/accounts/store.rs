@@ -1,7 +1,8 @@
 //! The rows of accounts: users and tokens.
 
-use super::api::User;
-use sarsen::{Db, Result, Timestamp};
+use super::account::Account;
+use super::api::{Mailbox, User};
+use sarsen::{Db, Result, Timestamp, Tx};
 use uuid::Uuid;
 
 macro_rules! users {
@@ -41,7 +42,19 @@ pub(super) struct NewUser {
     pub(super) handle: String,
     pub(super) searched: String,
     pub(super) password: Option<String>,
+    pub(super) email: Option<String>,
     pub(super) imported: bool,
+}
+
+/// What changes of a user; what is nothing stays as it is.
+#[derive(Debug)]
+pub(super) struct Changed {
+    pub(super) display_name: Option<String>,
+    pub(super) searched: Option<String>,
+    pub(super) about: Option<String>,
+    /// Another address, or none.
+    pub(super) email: Option<Option<String>>,
+    pub(super) mention_mails: Option<bool>,
 }
 
 /// The rows of accounts.
@@ -55,12 +68,26 @@ impl Store {
         Self { db }
     }
 
+    pub(super) async fn begin(&self) -> Result<Tx> {
+        self.db.begin().await
+    }
+
     pub(super) async fn user(&self, id: Uuid) -> Result<Option<User>> {
         self.db.query(users!("WHERE id = ?")).bind(id).optional().await
     }
 
     pub(super) async fn users(&self, ids: Vec<Uuid>) -> Result<Vec<User>> {
         self.db.query(users!("WHERE id IN (?)")).bind_list(ids).all().await
+    }
+
+    pub(super) async fn account(&self, id: Uuid) -> Result<Option<Account>> {
+        let sql = "SELECT id, username, display_name, about, created_at, email, mention_mails FROM users WHERE id = ?";
+        self.db.query(sql).bind(id).optional().await
+    }
+
+    pub(super) async fn mailboxes(&self, ids: Vec<Uuid>) -> Result<Vec<Mailbox>> {
+        let sql = "SELECT id, display_name, email, mention_mails FROM users WHERE id IN (?) AND email IS NOT NULL";
+        self.db.query(sql).bind_list(ids).all().await
     }
 
     pub(super) async fn by_handles(&self, handles: Vec<String>, imported: bool) -> Result<Vec<User>> {
@@ -91,32 +118,29 @@ impl Store {
     }
 
     /// Inserts users and leaves out those whose handle exists; says how many are new.
-    pub(super) async fn insert(&self, users: Vec<NewUser>) -> Result<u64> {
-        let groups = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?)"; users.len()].join(", ");
+    pub(super) async fn insert(&self, tx: &Tx, users: Vec<NewUser>) -> Result<u64> {
+        let groups = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; users.len()].join(", ");
         let sql = format!(
-            "INSERT INTO users (id, handle, username, display_name, about, searched, password, imported, created_at) \
-             VALUES {groups} ON CONFLICT (handle, imported) DO NOTHING"
+            "INSERT INTO users (id, handle, username, display_name, about, searched, password, email, imported, \
+             created_at) VALUES {groups} ON CONFLICT (handle, imported) DO NOTHING"
         );
-        let query = users.into_iter().fold(self.db.query(sql), |query, new| {
-            let NewUser { user, handle, searched, password, imported } = new;
+        let query = users.into_iter().fold(tx.query(sql), |query, new| {
+            let NewUser { user, handle, searched, password, email, imported } = new;
             let query = query.bind(user.id).bind(handle).bind(user.username).bind(user.display_name).bind(user.about);
-            query.bind(searched).bind(password).bind(imported).bind(user.created_at)
+            query.bind(searched).bind(password).bind(email).bind(imported).bind(user.created_at)
         });
         query.execute().await
     }
 
     /// Changes what is given and leaves the rest as it is now, so that of two changes at once none is lost.
-    pub(super) async fn update_profile(
-        &self,
-        id: Uuid,
-        display_name: Option<String>,
-        about: Option<String>,
-        searched: Option<String>,
-    ) -> Result<Option<User>> {
-        let sql = "UPDATE users SET display_name = COALESCE(?, display_name), about = COALESCE(?, about), \
-                   searched = COALESCE(?, searched) WHERE id = ? \
-                   RETURNING id, username, display_name, about, created_at";
-        self.db.query(sql).bind(display_name).bind(about).bind(searched).bind(id).optional().await
+    pub(super) async fn update(&self, id: Uuid, changed: Changed) -> Result<Option<Account>> {
+        let Changed { display_name, searched, about, email, mention_mails } = changed;
+        let sql = "UPDATE users SET display_name = COALESCE(?, display_name), searched = COALESCE(?, searched), \
+                   about = COALESCE(?, about), email = CASE WHEN ? THEN ? ELSE email END, \
+                   mention_mails = COALESCE(?, mention_mails) WHERE id = ? \
+                   RETURNING id, username, display_name, about, created_at, email, mention_mails";
+        let query = self.db.query(sql).bind(display_name).bind(searched).bind(about);
+        query.bind(email.is_some()).bind(email.flatten()).bind(mention_mails).bind(id).optional().await
     }
 
     pub(super) async fn set_password(&self, user: Uuid, hash: String) -> Result<()> {

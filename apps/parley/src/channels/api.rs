@@ -1,6 +1,7 @@
 //! What other modules may know of channels: who may read and post where.
 
 use crate::Failure;
+use sarsen::events::Event;
 use sarsen::{Error, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,94 @@ pub struct Access {
     pub may_read: bool,
     /// Whether the user may write and react.
     pub may_post: bool,
+}
+
+/// A channel was made, with its first members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelCreated {
+    /// Which one.
+    pub channel: Uuid,
+    /// Its name; a direct conversation has none.
+    pub name: Option<String>,
+    /// Who can read it.
+    pub kind: ChannelKind,
+    /// Who made it.
+    pub by: Uuid,
+    /// Who is in it from the start.
+    pub members: Vec<Uuid>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Event for ChannelCreated {
+    const NAME: &'static str = "channels.created";
+
+    fn key(&self) -> Option<String> {
+        Some(self.channel.to_string())
+    }
+}
+
+/// A channel got another name or topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelChanged {
+    /// Which one.
+    pub channel: Uuid,
+    /// Who did it.
+    pub by: Uuid,
+    /// Its new name, if it got one.
+    pub name: Option<String>,
+    /// Its new topic, if it got one.
+    pub topic: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Event for ChannelChanged {
+    const NAME: &'static str = "channels.changed";
+
+    fn key(&self) -> Option<String> {
+        Some(self.channel.to_string())
+    }
+}
+
+/// Somebody became a member of a channel that was there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelJoined {
+    /// Which one.
+    pub channel: Uuid,
+    /// Who is a member now.
+    pub user: Uuid,
+    /// Who did it: the member themselves, or another who added them.
+    pub by: Uuid,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Event for ChannelJoined {
+    const NAME: &'static str = "channels.joined";
+
+    fn key(&self) -> Option<String> {
+        Some(self.channel.to_string())
+    }
+}
+
+/// Somebody is a member no longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelLeft {
+    /// Which one.
+    pub channel: Uuid,
+    /// Who left.
+    pub user: Uuid,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Event for ChannelLeft {
+    const NAME: &'static str = "channels.left";
+
+    fn key(&self) -> Option<String> {
+        Some(self.channel.to_string())
+    }
 }
 
 /// Why channels did not do it.
@@ -109,6 +198,14 @@ pub trait ChannelsApi {
     /// Makes users members, where they are not yet; at most [`MAX_ADDED`]. It does not ask who wants it.
     #[idempotent]
     async fn add_members(&self, channel: Uuid, user_ids: Vec<Uuid>) -> Result<(), ChannelsError>;
+
+    /// How many members a channel has.
+    #[idempotent]
+    async fn member_count(&self, channel: Uuid) -> Result<u64, ChannelsError>;
+
+    /// Notes that `user`, a member, has read a channel up to this time; an earlier one than before changes nothing.
+    #[idempotent]
+    async fn read(&self, user: Uuid, channel: Uuid, until: Timestamp) -> Result<(), ChannelsError>;
 
     /// Notes that a message was posted. It is written at most once for each second of messages, so it may be a second old.
     #[idempotent]

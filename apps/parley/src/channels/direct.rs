@@ -33,6 +33,6 @@ impl Module {
         let (id, created_at, kind) = (self.clock.id(), self.clock.now(), ChannelKind::Direct);
         let direct_key = Some(key);
         let new = NewChannel { id, name: None, topic: String::new(), kind, direct_key, created_by: by, created_at };
-        self.store.insert(new, people).await.map(drop)
+        self.insert(new, people).await.map(drop)
     }
 }

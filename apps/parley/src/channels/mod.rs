@@ -3,16 +3,20 @@
 pub mod api;
 mod direct;
 mod http;
+mod members;
 mod names;
 mod recency;
 mod store;
+mod unread;
 mod view;
 
-use crate::accounts::api::{Accounts, User};
-use api::{Access, ChannelKind, ChannelRef, Channels, ChannelsApi, ChannelsError, MAX_ADDED, MAX_READABLE};
+use crate::accounts::api::Accounts;
+use api::MAX_READABLE;
+use api::{Access, ChannelChanged, ChannelCreated, ChannelKind, ChannelRef, Channels, ChannelsApi, ChannelsError};
 use recency::Recency;
 use sarsen::data::{Page, PageRequest};
 use sarsen::error::Kind;
+use sarsen::events::Events;
 use sarsen::{Clock, Declare, Error, Init, Result, Timestamp};
 use store::{NewChannel, Store, Stored};
 use uuid::Uuid;
@@ -23,6 +27,7 @@ use view::Channel;
 pub struct Module {
     store: Store,
     clock: Clock,
+    events: Events,
     accounts: Accounts,
     recency: Recency,
 }
@@ -42,13 +47,14 @@ impl sarsen::Module for Module {
 
     fn declare(d: &mut Declare<Self>) {
         d.tables(["channels", "memberships"])
-            .migrations(sarsen::migrations!["migrations/0001_create.sql"])
+            .migrations(sarsen::migrations!["migrations/0001_create.sql", "migrations/0002_read_until.sql"])
+            .projection(unread::projection(), unread::apply)
             .routes(http::routes);
     }
 
     async fn init(i: Init<Self>) -> Result<Self> {
-        let store = Store::new(i.db);
-        Ok(Module { store, clock: i.clock, accounts: i.deps.accounts, recency: Recency::default() })
+        let (store, accounts) = (Store::new(i.db), i.deps.accounts);
+        Ok(Module { store, clock: i.clock, events: i.events, accounts, recency: Recency::default() })
     }
 }
 
@@ -88,7 +94,20 @@ impl Module {
         names::check_topic(&topic)?;
         let (name, created_at) = (Some(name), self.clock.now());
         let new = NewChannel { id, name, topic, kind, direct_key: None, created_by: by, created_at };
-        self.store.insert(new, &[by]).await
+        self.insert(new, &[by]).await
+    }
+
+    /// The transaction that makes a channel; `false` when its name or its people have one already.
+    async fn insert(&self, new: NewChannel, members: &[Uuid]) -> Result<bool> {
+        let NewChannel { id: channel, name, kind, created_by: by, created_at: at, .. } = new.clone();
+        let tx = self.store.begin().await?;
+        if !self.store.insert(&tx, new, members).await? {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        self.events.publish(&tx, ChannelCreated { channel, name, kind, by, members: members.to_vec(), at }).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Gives a channel another name or topic; members may.
@@ -96,44 +115,19 @@ impl Module {
         name.as_deref().map_or(Ok(()), names::check_name)?;
         topic.as_deref().map_or(Ok(()), names::check_topic)?;
         self.open_to_change(user, id, "change").await?;
-        self.store.update(id, name.as_deref(), topic.as_deref()).await.map_err(|error| match (error.kind(), name) {
-            (Kind::Conflict, Some(name)) => ChannelsError::NameTaken(name).into(),
+        if name.is_none() && topic.is_none() {
+            return self.channel(user, id).await;
+        }
+        let tx = self.store.begin().await?;
+        let updated = self.store.update(&tx, id, name.as_deref(), topic.as_deref()).await;
+        updated.map_err(|error| match (error.kind(), &name) {
+            (Kind::Conflict, Some(name)) => ChannelsError::NameTaken(name.clone()).into(),
             _ => error,
         })?;
+        let event = ChannelChanged { channel: id, by: user, name, topic, at: self.clock.now() };
+        self.events.publish(&tx, event).await?;
+        tx.commit().await?;
         self.channel(user, id).await
-    }
-
-    /// Makes `user` a member of a public channel.
-    async fn join(&self, user: Uuid, id: Uuid) -> Result<Channel> {
-        let known = self.known(user, id).await?;
-        if !known.is_member() {
-            self.store.add_members(id, &[user], self.clock.now()).await?;
-        }
-        self.channel(user, id).await
-    }
-
-    /// Ends a membership; whoever leaves a private channel needs somebody to add them again.
-    async fn leave(&self, user: Uuid, id: Uuid) -> Result<()> {
-        if self.known(user, id).await?.kind()? == ChannelKind::Direct {
-            return Err(Error::conflict("a direct conversation cannot be left"));
-        }
-        self.store.remove_member(id, user).await
-    }
-
-    /// The members of a channel, in the order in which they joined.
-    async fn members(&self, user: Uuid, id: Uuid, page: &PageRequest) -> Result<Page<User>> {
-        self.known(user, id).await?;
-        let page = self.store.members(id, page).await?;
-        let users = self.users_by_id(page.items.clone()).await?;
-        let items = page.items.iter().filter_map(|id| users.get(id).cloned()).collect();
-        Ok(Page { items, next: page.next })
-    }
-
-    /// Makes `added` a member because `user`, a member, wants it.
-    async fn add_member(&self, user: Uuid, id: Uuid, added: Uuid) -> Result<()> {
-        self.open_to_change(user, id, "add people to").await?;
-        self.exist("user_id", &[added]).await?;
-        self.store.add_members(id, &[added], self.clock.now()).await
     }
 
     /// The channel, if `user` may know of it.
@@ -208,14 +202,16 @@ impl ChannelsApi for Module {
     }
 
     async fn add_members(&self, channel: Uuid, user_ids: Vec<Uuid>) -> Result<(), ChannelsError> {
-        if user_ids.len() > MAX_ADDED {
-            let message = format!("has {} entries; at most {MAX_ADDED} go in one call", user_ids.len());
-            return Err(Error::invalid_field("user_ids", message).into());
-        }
-        if !user_ids.is_empty() {
-            self.store.add_members(channel, &user_ids, self.clock.now()).await?;
-        }
-        Ok(())
+        Ok(self.make_members(channel, user_ids, None).await?)
+    }
+
+    async fn member_count(&self, channel: Uuid) -> Result<u64, ChannelsError> {
+        let counts = self.store.member_counts(vec![channel]).await?;
+        Ok(counts.get(&channel).map_or(0, |count| count.unsigned_abs()))
+    }
+
+    async fn read(&self, user: Uuid, channel: Uuid, until: Timestamp) -> Result<(), ChannelsError> {
+        self.mark_read(user, channel, until).await
     }
 
     async fn posted(&self, channel: Uuid, at: Timestamp) -> Result<(), ChannelsError> {

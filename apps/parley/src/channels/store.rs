@@ -1,8 +1,9 @@
 //! The rows of channels: channels and memberships.
 
 use super::api::ChannelKind;
+use super::unread;
 use sarsen::data::{Order, Page, PageRequest};
-use sarsen::{Db, Error, Result, Timestamp};
+use sarsen::{Db, Error, Result, Timestamp, Tx};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -11,7 +12,8 @@ macro_rules! channels {
     ($rest:literal) => {
         concat!(
             "SELECT c.id AS id, c.name AS name, c.topic AS topic, c.kind AS kind, c.created_at AS created_at, \
-             c.last_message_at AS last_message_at, m.user_id AS member_id \
+             c.last_message_at AS last_message_at, m.user_id AS member_id, \
+             COALESCE(m.read_until, m.joined_at) AS read_until \
              FROM channels c LEFT JOIN memberships m ON m.channel_id = c.id AND m.user_id = ? ",
             $rest
         )
@@ -33,7 +35,9 @@ pub(super) struct Stored {
     kind: String,
     pub(super) created_at: Timestamp,
     pub(super) last_message_at: Option<Timestamp>,
-    member_id: Option<Uuid>,
+    /// Who asks, when they are a member.
+    pub(super) member_id: Option<Uuid>,
+    pub(super) read_until: Option<Timestamp>,
 }
 
 impl Stored {
@@ -57,7 +61,7 @@ fn kind_text(kind: ChannelKind) -> &'static str {
 }
 
 /// A channel to insert.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct NewChannel {
     pub(super) id: Uuid,
     pub(super) name: Option<String>,
@@ -77,6 +81,10 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn new(db: Db) -> Self {
         Self { db }
+    }
+
+    pub(super) async fn begin(&self) -> Result<Tx> {
+        self.db.begin().await
     }
 
     pub(super) async fn channel(&self, user: Uuid, id: Uuid) -> Result<Option<Stored>> {
@@ -149,34 +157,56 @@ impl Store {
         Ok(page.map(|(user, _)| user))
     }
 
+    /// How many messages of others each of these channels has since `member` read it, [`unread::MOST`] at most.
+    pub(super) async fn unread_counts(&self, member: Uuid, ids: Vec<Uuid>) -> Result<HashMap<Uuid, i64>> {
+        let sql = "SELECT m.channel_id AS channel_id, (SELECT CAST(COUNT(*) AS BIGINT) FROM (\
+                     SELECT 1 AS one FROM unread_posts p WHERE p.channel_id = m.channel_id AND p.author_id <> m.user_id \
+                     AND p.posted_at > COALESCE(m.read_until, m.joined_at) LIMIT ?) AS few) AS unread \
+                   FROM memberships m WHERE m.user_id = ? AND m.channel_id IN (?)";
+        let query = self.db.query(sql).bind(unread::MOST).bind(member).bind_list(ids);
+        Ok(query.all::<(Uuid, i64)>().await?.into_iter().collect())
+    }
+
     /// Inserts a channel with its first members; nothing, and `false`, when its name or its people have one already.
-    pub(super) async fn insert(&self, new: NewChannel, members: &[Uuid]) -> Result<bool> {
-        let tx = self.db.begin().await?;
+    pub(super) async fn insert(&self, tx: &Tx, new: NewChannel, members: &[Uuid]) -> Result<bool> {
         let sql = "INSERT INTO channels (id, name, topic, kind, direct_key, created_by, created_at) \
                    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
         let query = tx.query(sql).bind(new.id).bind(new.name).bind(new.topic).bind(kind_text(new.kind));
         let inserted = query.bind(new.direct_key).bind(new.created_by).bind(new.created_at).execute().await?;
         if inserted == 0 {
-            tx.rollback().await?;
             return Ok(false);
         }
-        insert_members(tx.query(members_sql(members.len())), new.id, members, new.created_at).await?;
-        tx.commit().await?;
+        self.add_members(tx, new.id, members, new.created_at).await?;
         Ok(true)
     }
 
-    pub(super) async fn update(&self, id: Uuid, name: Option<&str>, topic: Option<&str>) -> Result<()> {
+    pub(super) async fn update(&self, tx: &Tx, id: Uuid, name: Option<&str>, topic: Option<&str>) -> Result<()> {
         let sql = "UPDATE channels SET name = COALESCE(?, name), topic = COALESCE(?, topic) WHERE id = ?";
-        self.db.query(sql).bind(name).bind(topic).bind(id).execute().await.map(drop)
+        tx.query(sql).bind(name).bind(topic).bind(id).execute().await.map(drop)
     }
 
-    pub(super) async fn add_members(&self, channel: Uuid, users: &[Uuid], at: Timestamp) -> Result<()> {
-        insert_members(self.db.query(members_sql(users.len())), channel, users, at).await
+    /// Adds members and gives those that are new.
+    pub(super) async fn add_members(&self, tx: &Tx, channel: Uuid, users: &[Uuid], at: Timestamp) -> Result<Vec<Uuid>> {
+        let groups = vec!["(?, ?, ?)"; users.len()].join(", ");
+        let sql = format!(
+            "INSERT INTO memberships (channel_id, user_id, joined_at) VALUES {groups} \
+             ON CONFLICT (channel_id, user_id) DO NOTHING RETURNING user_id"
+        );
+        let query = users.iter().fold(tx.query(sql), |query, user| query.bind(channel).bind(*user).bind(at));
+        first_column(query.all().await?)
     }
 
-    pub(super) async fn remove_member(&self, channel: Uuid, user: Uuid) -> Result<()> {
+    /// Ends a membership; `false` when there was none.
+    pub(super) async fn remove_member(&self, tx: &Tx, channel: Uuid, user: Uuid) -> Result<bool> {
         let sql = "DELETE FROM memberships WHERE channel_id = ? AND user_id = ?";
-        self.db.query(sql).bind(channel).bind(user).execute().await.map(drop)
+        Ok(tx.query(sql).bind(channel).bind(user).execute().await? == 1)
+    }
+
+    /// Moves up to where a member has read; never back.
+    pub(super) async fn mark_read(&self, channel: Uuid, user: Uuid, until: Timestamp) -> Result<()> {
+        let sql = "UPDATE memberships SET read_until = ? \
+                   WHERE channel_id = ? AND user_id = ? AND COALESCE(read_until, joined_at) < ?";
+        self.db.query(sql).bind(until).bind(channel).bind(user).bind(until).execute().await.map(drop)
     }
 
     pub(super) async fn note_message(&self, channel: Uuid, at: Timestamp) -> Result<()> {
@@ -188,16 +218,4 @@ impl Store {
 
 fn first_column(rows: Vec<(Uuid,)>) -> Result<Vec<Uuid>> {
     Ok(rows.into_iter().map(|(id,)| id).collect())
-}
-
-fn members_sql(count: usize) -> String {
-    let groups = vec!["(?, ?, ?)"; count].join(", ");
-    format!(
-        "INSERT INTO memberships (channel_id, user_id, joined_at) VALUES {groups} ON CONFLICT (channel_id, user_id) DO NOTHING"
-    )
-}
-
-async fn insert_members(query: sarsen::data::Query<'_>, channel: Uuid, users: &[Uuid], at: Timestamp) -> Result<()> {
-    let query = users.iter().fold(query, |query, user| query.bind(channel).bind(*user).bind(at));
-    query.execute().await.map(drop)
 }

@@ -21,6 +21,10 @@ pub(super) struct Channel {
     /// Whether you are a member.
     joined: bool,
     member_count: i64,
+    /// Messages of others that you have not read, replies left out; 100 stands for any more. 0 where you are no member.
+    unread: i64,
+    /// Up to when you have read it, or when you joined; nothing where you are no member.
+    read_until: Option<Timestamp>,
     /// Up to a second old.
     last_message_at: Option<Timestamp>,
     created_at: Timestamp,
@@ -35,18 +39,21 @@ impl Module {
         shown.ok_or_else(|| Error::internal("a channel was not shown"))
     }
 
-    /// Shows channels with three queries, however many there are.
+    /// Shows channels with four queries, however many there are.
     pub(super) async fn views(&self, stored: Vec<Stored>) -> Result<Vec<Channel>> {
         if stored.is_empty() {
             return Ok(Vec::new());
         }
         let counts = self.store.member_counts(stored.iter().map(|channel| channel.id).collect()).await?;
+        let unread = self.unread(&stored).await?;
         let mut people = self.people(&stored).await?;
         let view = |stored: Stored| {
             Ok(Channel {
                 kind: stored.kind()?,
                 joined: stored.is_member(),
                 member_count: counts.get(&stored.id).copied().unwrap_or(0),
+                unread: unread.get(&stored.id).copied().unwrap_or(0),
+                read_until: stored.read_until,
                 members: people.remove(&stored.id).unwrap_or_default(),
                 id: stored.id,
                 name: stored.name,
@@ -56,6 +63,13 @@ impl Module {
             })
         };
         stored.into_iter().map(view).collect()
+    }
+
+    /// What is unread in those that the one who asks is a member of.
+    async fn unread(&self, stored: &[Stored]) -> Result<HashMap<Uuid, i64>> {
+        let Some(member) = stored.iter().find_map(|channel| channel.member_id) else { return Ok(HashMap::new()) };
+        let joined = stored.iter().filter(|channel| channel.is_member());
+        self.store.unread_counts(member, joined.map(|channel| channel.id).collect()).await
     }
 
     /// The members of the direct conversations among `stored`.

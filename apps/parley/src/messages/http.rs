@@ -31,6 +31,10 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
             get_with(changes, |op| op.summary("What changed in a channel since a revision").tag(TAG)),
         )
         .api_route(
+            "/v1/channels/{id}/read",
+            put_with(mark_read, |op| op.summary("Note up to where you have read a channel").tag(TAG)),
+        )
+        .api_route(
             "/v1/messages/{id}",
             get_with(message, |op| op.summary("One message").tag(TAG))
                 .patch_with(edit, |op| op.summary("Edit one of your messages").tag(TAG))
@@ -89,6 +93,12 @@ struct Edited {
 }
 
 #[derive(Deserialize, JsonSchema)]
+struct LastRead {
+    /// The last message that you have read; an earlier one than before changes nothing.
+    message_id: Uuid,
+}
+
+#[derive(Deserialize, JsonSchema)]
 struct Since {
     /// The revision that the last answer gave.
     #[serde(default)]
@@ -139,6 +149,16 @@ async fn changes(
 ) -> Result<Json<Changes>> {
     let limit = PageRequest { cursor: None, limit: wanted.limit }.limit()?;
     Ok(Json(module.changes(actor.id, path.id, wanted.since, limit).await?))
+}
+
+async fn mark_read(
+    State(module): This,
+    actor: Actor,
+    Path(path): Path<IdPath>,
+    Json(last): Json<LastRead>,
+) -> Result<NoContent> {
+    module.mark_read(actor.id, path.id, last.message_id).await?;
+    Ok(NoContent)
 }
 
 async fn message(State(module): This, actor: Actor, Path(path): Path<IdPath>) -> Result<Json<Message>> {

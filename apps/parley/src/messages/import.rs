@@ -1,10 +1,14 @@
 //! Takes messages in from elsewhere, by batches.
 
-use super::api::{ImportedMessage, MAX_BATCH};
+use super::api::{ImportedCount, ImportedMessage, MAX_BATCH, MessagesImported};
+use super::store::Stored;
 use super::write::{self, NewMessage};
 use super::{Module, rules};
 use sarsen::{Error, Result};
+use std::collections::BTreeMap;
 use uuid::Uuid;
+
+const DAY_MICROS: i64 = 86_400_000_000;
 
 impl Module {
     /// Adds messages to a channel and says how many are new.
@@ -25,12 +29,27 @@ impl Module {
         let new =
             messages.into_iter().zip(before + 1..).map(|(message, revision)| imported(channel, message, revision));
         let inserted = write::insert_many(&tx, new.collect()).await?;
-        match inserted.is_empty() {
-            true => tx.rollback().await?,
-            false => tx.commit().await?,
+        if inserted.is_empty() {
+            tx.rollback().await?;
+            return Ok(0);
         }
+        self.events.publish(&tx, MessagesImported { channel, counts: counts(&inserted) }).await?;
+        tx.commit().await?;
         Ok(inserted.len() as u64)
     }
+}
+
+/// How many messages there are of each author and day.
+fn counts(inserted: &[Stored]) -> Vec<ImportedCount> {
+    let mut counts = BTreeMap::new();
+    for stored in inserted {
+        let day = stored.posted_at.as_micros().div_euclid(DAY_MICROS);
+        let (messages, last_at) = counts.entry((stored.author_id, day)).or_insert((0, stored.posted_at));
+        *messages += 1;
+        *last_at = stored.posted_at.max(*last_at);
+    }
+    let count = |((author, _), (messages, last_at))| ImportedCount { author, messages, last_at };
+    counts.into_iter().map(count).collect()
 }
 
 fn imported(channel: Uuid, message: ImportedMessage, revision: i64) -> NewMessage {

@@ -2,8 +2,8 @@
 
 use super::Module;
 use super::view::Message;
-use sarsen::Result;
 use sarsen::data::{Page, PageRequest};
+use sarsen::{Error, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -51,6 +51,14 @@ impl Module {
         // Revisions commit in order, so nothing at or below either of them can still appear.
         let revision = if more { last } else { last.max(head) };
         Ok(Changes { items: self.views(user, changed).await?, revision, more })
+    }
+
+    /// Notes that `user`, a member, has read a channel up to one of its messages.
+    pub(super) async fn mark_read(&self, user: Uuid, channel: Uuid, message: Uuid) -> Result<()> {
+        self.channels.visible(user, channel).await?;
+        let last = self.store.message(message).await?.filter(|last| last.channel_id == channel);
+        let last = last.ok_or_else(|| Error::invalid_field("message_id", "names no message of this channel"))?;
+        Ok(self.channels.read(user, channel, last.posted_at).await?)
     }
 
     /// One message.

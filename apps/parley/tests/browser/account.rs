@@ -14,6 +14,7 @@ pub(crate) fn a_newcomer_signs_up_out_and_in(world: &World) {
     page.click("@switch-to-signup");
     page.fill("@signup-form [name=username]", "n");
     page.fill("@signup-form [name=password]", "short");
+    page.fill("@signup-form [name=email]", "nobody");
     page.click("@signup-form @submit");
     page.read("@note-username.field-error", "2 to 32");
     page.read("@note-password.field-error", "at least 8");
@@ -21,6 +22,9 @@ pub(crate) fn a_newcomer_signs_up_out_and_in(world: &World) {
 
     page.fill("@signup-form [name=username]", "Taken");
     page.fill("@signup-form [name=password]", PASSWORD);
+    page.click("@signup-form @submit");
+    page.read("@note-email.field-error", "has no `@`");
+    page.fill("@signup-form [name=email]", "noor@example.org");
     page.click("@signup-form @submit");
     page.read("@note-username.field-error", "taken");
 
@@ -52,8 +56,14 @@ pub(crate) fn settings_change_the_account(world: &World) {
     page.sign_in("tidy", PASSWORD);
     page.click("@settings-open");
     page.fill("@profile-form [name=display_name]", "Tilda Tidy");
+    page.fill("@profile-form [name=email]", "tilda@example.org");
+    page.click("@profile-form [name=mention_mails]");
     page.click("@profile-form @submit");
     page.read(".me-name", "Tilda Tidy");
+    page.click("@tab-tokens");
+    page.click("@tab-profile");
+    let kept = "const form = document.querySelector('[data-test=profile-form]'); return form?.email.value === 'tilda@example.org' && !form.mention_mails.checked";
+    page.until("keep the address and the choice", kept, &[]);
 
     page.click("@tab-tokens");
     page.fill("#settings-panel [name=name]", "deploy bot");

@@ -25,6 +25,13 @@ pub(crate) fn everything_fits_a_phone(world: &World) {
     page.fits();
     page.picture("phone");
 
+    page.click("@channel-details");
+    page.read("@statistics", "Messages");
+    page.fits();
+    page.picture("phone-statistics");
+    page.click("@channel-dialog @close");
+    page.gone("@channel-dialog");
+
     page.click("@thread-summary");
     page.read("@thread @message", "Notes are up");
     page.fits();

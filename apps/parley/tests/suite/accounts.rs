@@ -129,6 +129,40 @@ pub(crate) async fn tokens_act_for_their_user_until_they_are_deleted(world: Worl
     ada.post("/v1/me/tokens", json!({"name": " "})).await.expect_problem();
 }
 
+pub(crate) async fn an_address_is_for_its_owner_only(world: World) {
+    let ada = world.sign_up_with("ada", "Ada.L@example.org").await;
+    let bob = world.sign_up("bob").await;
+    let me = ada.get("/v1/me").await.expect(200);
+    assert_eq!((&me["email"], &me["mention_mails"]), (&json!("Ada.L@example.org"), &json!(true)));
+    assert_eq!(bob.get("/v1/me").await.expect(200)["email"], json!(null));
+    let seen = bob.get(&format!("/v1/users/{}", ada.user_id())).await.expect(200);
+    assert!(seen.get("email").is_none() && seen.get("mention_mails").is_none(), "{seen}");
+    assert_eq!(bob.items("/v1/users?query=example.org").await.len(), 0);
+    let same = bob.patch("/v1/me", json!({"email": " Ada.L@example.org "})).await.expect(200);
+    assert_eq!(same["email"], "Ada.L@example.org", "two may share an address");
+    let off = bob.patch("/v1/me", json!({"mention_mails": false, "about": "quiet"})).await.expect(200);
+    assert_eq!((&off["mention_mails"], &off["email"]), (&json!(false), &same["email"]));
+    let gone = bob.patch("/v1/me", json!({"email": ""})).await.expect(200);
+    assert_eq!(
+        (&gone["email"], &gone["about"], &gone["mention_mails"]),
+        (&json!(null), &json!("quiet"), &json!(false))
+    );
+    for bad in [
+        "bob",
+        "bob@",
+        "a b@example.org",
+        "bob@example.org, eve@example.org",
+        "bob@example.org\r\nbcc: x",
+        "b\u{0}@x.y",
+    ] {
+        let problem = bob.patch("/v1/me", json!({"email": bad})).await.expect_problem();
+        assert_eq!(problem["errors"][0]["field"], "email", "{bad}: {problem}");
+        let new = json!({"username": "carl", "password": PASSWORD, "email": bad});
+        let problem = world.anonymous().post("/v1/accounts", new).await.expect_problem();
+        assert_eq!(problem["errors"][0]["field"], "email", "{bad}: {problem}");
+    }
+}
+
 pub(crate) async fn people_are_found_by_a_part_of_a_name(world: World) {
     let ada = world.sign_up("ada").await;
     world.sign_up("Adam").await;

@@ -200,7 +200,9 @@ async fn queries(world: &World, count: u128) -> Vec<(String, u64)> {
         "/v1/search?q=hello&limit=100".to_owned(),
         "/v1/me/mentions?limit=100".to_owned(),
         "/v1/users?query=person&limit=100".to_owned(),
+        "/v1/audit?limit=100".to_owned(),
     ];
+    world.run_jobs().await;
     let mut counts = Vec::new();
     for list in lists {
         let answer = bob.get(&list).await;

@@ -1,29 +1,38 @@
 //! An application of its own for a test, and people who use it over HTTP.
 
+use crate::sink::Sink;
 use parley::Handles;
 use sarsen::jobs::{Jobs, Ran};
+use sarsen::telemetry::WaitKind;
 use sarsen::testing::{Client, Request, TestApp};
 use sarsen::{App, Clock};
 use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// A running application with an empty database.
+/// Most mails in a minute to the addresses of one domain.
+pub(crate) const DOMAIN_RATE: u32 = 4;
+
+/// A running application with an empty database, and a mail server for it.
 pub(crate) struct World {
     app: Arc<TestApp>,
     handles: Handles,
+    sink: Sink,
 }
 
 impl World {
-    /// Starts it on the database of the profile at hand. Webhooks may lead to this machine, where receivers listen.
+    /// Starts it on the database of the profile at hand. Webhooks may lead to this machine, where receivers listen; so does
+    /// the mail server.
     pub(crate) async fn start() -> World {
         Self::start_in(json!({})).await
     }
 
     /// Starts it with these keys in the sections of modules.
     pub(crate) async fn start_in(sections: Value) -> World {
+        let sink = Sink::open().await;
         let mut all = json!({
             "accounts": {"password_memory_kib": 64, "password_iterations": 1},
+            "notifications": {"smtp": sink.url(), "rate_per_domain": DOMAIN_RATE, "timeout": "2s"},
             "webhooks": {"allow_private": true, "timeout": "500ms", "disable_after": 3},
         });
         for (name, keys) in sections.as_object().expect("sections") {
@@ -40,7 +49,23 @@ impl World {
             app
         });
         let app = Arc::new(app.await);
-        World { app, handles: handles.into_inner().expect("mounted") }
+        World { app, handles: handles.into_inner().expect("mounted"), sink }
+    }
+
+    /// Whether something that closed lately waited for this.
+    pub(crate) fn waited(&self, kind: WaitKind) -> bool {
+        self.app.operations().iter().any(|operation| operation.record().waits.iter().any(|wait| wait.kind == kind))
+    }
+
+    /// Builds a projection anew from the log of events.
+    pub(crate) async fn rebuild(&self, projection: &str) {
+        self.app.running().events().rebuild(projection).await.expect("begins to build");
+        self.run_jobs().await;
+    }
+
+    /// The mail server.
+    pub(crate) fn sink(&self) -> &Sink {
+        &self.sink
     }
 
     pub(crate) fn handles(&self) -> &Handles {
@@ -73,8 +98,16 @@ impl World {
 
     /// Somebody with a new account, signed in.
     pub(crate) async fn sign_up(&self, username: &str) -> Person {
+        self.register(json!({"username": username, "password": "correct horse"})).await
+    }
+
+    /// Somebody who gave an address.
+    pub(crate) async fn sign_up_with(&self, username: &str, email: &str) -> Person {
+        self.register(json!({"username": username, "password": "correct horse", "email": email})).await
+    }
+
+    async fn register(&self, new: Value) -> Person {
         let mut person = self.anonymous();
-        let new = json!({"username": username, "password": "correct horse"});
         person.user = person.post("/v1/accounts", new).await.expect(201);
         person
     }
@@ -97,6 +130,12 @@ pub(crate) struct Answer {
 }
 
 impl Person {
+    /// After so long a time that the session is over.
+    pub(crate) async fn sign_in_again(&self) {
+        let known = json!({"username": self.user["username"], "password": "correct horse"});
+        self.post("/v1/session", known).await.expect(200);
+    }
+
     pub(crate) fn user_id(&self) -> String {
         self.user["id"].as_str().expect("signed up").to_owned()
     }
@@ -115,6 +154,10 @@ impl Person {
 
     pub(crate) async fn put(&self, path: &str) -> Answer {
         self.send(path, self.client.put(path)).await
+    }
+
+    pub(crate) async fn put_json(&self, path: &str, body: Value) -> Answer {
+        self.send(path, self.client.put(path).json(&body)).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {

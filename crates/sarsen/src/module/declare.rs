@@ -2,6 +2,8 @@
 
 use super::Module;
 use super::api::BoxFuture;
+use super::mounted::config_of;
+use crate::config::Config;
 use crate::data::MigrationFiles;
 use crate::error::Result;
 use crate::events::{self, Delivery, Event, Projection, ProjectionHandler, Recorded, Subscribed, Subscription, View};
@@ -21,6 +23,9 @@ pub(super) struct DeclaredJob<M> {
     pub(super) bind: Box<dyn FnOnce(Arc<M>) -> Handler + Send>,
 }
 
+/// A queue, once the configuration is known.
+type QueueOf = Box<dyn Fn(&Config) -> Queue + Send>;
+
 /// How a projection is built, once its module is up.
 pub(super) type BuildView<M> = Box<dyn FnOnce(Arc<M>) -> ProjectionHandler + Send>;
 
@@ -37,7 +42,7 @@ pub struct Declare<M: Module> {
     pub(super) plain_routes: Option<fn(Arc<M>) -> axum::Router>,
     pub(super) authenticate: Option<Authenticate<M>>,
     pub(super) jobs: Vec<DeclaredJob<M>>,
-    pub(super) queues: Vec<Queue>,
+    pub(super) queues: Vec<QueueOf>,
     pub(super) subscriptions: Vec<Subscribed>,
     pub(super) projections: Vec<(Projection, BuildView<M>)>,
     pub(super) schedules: Vec<(Declared, Option<ZoneOf<M>>)>,
@@ -103,7 +108,14 @@ impl<M: Module> Declare<M> {
 
     /// Limits a queue, for all processes together. One that is only named by jobs has no limits.
     pub fn queue(&mut self, queue: Queue) -> &mut Self {
-        self.queues.push(queue);
+        self.queues.push(Box::new(move |_| queue));
+        self
+    }
+
+    /// Limits a queue as the section of this module says: `declare.queue_by(|config| Queue::new("mail").limit(config.at_once))`.
+    pub fn queue_by(&mut self, limits: fn(&M::Config) -> Queue) -> &mut Self {
+        // A section that cannot be read stops the start anyway.
+        self.queues.push(Box::new(move |config| limits(&config_of::<M>(config).unwrap_or_default())));
         self
     }
 
@@ -132,7 +144,9 @@ impl<M: Module> Declare<M> {
             events::handler::<E, _, _>(subscriber, move |event, delivery| work(module.clone(), event, delivery))
         };
         self.jobs.push(DeclaredJob { info: kind, bind: Box::new(bind) });
-        self.queues.extend(subscription.own_queue());
+        if let Some(queue) = subscription.own_queue() {
+            self.queue(queue);
+        }
         self.subscriptions.push(Subscribed { event: E::NAME, subscriber, kind });
         self
     }

@@ -80,7 +80,7 @@ impl Mounted {
             migrations: declared.migrations.len(),
             serves_http: declared.routes.is_some() || declared.plain_routes.is_some(),
             jobs: declared.jobs.iter().map(|job| job.info).collect(),
-            queues: declared.queues.clone(),
+            queues: declared.queues.iter().map(|queue| queue(config)).collect(),
             subscriptions: declared.subscriptions.clone(),
             projections: declared.projections.iter().map(|(projection, _)| projection.clone()).collect(),
         };
@@ -100,7 +100,7 @@ impl fmt::Debug for Mounted {
 }
 
 /// The module's own section. One that is not given is the default, which also serves a `Config` of `()`.
-fn config_of<M: Module>(config: &Config) -> Result<M::Config> {
+pub(super) fn config_of<M: Module>(config: &Config) -> Result<M::Config> {
     let given = config.modules.get(M::NAME).is_some_and(|section| !section.config.is_empty());
     if given && size_of::<M::Config>() == 0 {
         let problem = format!("[modules.{0}.config]: module `{0}` has nothing to configure", M::NAME);

@@ -1,0 +1,33 @@
+//! The HTTP side of statistics.
+
+use super::{Module, Statistics};
+use axum::extract::State;
+use sarsen::Result;
+use sarsen::http::routing::get_with;
+use sarsen::http::{Actor, Json, Path, Routes};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::sync::Arc;
+use uuid::Uuid;
+
+pub(super) fn routes(module: Arc<Module>) -> Routes {
+    Routes::new()
+        .api_route(
+            "/v1/channels/{id}/statistics",
+            get_with(of_channel, |op| op.summary("How lively a channel was in the last 30 days").tag("channels")),
+        )
+        .with_state(module)
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ChannelPath {
+    id: Uuid,
+}
+
+async fn of_channel(
+    State(module): State<Arc<Module>>,
+    actor: Actor,
+    Path(path): Path<ChannelPath>,
+) -> Result<Json<Statistics>> {
+    Ok(Json(module.of_channel(actor.id, path.id).await?))
+}
