@@ -6,8 +6,9 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use percent_encoding::percent_decode_str;
-use sarsen::telemetry::{self, WaitKind};
-use sarsen::{Error, Result, clock};
+use sarsen::resilience::call_over;
+use sarsen::telemetry::WaitKind;
+use sarsen::{Error, Result};
 use std::fmt;
 use std::time::Duration;
 use url::{Host, Url};
@@ -80,24 +81,25 @@ impl Smtp {
     /// `Invalid` says that the server will never take this mail. Anything else may go well later, a wrong password too:
     /// somebody will put it right, and the mails that wait are none the worse.
     pub(super) async fn send(&self, mail: &Message) -> Result<()> {
-        let sending = clock::until(clock::monotonic() + self.timeout, self.deliver(mail));
-        let sent = telemetry::within_deadline(telemetry::wait(WaitKind::Mail, "smtp", sending)).await;
-        let late = |error: Error| error.context(format!("the mail server {self:?}"));
-        let mut connection = sent.and_then(|sent| sent).map_err(late)??;
+        let delivery = self.deliver(mail);
+        let mut connection = call_over(WaitKind::Mail, "mail server", self.timeout, delivery).await?;
         // It is sent: whatever happens to the goodbye, it must not be sent again.
-        let goodbye = clock::until(clock::monotonic() + GOODBYE, connection.abort());
-        let _ = telemetry::wait(WaitKind::Mail, "smtp goodbye", goodbye).await;
+        let goodbye = async {
+            connection.abort().await;
+            Ok(())
+        };
+        let _ = call_over(WaitKind::Mail, "goodbye to the mail server", GOODBYE, goodbye).await;
         Ok(())
     }
 
     async fn deliver(&self, mail: &Message) -> Result<AsyncSmtpConnection> {
-        let mut connection = self.connect().await.map_err(|error| self.failed(error))?;
+        let mut connection = self.connect().await.map_err(|error| self.failed(&error))?;
         match connection.send(mail.envelope(), &mail.formatted()).await {
             Ok(_) => Ok(connection),
             Err(error) if error.is_permanent() || error.is_client() => {
                 Err(Error::invalid(format!("the mail server {self:?} refused the mail: {error}")))
             }
-            Err(error) => Err(self.failed(error)),
+            Err(error) => Err(self.failed(&error)),
         }
     }
 
@@ -117,8 +119,8 @@ impl Smtp {
         Ok(connection)
     }
 
-    fn failed(&self, error: SmtpError) -> Error {
-        Error::unavailable(format!("the mail server {self:?} did not take the mail: {error}")).source(error)
+    fn failed(&self, error: &SmtpError) -> Error {
+        Error::unavailable(format!("the mail server {self:?} did not take the mail: {error}"))
     }
 }
 

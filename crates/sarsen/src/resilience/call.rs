@@ -22,10 +22,20 @@ use std::time::Duration;
 /// # }
 /// ```
 pub async fn call<T>(label: &'static str, limit: Duration, future: impl Future<Output = Result<T>>) -> Result<T> {
+    call_over(WaitKind::Http, label, limit, future).await
+}
+
+/// Like [`call`] to what does not speak HTTP: a mail server.
+pub async fn call_over<T>(
+    kind: WaitKind,
+    label: &'static str,
+    limit: Duration,
+    future: impl Future<Output = Result<T>>,
+) -> Result<T> {
     telemetry::check_deadline()?;
     let (begun, deadline) = (clock::monotonic(), Operation::with_current(Operation::deadline).flatten());
     let until = deadline.map_or(begun + limit, |deadline| deadline.min(begun + limit));
-    match telemetry::wait(WaitKind::Http, label, clock::until(until, future)).await {
+    match telemetry::wait(kind, label, clock::until(until, future)).await {
         Ok(answer) => answer,
         Err(_) => {
             let waited = clock::monotonic() - begun;

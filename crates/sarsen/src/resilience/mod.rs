@@ -2,4 +2,4 @@
 
 mod call;
 
-pub use call::call;
+pub use call::{call, call_over};
