@@ -2,6 +2,7 @@
 
 mod data;
 mod growth;
+mod jobs;
 mod overhead;
 mod pipe;
 mod report;
@@ -33,6 +34,8 @@ enum Bench {
     Growth(growth::Options),
     /// Parley's whole history of one channel, read once; it prints no figure.
     Walk(growth::WalkOptions),
+    /// One bench of one job queue; it prints one line.
+    Jobs(jobs::Options),
 }
 
 /// What every bench takes.
@@ -48,14 +51,18 @@ struct Options {
 
 fn main() -> Outcome<()> {
     match Arguments::parse().bench {
-        // One thread does everything, so what is measured is work and no wake-up of another thread.
-        Bench::Overhead(options) => current_thread()?.block_on(overhead::run(&options)),
+        Bench::Overhead(options) => overhead::run(&options),
         Bench::Data(options) => data::run(&options),
         Bench::Growth(options) => current_thread()?.block_on(growth::run(&options)),
         Bench::Walk(options) => current_thread()?.block_on(growth::walk(&options)),
+        Bench::Jobs(options) => all_cores()?.block_on(jobs::run(&options)),
     }
 }
 
 fn current_thread() -> Outcome<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+fn all_cores() -> Outcome<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

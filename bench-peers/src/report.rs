@@ -27,9 +27,14 @@ pub(crate) struct Measurement<'a> {
 impl Measurement<'_> {
     /// Prints the line.
     pub(crate) fn print(&self) -> Outcome<()> {
-        println!("{}", serde_json::to_string(self)?);
-        Ok(())
+        line(self)
     }
+}
+
+/// Prints anything as a line of JSON.
+pub(crate) fn line(said: &impl Serialize) -> Outcome<()> {
+    println!("{}", serde_json::to_string(said)?);
+    Ok(())
 }
 
 /// Prints the costs of one case: those of Sarsen, which are the first, beside each of the others.

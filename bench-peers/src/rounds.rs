@@ -3,6 +3,7 @@
 use crate::Outcome;
 use futures_util::future::LocalBoxFuture;
 use sarsen::clock;
+use tokio::runtime::Runtime;
 
 /// One of those that are compared.
 pub(crate) trait Contender {
@@ -11,6 +12,22 @@ pub(crate) trait Contender {
 
     /// Tidies up between two rounds; nobody measures it.
     fn rest(&mut self) {}
+}
+
+/// A contender on a runtime of its own, as in a process of its own: what one sets timers for is no cost of another.
+pub(crate) type Alone<C = Box<dyn Contender>> = (Runtime, C);
+
+/// Makes a contender on a runtime of its own. One thread does everything, so what is measured is work, and no wake-up of
+/// another thread.
+pub(crate) fn alone<C>(make: impl Future<Output = Outcome<C>>) -> Outcome<Alone<C>> {
+    let runtime = crate::current_thread()?;
+    let contender = runtime.block_on(make)?;
+    Ok((runtime, contender))
+}
+
+/// Contenders of one kind beside those of others.
+pub(crate) fn boxed<C: Contender + 'static>((runtime, contender): Alone<C>) -> Alone {
+    (runtime, Box::new(contender))
 }
 
 /// How much is measured.
@@ -39,9 +56,9 @@ pub(crate) struct Cost {
 }
 
 /// Runs the rounds of all contenders, there and back, after a tenth of them to warm up.
-pub(crate) async fn interleave(plan: Plan, contenders: &mut [Box<dyn Contender>]) -> Outcome<Vec<Cost>> {
+pub(crate) fn interleave(plan: Plan, contenders: &mut [Alone]) -> Outcome<Vec<Cost>> {
     let mut times = Times::default();
-    times.add(plan, contenders).await?;
+    times.add(plan, contenders)?;
     Ok(times.costs())
 }
 
@@ -54,15 +71,15 @@ pub(crate) struct Times(Vec<Vec<f64>>);
 
 impl Times {
     /// Runs the rounds of one set of contenders.
-    pub(crate) async fn add(&mut self, plan: Plan, contenders: &mut [Box<dyn Contender>]) -> Outcome<()> {
+    pub(crate) fn add(&mut self, plan: Plan, contenders: &mut [Alone]) -> Outcome<()> {
         self.0.resize_with(contenders.len(), Vec::new);
         let warm_up = plan.rounds / 10 + 1;
         for round in 0..plan.rounds + warm_up {
             for place in 0..contenders.len() {
                 let index = if round % 2 == 0 { place } else { contenders.len() - 1 - place };
-                let contender = &mut contenders[index];
+                let (runtime, contender) = &mut contenders[index];
                 let started = clock::monotonic();
-                contender.round(plan.count).await?;
+                runtime.block_on(contender.round(plan.count))?;
                 let took = clock::monotonic() - started;
                 contender.rest();
                 if round >= warm_up {

@@ -2,6 +2,8 @@
 
 use crate::Outcome;
 use sarsen::config::{DatabaseSection, Url};
+use sarsen::lifecycle::{self, Lifecycle};
+use sarsen::telemetry::{self, Recorder};
 use sarsen::{Clock, Db};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -59,8 +61,18 @@ pub(crate) enum Product {
     Postgres,
 }
 
-/// Makes and fills the table. The types are spelled out, for only migrations are portable.
-pub(crate) async fn fill(db: &Db, product: Product) -> Outcome<()> {
+/// Makes and fills the table behind the URL, on a runtime that ends with it.
+pub(crate) fn prepare(url: &str, product: Product) -> Outcome<()> {
+    crate::current_thread()?.block_on(async { fill(&connect(url).await?, product).await })
+}
+
+/// The log task that every application has. Its timer is never far, so no deadline is the first to wake for.
+pub(crate) fn log(recorder: &Recorder, lifecycle: Lifecycle) {
+    drop(lifecycle::spawn(telemetry::write_operations(recorder.clone(), lifecycle, false)));
+}
+
+/// The types are spelled out, for only migrations are portable.
+async fn fill(db: &Db, product: Product) -> Outcome<()> {
     let uuid_type = if product == Product::Sqlite { "BLOB" } else { "UUID" };
     db.query("DROP TABLE IF EXISTS bench_messages").execute().await?;
     let table = format!(

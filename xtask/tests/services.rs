@@ -99,3 +99,19 @@ fn a_command_gets_the_environment_and_gives_the_exit_code() {
     let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert_eq!((status.code(), stdout.lines().last()), (Some(7), Some("app")), "{stderr}");
 }
+
+#[test]
+fn a_redis_answers_on_the_loopback_and_is_gone_after_its_command() {
+    let installed = Path::new("/usr/bin/redis-server").exists();
+    if !installed {
+        // No test of the workspace needs it, so it is not required either.
+        return;
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(["services", "--only", "redis", "--", "sh", "-c", "redis-cli -u \"$SARSEN_TEST_REDIS\" PING"]);
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert!(status.success() && stdout.lines().last() == Some("PONG"), "{stdout}{stderr}");
+    let address = stdout.lines().find_map(|line| line.strip_prefix("SARSEN_TEST_REDIS=redis://")).unwrap();
+    assert!(address.starts_with("127.0.0.1:") && TcpStream::connect(address).is_err());
+}

@@ -8,11 +8,13 @@ macro_rules! files {
 }
 
 /// Addresses that the client understands; each begins with the same page.
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 8] = [
     ("/", "index.html"),
     ("/signin", "index.html"),
     ("/search", "index.html"),
     ("/mentions", "index.html"),
+    ("/reports", "index.html"),
+    ("/reports/{report}", "index.html"),
     ("/c/{channel}", "index.html"),
     ("/c/{channel}/{*rest}", "index.html"),
 ];
@@ -31,7 +33,9 @@ fn files() -> Vec<Asset> {
         "channel-dialogs.js",
         "channel.js",
         "channels.js",
+        "chart.js",
         "composer.js",
+        "csv.js",
         "dialog.js",
         "dom.js",
         "emoji.js",
@@ -47,10 +51,14 @@ fn files() -> Vec<Asset> {
         "overlay.css",
         "people.js",
         "posting.js",
+        "report.js",
+        "reports.css",
+        "reports.js",
         "results.js",
         "router.js",
         "rows.js",
         "search.js",
+        "secret.js",
         "settings.js",
         "shell.js",
         "shortcuts.js",
@@ -59,11 +67,13 @@ fn files() -> Vec<Asset> {
         "store.js",
         "switcher.js",
         "sync.js",
+        "tabs.js",
         "theme-toggle.js",
         "theme.js",
         "thread.js",
         "time.js",
         "timeline.js",
+        "webhooks.js",
     ]
     .to_vec()
 }

@@ -1,4 +1,4 @@
-//! Parley: team messaging, built on Sarsen as three modules: accounts, channels and messages.
+//! Parley: team messaging, built on Sarsen as modules: accounts, channels and messages, and what is around them.
 
 pub mod accounts;
 pub mod channels;
@@ -6,8 +6,10 @@ pub mod client;
 mod failure;
 pub mod import;
 pub mod messages;
+pub mod reports;
 pub mod seed;
 mod text;
+pub mod webhooks;
 
 pub use failure::Failure;
 
@@ -30,5 +32,9 @@ pub fn mount(app: &mut App) -> Handles {
     let channels = app.mount::<channels::Module>(channels::Deps { accounts: accounts.clone() });
     let deps = messages::Deps { accounts: accounts.clone(), channels: channels.clone() };
     let messages = app.mount::<messages::Module>(deps);
+    let deps = webhooks::Deps { accounts: accounts.clone(), channels: channels.clone(), messages: messages.clone() };
+    app.mount::<webhooks::Module>(deps);
+    let deps = reports::Deps { accounts: accounts.clone(), channels: channels.clone(), messages: messages.clone() };
+    app.mount::<reports::Module>(deps);
     Handles { accounts, channels, messages }
 }

@@ -32,6 +32,8 @@ mod phone;
 mod pictures;
 #[path = "browser/process.rs"]
 mod process;
+#[path = "browser/reports.rs"]
+mod reports;
 #[path = "browser/world.rs"]
 mod world;
 
@@ -60,4 +62,7 @@ stories! {
     messages::a_message_is_posted_edited_answered_and_found;
     phone::everything_fits_a_phone;
     pictures::the_made_up_workspace_is_worth_a_picture;
+    reports::a_report_is_asked_for_read_and_taken_along;
+    reports::a_channel_has_webhooks;
+    reports::reports_and_webhooks_fit_a_phone;
 }

@@ -6,10 +6,18 @@ mod accounts;
 mod channels;
 #[path = "suite/document.rs"]
 mod document;
+#[path = "suite/hooks.rs"]
+mod hooks;
 #[path = "suite/lists.rs"]
 mod lists;
 #[path = "suite/messages.rs"]
 mod messages;
+#[path = "suite/receiver.rs"]
+mod receiver;
+#[path = "suite/reports.rs"]
+mod reports;
+#[path = "suite/webhooks.rs"]
+mod webhooks;
 #[path = "suite/world.rs"]
 mod world;
 
@@ -77,4 +85,34 @@ behaviours! {
     lists::search_knows_the_same_words_on_every_database(world);
     lists::search_results_come_by_pages(world);
     lists::lists_take_as_many_queries_for_3_items_as_for_60(few, many);
+    webhooks::a_webhook_is_told_of_messages_and_signed(world);
+    webhooks::only_chosen_events_of_its_channel_are_sent(world);
+    webhooks::a_request_is_as_standard_webhooks_has_it(world);
+    webhooks::what_fails_for_now_is_tried_again_with_the_same_id(world);
+    webhooks::a_receiver_that_asks_for_time_gets_it(world);
+    webhooks::what_is_refused_is_a_dead_letter_at_once_and_can_be_replayed(world);
+    webhooks::a_redirect_is_not_followed(world);
+    webhooks::an_endless_answer_is_not_read(world);
+    webhooks::a_receiver_that_is_gone_ends_its_webhook(world);
+    webhooks::failures_in_a_row_disable_a_webhook(world);
+    webhooks::a_webhook_ends_with_its_owners_membership(world);
+    webhooks::others_neither_see_nor_touch_it(world);
+    webhooks::bad_addresses_are_refused(world);
+    webhooks::its_lists_take_as_many_queries_for_3_items_as_for_19(few, many);
+    webhooks::a_name_that_leads_to_this_machine_is_refused_when_it_is_called(world);
+    hooks::a_program_posts_as_its_webhook(world);
+    hooks::a_message_that_comes_again_is_posted_once(world);
+    hooks::what_is_forged_old_or_changed_is_refused(world);
+    hooks::each_mistake_has_an_answer_of_its_own(world);
+    hooks::a_webhook_posts_sixty_times_a_minute(world);
+    hooks::a_webhook_ends_when_it_is_revoked_or_its_owner_leaves(world);
+    hooks::no_cookie_and_no_origin_matter(world);
+    reports::a_report_has_the_numbers_of_the_messages(world);
+    reports::a_report_is_made_once_at_a_time_and_seen_by_its_owner_only(world);
+    reports::few_reports_of_a_person_are_made_at_once(world);
+    reports::days_that_cannot_be_counted_are_refused(world);
+    reports::names_in_a_table_are_never_computed(world);
+    reports::every_monday_at_eight_subscribers_get_one(world);
+    reports::monday_at_eight_is_by_the_zone_of_the_configuration(world);
+    reports::a_report_that_waits_for_a_worker_shows_it(world);
 }

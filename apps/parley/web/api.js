@@ -27,7 +27,7 @@ export class Problem extends Error {
   }
 }
 
-async function request(method, path, body, { quiet = false } = {}) {
+async function request(method, path, body, { quiet = false, plain = false } = {}) {
   const options = { method, headers: { accept: "application/json" }, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
   if (body !== undefined) {
     options.headers["content-type"] = "application/json";
@@ -42,6 +42,7 @@ async function request(method, path, body, { quiet = false } = {}) {
     const slow = error?.name === "TimeoutError";
     throw new Problem(0, { detail: slow ? "The server took too long to answer." : "The server cannot be reached. Check your connection." });
   }
+  if (answer.ok && plain) return text;
   const value = decode(text);
   if (answer.ok) return value;
   if (answer.status === 401 && !quiet) signedOut();
@@ -64,6 +65,8 @@ export function query(path, values) {
 }
 
 export const get = (path, options) => request("GET", path, undefined, options);
+/** What is no JSON, such as a table. */
+export const getText = (path) => request("GET", path, undefined, { plain: true });
 export const post = (path, body = {}, options) => request("POST", path, body, options);
 export const patch = (path, body) => request("PATCH", path, body);
 export const put = (path) => request("PUT", path);

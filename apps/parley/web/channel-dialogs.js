@@ -9,6 +9,7 @@ import { peoplePicker, showProfile } from "./people.js";
 import { channelPath, navigate } from "./router.js";
 import { channelName, state } from "./store.js";
 import { ago } from "./time.js";
+import { showWebhooks } from "./webhooks.js";
 
 const kindChoice = (value, picture, title, text, checked) => make("label", { class: "option" }, make("input", { type: "radio", name: "kind", value, checked }), icon(picture), make("span", {}, make("strong", {}, title), make("span", { class: "faint small" }, text)));
 
@@ -79,7 +80,7 @@ export function showDetails(channel) {
   const name = channelName(channel);
   const people = make("div", { class: "people" }, skeleton(3));
   const body = make("div", { class: "dialog-body dialog-tall" }, direct ? null : about(channel, () => node), make("div", { class: "row row-between" }, make("h3", {}, "Members"), direct || !channel.joined ? null : make("button", { type: "button", class: "button button-small", "data-test": "add-member", onclick: () => { node.close(); showAddMembers(channel); } }, icon("plus"), "Add people")), people,
-    direct || !channel.joined ? null : make("div", { class: "row row-end" }, make("button", { type: "button", class: "button button-quiet-danger", "data-test": "leave-channel", onclick: () => leave(channel, node) }, icon("leave"), "Leave channel")));
+    direct || !channel.joined ? null : make("div", { class: "row row-between" }, make("button", { type: "button", class: "button", "data-test": "webhooks-open", onclick: () => { node.close(); showWebhooks(channel); } }, icon("link"), "Webhooks"), make("button", { type: "button", class: "button button-quiet-danger", "data-test": "leave-channel", onclick: () => leave(channel, node) }, icon("leave"), "Leave channel")));
   const node = openDialog({ title: direct ? name : `#${name}`, body, test: "channel-dialog" });
   const load = async () => {
     try {

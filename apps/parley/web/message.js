@@ -5,7 +5,7 @@ import { make } from "./dom.js";
 import { emojiName, favourites } from "./emoji.js";
 import { icon } from "./icons.js";
 import { onlyEmoji, render } from "./markup.js";
-import { state } from "./store.js";
+import { isBot, state } from "./store.js";
 import { agoElement, clockTime, fullTime, shortTime } from "./time.js";
 
 /** Draws a message. `actions` are the verbs of rows.js; `place` is "history" or "thread". */
@@ -33,6 +33,7 @@ function time(message, style) {
 function head(message, actions) {
   return make("header", { class: "message-head" },
     make("button", { type: "button", class: "bare message-author", tabindex: "-1", onclick: () => actions.profile(message.author) }, message.author.display_name || message.author.username),
+    isBot(message.author) ? make("span", { class: "tag" }, "bot") : null,
     time(message, "message-time"));
 }
 

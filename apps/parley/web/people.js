@@ -7,7 +7,7 @@ import { debounce, fill, make } from "./dom.js";
 import { icon } from "./icons.js";
 import { listbox } from "./listbox.js";
 import { channelPath, navigate } from "./router.js";
-import { state } from "./store.js";
+import { isBot, state } from "./store.js";
 import { fullTime } from "./time.js";
 
 const MOST_PEOPLE = 8;
@@ -28,7 +28,7 @@ export function showProfile(person) {
     make("p", { class: "faint small" }, `Here since ${fullTime(known.created_at).split(" at ")[0]}`),
     make("div", { class: "row row-center" },
       make("button", { type: "button", class: "button", onclick: () => node.close() }, "Close"),
-      self ? null : make("button", { type: "button", class: "button button-primary", "data-test": "profile-message", autofocus: true, onclick: () => { node.close(); converse([known]).catch(complain); } }, icon("reply"), "Message")));
+      self || isBot(known) ? null : make("button", { type: "button", class: "button button-primary", "data-test": "profile-message", autofocus: true, onclick: () => { node.close(); converse([known]).catch(complain); } }, icon("reply"), "Message")));
   const node = openDialog({ title: known.display_name, body, size: "small", test: "profile", bare: true });
 }
 

@@ -8,11 +8,13 @@ export function parse(path, search = "") {
   if (first === "c" && channelId) return { name: "channel", channelId, threadId: kind === "t" ? id : null, messageId: kind === "m" ? id : null, replyId: new URLSearchParams(search).get("reply") };
   if (first === "search") return { name: "search", query: new URLSearchParams(search).get("q") || "", channelId: new URLSearchParams(search).get("channel") };
   if (first === "mentions") return { name: "mentions" };
+  if (first === "reports") return { name: "reports", reportId: channelId };
   if (first === "signin") return { name: "signin" };
   return { name: "home" };
 }
 
 export const channelPath = (channelId) => `/c/${channelId}`;
+export const reportPath = (reportId) => `/reports/${reportId}`;
 export const threadPath = (channelId, rootId, replyId) => `/c/${channelId}/t/${rootId}${replyId ? `?reply=${replyId}` : ""}`;
 
 /** The address of a message: the thread of a reply, the channel of any other. */

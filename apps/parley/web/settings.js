@@ -3,10 +3,12 @@
 import { get, patch, post, remove } from "./api.js";
 import { avatar } from "./avatar.js";
 import { endSession } from "./channels.js";
-import { complain, confirm, errorState, field, formError, openDialog, skeleton, submitForm, toast } from "./dialog.js";
+import { complain, confirm, errorState, field, formError, skeleton, submitForm, toast } from "./dialog.js";
 import { fill, make } from "./dom.js";
 import { icon } from "./icons.js";
+import { secretBox, showSecret } from "./secret.js";
 import { emit, learn, state } from "./store.js";
+import { showTabs } from "./tabs.js";
 import { chosenTheme, chooseTheme } from "./theme-toggle.js";
 import { agoElement } from "./time.js";
 
@@ -18,31 +20,7 @@ const TABS = [
   ["sessions", "Sessions", "device", sessions],
 ];
 
-export function showSettings(first = "profile") {
-  const panel = make("div", { class: "settings-panel", role: "tabpanel", id: "settings-panel", tabindex: "-1" });
-  const tabs = make("div", { class: "settings-tabs", role: "tablist", "aria-label": "Settings", "aria-orientation": "vertical" }, TABS.map(([name, label, picture]) =>
-    make("button", { type: "button", role: "tab", class: "tab", "aria-controls": "settings-panel", "data-tab": name, "data-test": `tab-${name}`, onclick: () => open(name) }, icon(picture), label)));
-  tabs.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    event.preventDefault();
-    const all = [...tabs.children];
-    const next = all[(all.indexOf(document.activeElement) + step + all.length) % all.length];
-    next.focus();
-    open(next.dataset.tab);
-  });
-
-  function open(name) {
-    for (const tab of tabs.children) {
-      tab.setAttribute("aria-selected", String(tab.dataset.tab === name));
-      tab.tabIndex = tab.dataset.tab === name ? 0 : -1;
-    }
-    fill(panel, TABS.find(([known]) => known === name)[3](node));
-  }
-
-  const node = openDialog({ title: "Settings", body: make("div", { class: "settings" }, tabs, panel), size: "large", test: "settings" });
-  open(first);
-}
+export const showSettings = (first) => showTabs({ title: "Settings", test: "settings", tabs: TABS, first });
 
 const submit = (text) => make("button", { type: "submit", class: "button button-primary", "data-test": "submit" }, text);
 
@@ -106,7 +84,7 @@ function fetched(path, draw) {
 }
 
 function tokens() {
-  const made = make("div", { class: "token", hidden: true, "data-test": "new-token" });
+  const made = secretBox("new-token");
   const form = make("form", { class: "stack" }, make("p", { class: "faint" }, "A token lets a script act as you. Send it as ", make("code", {}, "Authorization: Bearer …"), "."), formError(),
     make("div", { class: "row row-top" }, field({ label: "Name of the new token", name: "name", maxlength: "64", placeholder: "e.g. deploy bot", autocomplete: "off" }), submit("Create")), made);
   const list = fetched("/v1/me/tokens", (items, load) => {
@@ -116,21 +94,10 @@ function tokens() {
   submitForm(form, async ({ name }) => {
     const token = await post("/v1/me/tokens", { name: name.trim() });
     form.reset();
-    const text = make("input", { class: "input mono", readonly: true, value: token.token, "aria-label": "The new token", onfocus: (event) => event.target.select() });
-    fill(made, make("p", {}, make("strong", {}, "Copy it now: "), "it is not shown again."), make("div", { class: "row" }, text, make("button", { type: "button", class: "button", onclick: () => copy(text) }, icon("copy"), "Copy"))).hidden = false;
+    showSecret(made, ["The new token", token.token]);
     form.reload?.();
   });
   return [form, list];
-}
-
-async function copy(input) {
-  try {
-    await navigator.clipboard.writeText(input.value);
-    toast("Copied.");
-  } catch {
-    input.focus();
-    input.select();
-  }
 }
 
 async function revoke(token, load) {

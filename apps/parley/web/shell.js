@@ -6,6 +6,8 @@ import { createChannelView } from "./channel.js";
 import { emptyState, errorState } from "./dialog.js";
 import { fill, make, remembered } from "./dom.js";
 import { icon } from "./icons.js";
+import { createReportView } from "./report.js";
+import { createReportsView } from "./reports.js";
 import { channelPath, navigate } from "./router.js";
 import { createMentionsView, createSearchView } from "./search.js";
 import { listen, showShortcuts } from "./shortcuts.js";
@@ -81,6 +83,7 @@ export function createShell() {
       if (input.value.trim() !== route.query) input.value = route.query;
       current = createSearchView({ setHead });
     } else if (route.name === "mentions") current = createMentionsView({ setHead });
+    else if (route.name === "reports") current = route.reportId ? createReportView({ setHead }) : createReportsView({ setHead });
     else return home();
     fill(view, current.node);
     if (route.name === "search" && !route.query) input.focus();

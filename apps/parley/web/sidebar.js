@@ -16,13 +16,15 @@ const mac = /Mac|iPhone|iPad/.test(navigator.platform);
 export function createSidebar() {
   const list = make("div", { class: "side-list", "data-test": "channel-list" });
   const mentions = make("a", { class: "side-link", href: "/mentions", "data-inside": true, "data-test": "mentions" });
+  const reports = make("a", { class: "side-link", href: "/reports", "data-inside": true, "data-test": "reports" }, icon("chart"), "Reports");
   const me = make("div", { class: "side-me" });
   const node = make("nav", { class: "sidebar", id: "sidebar", "aria-label": "Channels" },
     make("div", { class: "side-head" }, make("a", { class: "brand", href: "/", "data-inside": true }, make("span", { class: "brand-mark", "aria-hidden": "true" }, icon("reply")), "Parley")),
     make("div", { class: "side-top" },
       make("button", { type: "button", class: "side-jump", "data-test": "open-switcher", onclick: showSwitcher }, icon("search"), "Jump to…", make("kbd", {}, mac ? "⌘K" : "Ctrl K")),
       mentions,
-      make("button", { type: "button", class: "side-link", "data-test": "browse-channels", onclick: showBrowse }, icon("compass"), "Browse channels")),
+      make("button", { type: "button", class: "side-link", "data-test": "browse-channels", onclick: showBrowse }, icon("compass"), "Browse channels"),
+      reports),
     list, me);
   const nodes = new Map();
   const roomsHead = section("Channels", "create-channel", "Create a channel", () => showCreateChannel());
@@ -35,6 +37,7 @@ export function createSidebar() {
     if (!state.me) return;
     fill(mentions, icon("at"), "Mentions", state.mentionCount ? make("span", { class: "badge" }, state.mentionCount > 19 ? "20+" : String(state.mentionCount)) : null);
     current(mentions, state.route.name === "mentions");
+    current(reports, state.route.name === "reports");
     const { rooms, directs } = joined();
     const loaded = state.channelsLoaded;
     arrange([roomsHead, loaded ? rooms.map(entry) : ghosts, loaded && !rooms.length ? noRooms : [], directsHead, directs.map(entry), loaded && !directs.length ? noDirects : []].flat());

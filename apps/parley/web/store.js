@@ -46,6 +46,9 @@ export function forget() {
   for (const known of [state.channels, state.users, state.timelines, state.threads, state.drafts]) known.clear();
 }
 
+/** Whether a program posts as this user: no person's username has brackets. */
+export const isBot = (person) => person.username.endsWith("[bot]");
+
 /** How a channel is called: the others' names for a direct one. */
 export function channelName(channel) {
   if (channel.kind !== "direct") return channel.name;

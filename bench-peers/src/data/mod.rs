@@ -12,7 +12,6 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let file = |name: &str| folder.path().join(name).display().to_string();
     // One thread for what is measured as work, all cores for what is measured as throughput.
-    crate::current_thread()?.block_on(selects::run(&file("selects.db"), options))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(inserts::run(&folder.path().display().to_string(), options.quick))
+    selects::run(&file("selects.db"), options)?;
+    crate::all_cores()?.block_on(inserts::run(&folder.path().display().to_string(), options.quick))
 }

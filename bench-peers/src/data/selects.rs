@@ -2,35 +2,32 @@
 
 use super::NAME;
 use crate::overhead::bare::{from_postgres, from_sqlite, numbered, open};
-use crate::rounds::{Contender, Plan, Times, interleave};
+use crate::rounds::{Contender, Plan, Times, alone, boxed, interleave};
 use crate::sample::{self, MESSAGES, Message, ONE, Product, id_of};
 use crate::{Options, Outcome, report, wrong};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use sarsen::lifecycle::Lifecycle;
 use sarsen::telemetry::{Operation, OperationKind, Outcome as Ended, Recorder};
 use sarsen::{Db, lifecycle};
 use uuid::Uuid;
 
-pub(super) async fn run(file: &str, options: &Options) -> Outcome<()> {
-    let db = sample::connect(&format!("sqlite:{file}")).await?;
-    sample::fill(&db, Product::Sqlite).await?;
-    let mut contenders: Vec<Box<dyn Contender>> =
-        vec![Box::new(Ours::new(db)), Box::new(Sqlite { connection: open(file)?, ids: Ids::default() })];
-    let costs = interleave(Plan::new(4_000, 25, options.quick), &mut contenders).await?;
+pub(super) fn run(file: &str, options: &Options) -> Outcome<()> {
+    let url = format!("sqlite:{file}");
+    sample::prepare(&url, Product::Sqlite)?;
+    let bare = async { Ok(Sqlite { connection: open(file)?, ids: Ids::default() }) };
+    let mut contenders = [boxed(alone(Ours::connect(&url))?), boxed(alone(bare)?)];
+    let costs = interleave(Plan::new(4_000, 25, options.quick), &mut contenders)?;
     report::compare(NAME, "sqlite point select", &["sarsen", "rusqlite"], &costs)?;
-    match &options.postgres {
-        Some(url) => server(url, options.quick).await,
-        None => Ok(()),
-    }
+    options.postgres.as_deref().map_or(Ok(()), |url| server(url, options.quick))
 }
 
-async fn server(url: &str, quick: bool) -> Outcome<()> {
-    sample::fill(&sample::connect(url).await?, Product::Postgres).await?;
+fn server(url: &str, quick: bool) -> Outcome<()> {
+    sample::prepare(url, Product::Postgres)?;
     let mut times = Times::default();
     for _ in 0..sample::CONNECTIONS {
-        let ours = Ours::new(sample::connect(url).await?);
-        let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(ours), Box::new(Postgres::connect(url).await?)];
-        times.add(Plan::new(200, 10, quick), &mut contenders).await?;
+        let mut contenders = [boxed(alone(Ours::connect(url))?), boxed(alone(Postgres::connect(url))?)];
+        times.add(Plan::new(200, 10, quick), &mut contenders)?;
     }
     report::compare(NAME, "postgres point select", &["sarsen", "tokio-postgres"], &times.costs())
 }
@@ -54,8 +51,10 @@ struct Ours {
 }
 
 impl Ours {
-    fn new(db: Db) -> Self {
-        Self { db, recorder: Recorder::new(16), ids: Ids::default() }
+    async fn connect(url: &str) -> Outcome<Self> {
+        let (db, recorder) = (sample::connect(url).await?, Recorder::new(16));
+        sample::log(&recorder, Lifecycle::default());
+        Ok(Self { db, recorder, ids: Ids::default() })
     }
 
     async fn read(&mut self, count: usize) -> Outcome<()> {

@@ -2,11 +2,12 @@
 
 use crate::Outcome;
 use crate::pipe::Pipe;
-use crate::sample::{HELLO, Hello, LIST, Message, ONE};
-use axum::body::Body;
+use crate::sample::{self, HELLO, Hello, LIST, Message, ONE};
 use axum::extract::State;
-use http::{Request, Response};
+use futures_util::FutureExt;
+use http::Request;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use sarsen::Db;
 use sarsen::config::HttpSection;
 use sarsen::http::routing::get;
@@ -14,7 +15,6 @@ use sarsen::http::{Health, Json, ModuleRoutes, Path, Routes, Stack, StackParts};
 use sarsen::lifecycle::Lifecycle;
 use sarsen::telemetry::Recorder;
 use std::convert::Infallible;
-use std::pin::Pin;
 use uuid::Uuid;
 
 async fn hello() -> Json<Hello> {
@@ -40,6 +40,7 @@ impl Stacked {
         let recorder = Recorder::new(8_192);
         let lifecycle = Lifecycle::default();
         lifecycle.set_ready();
+        sample::log(&recorder, lifecycle.clone());
         let mut parts = StackParts::new(&HttpSection::default(), &recorder, Health::new(lifecycle));
         let db = db.for_module("bench");
         parts.modules.push(ModuleRoutes::new("bench", move || {
@@ -52,23 +53,11 @@ impl Stacked {
         Ok(Self { stack: Stack::new(parts)?, recorder })
     }
 
-    /// The log task would take the closed Operations; here the bench does, between the rounds.
+    /// The log task looks every 50 ms, and the rounds are quicker than its queue is long: the bench empties it between them.
     pub(super) async fn pipe(&self, path: &str) -> Outcome<Pipe> {
-        let recorder = self.recorder.clone();
-        Pipe::open(Served(self.stack.clone()), path, move || drop(recorder.drain())).await
-    }
-}
-
-/// The stack as hyper calls it; `sarsen::http::serve` does the same.
-struct Served(Stack);
-
-impl hyper::service::Service<Request<Incoming>> for Served {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let stack = self.0.clone();
-        Box::pin(async move { Ok(stack.call(request).await) })
+        let (stack, recorder) = (self.stack.clone(), self.recorder.clone());
+        // As `sarsen::http::serve` does it.
+        let served = service_fn(move |request: Request<Incoming>| stack.call(request).map(Ok::<_, Infallible>));
+        Pipe::open(served, path, move || drop(recorder.drain())).await
     }
 }

@@ -22,6 +22,9 @@ const LEAST: i64 = -62_167_219_200_000_000;
 const MOST: i64 = 253_402_300_799_999_999;
 
 impl Timestamp {
+    /// The last moment of the year 9999.
+    pub const MAX: Timestamp = Timestamp(MOST);
+
     /// From microseconds since 1970, held within the years 0 to 9999.
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(LEAST, MOST))
@@ -222,6 +225,14 @@ impl Clock {
     pub fn advance(&self, by: Duration) {
         if let Source::Simulated(simulated) = &self.0 {
             simulated.micros.fetch_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
+            simulated.moved.send_replace(());
+        }
+    }
+
+    /// Sets a simulated clock, also back, and wakes whoever sleeps on it; does nothing to the real one.
+    pub fn set(&self, to: Timestamp) {
+        if let Source::Simulated(simulated) = &self.0 {
+            simulated.micros.store(to.as_micros(), Ordering::SeqCst);
             simulated.moved.send_replace(());
         }
     }

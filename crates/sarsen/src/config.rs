@@ -216,6 +216,15 @@ impl Default for HttpSection {
     }
 }
 
+impl HttpSection {
+    /// The address people use: `public_url`, or `http://` and the listener, without a slash at its end.
+    pub fn address(&self) -> String {
+        let listen = format!("http://{}", self.listen);
+        let address = if self.public_url.is_empty() { &listen } else { &self.public_url };
+        address.trim_end_matches('/').to_owned()
+    }
+}
+
 impl Default for DatabaseSection {
     fn default() -> Self {
         Self {

@@ -13,6 +13,7 @@ pub mod http;
 pub mod jobs;
 pub mod lifecycle;
 pub mod module;
+pub mod resilience;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -24,6 +25,12 @@ pub use data::{Db, Queryable, Tx};
 pub use error::{Error, Result};
 pub use module::{CallError, CallFailure, Declare, Deps, Init, Module, NoApi};
 pub use sarsen_macros::{Deps, FromRow, api};
+
+/// The code of `docs/jobs.md`, which the tests of the documentation compile.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../../../docs/jobs.md")]
+#[derive(Debug)]
+pub struct JobsGuide;
 
 // The macros write `::sarsen::…`, here too.
 extern crate self as sarsen;

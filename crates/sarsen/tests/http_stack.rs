@@ -10,8 +10,10 @@ use http_body_util::BodyExt;
 use sarsen::clock;
 use sarsen::config::{Environment, HttpSection, Size, Span};
 use sarsen::error::Kind;
-use sarsen::http::routing::{get, get_with, post};
-use sarsen::http::{Created, Health, Json, ModuleRoutes, NoContent, Path, Query, Routes, Stack, StackParts};
+use sarsen::http::routing::{get, get_with, post, post_with};
+use sarsen::http::{
+    Created, Headers, Health, Json, ModuleRoutes, NoContent, Path, Query, Raw, Routes, Stack, StackParts, any_origin,
+};
 use sarsen::lifecycle::Lifecycle;
 use sarsen::telemetry::{Operation, OperationKind, Outcome, Recorder, WaitKind};
 use sarsen::{Error, Result};
@@ -82,6 +84,20 @@ async fn failing(Path(kind): Path<String>) -> Result<NoContent> {
     Err(error)
 }
 
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Seal {
+    #[serde(rename = "x-seal")]
+    seal: String,
+}
+
+/// A seal is the length of what is sealed.
+async fn sealed(Headers(seal): Headers<Seal>, item: Raw<Item, 64>) -> Result<Json<Item>> {
+    if seal.seal != item.bytes().len().to_string() {
+        return Err(Error::unauthenticated("the seal is broken"));
+    }
+    item.json().map(Json)
+}
+
 async fn page() -> Response {
     ([("content-type", "text/html; charset=utf-8")], "<p>hello").into_response()
 }
@@ -97,6 +113,7 @@ fn shop() -> Routes {
         .api_route("/v1/orders/{id}", get(shown))
         .api_route("/v1/shelves/{shelf}/{id}", get(placed))
         .route("/undocumented/{id}", plain_get(page))
+        .api_route("/v1/sealed", post_with(sealed, |operation| any_origin(operation.summary("Takes what is sealed"))))
         .api_route("/v1/fail/{kind}", get_with(failing, |operation| operation.summary("Fails")).post(failing))
         .with_state(Arc::new(Shop))
 }
@@ -425,6 +442,31 @@ async fn wrong_parameters_name_the_field() {
         is_problem(&setup.get(path).await, 400);
     }
     assert_eq!(setup.get("/v1/orders?word=%C3%BC%20%zz&other=1").await.json()["word"], "ü %zz");
+}
+
+#[tokio::test]
+async fn what_is_signed_is_checked_before_it_is_read_and_from_any_origin() {
+    let setup = setup(|_| ());
+    let send = |seal: Option<&str>, body: &'static str| {
+        let mut request = Request::post("/v1/sealed").header("content-type", "application/json");
+        request = request.header("sec-fetch-site", "cross-site").header("origin", "https://elsewhere.test");
+        if let Some(seal) = seal {
+            request = request.header("x-seal", seal);
+        }
+        setup.send(request.body(Body::from(body)).expect("a request"))
+    };
+    assert_eq!(send(Some("24"), r#"{"name":"a", "count": 1}"#).await.status, StatusCode::OK);
+    is_problem(&send(Some("23"), "{").await, 401);
+    let problem = is_problem(&send(Some("12"), r#"{"name":"a"}"#).await, 422);
+    assert_eq!(problem["errors"][0]["field"], "count");
+    let problem = is_problem(&send(None, "{}").await, 400);
+    assert_eq!(problem["errors"][0]["field"], "x-seal");
+    let long = r#"{"name":"a name that is so long that the route will not have it", "count": 1}"#;
+    is_problem(&send(Some("1"), long).await, 413);
+    let document = setup.send(Request::get("/openapi.json").body(Body::empty()).expect("a request")).await.json();
+    let operation = &document["paths"]["/v1/sealed"]["post"];
+    assert_eq!(operation["x-any-origin"], true);
+    assert_eq!(operation["parameters"][0]["in"], "header");
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ struct Settings {
     test: String,
     fail: bool,
     panic: bool,
+    relay: Url,
 }
 
 struct FirstModule(Settings);
@@ -49,6 +50,12 @@ impl Module for FirstModule {
 
     fn declare(declare: &mut Declare<Self>) {
         declare.tables(["first_things"]);
+    }
+    fn check(config: &Settings, app: &Config) -> Result<()> {
+        if config.relay.expose() == "none:" && app.app.environment == Environment::Production {
+            return Err(Error::invalid("relay is none").hint("name a relay"));
+        }
+        Ok(())
     }
     async fn init(init: Init<Self>) -> Result<Self> {
         let operation = Operation::current().expect("an Operation is at hand");
@@ -253,6 +260,25 @@ fn a_short_secret_is_refused_everywhere() {
     config.app.secret = Secret::new("short");
     let error = app(config).0.check().expect_err("is too short");
     assert!(error.message().contains("app.secret has 5 characters, and needs 32"), "{error}");
+}
+
+#[test]
+fn a_module_says_what_it_needs_of_the_rest_of_the_configuration() {
+    let text = "[modules.first.config]\nrelay = \"none:\"\n";
+    let mut config = Config::parse(text, "test.toml", &Vec::new(), &Config::default()).expect("parses");
+    app(config.clone()).0.check().expect("needs none");
+    config.app.environment = Environment::Production;
+    let error = app(config).0.check().expect_err("has no relay");
+    assert!(error.message().contains("- [modules.first.config]: relay is none\n  name a relay"), "{error}");
+}
+
+#[test]
+fn sections_of_modules_are_shown_whole_and_without_secrets() {
+    let text = "[modules.first.config]\nrelay = \"smtp://me:hush@relay\"\n";
+    let config = Config::parse(text, "test.toml", &Vec::new(), &Config::default()).expect("parses");
+    let shown = app(config).0.shown_config().expect("can be shown");
+    assert!(shown.contains("relay = \"smtp://me:[redacted]@relay\"") && !shown.contains("hush"), "{shown}");
+    assert!(shown.contains("[modules.second.config]\nfail = false"), "{shown}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod build;
 mod growth;
+mod jobs;
 mod memory;
 mod parley;
 mod peers;
@@ -41,6 +42,8 @@ enum Bench {
     DataGrowth(growth::Options),
     /// How much memory Parley takes: idle, importing, and while a long history is read.
     Memory,
+    /// Job queues side by side: enqueueing, draining, and how soon a job starts.
+    Jobs(jobs::Options),
     /// How many packages there are, and how long a cold build and an edit take.
     Build,
 }
@@ -53,6 +56,7 @@ pub(crate) fn run(options: &Options) -> Outcome<ExitCode> {
         Bench::Data => peers::run("data", options.quick, &report)?,
         Bench::DataGrowth(growth) => growth::run(growth, options.quick, &report)?,
         Bench::Memory => memory::run(options.quick, &report)?,
+        Bench::Jobs(jobs) => jobs::run(jobs, options.quick, &report)?,
         Bench::Build => build::run(options.quick, &report)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -122,12 +122,29 @@ impl Report {
         }
     }
 
+    /// Says that there is no figure to compare with, and why.
+    pub(super) fn add_failure(&self, bench: &str, case: &str, against: &str, reason: &str) {
+        if self.json {
+            println!("{}", failure(bench, case, against, reason));
+        } else {
+            println!("{case:50} {:>12}  {against:28} failed: {reason}", "–");
+        }
+    }
+
     /// Adds what another program printed; an error for a line that is no figure.
     pub(super) fn add_line(&self, line: &str) -> Outcome<()> {
         let measurement = Measurement::from_json(line).ok_or_else(|| format!("`{line}` is no figure of a bench"))?;
         self.add(&measurement);
         Ok(())
     }
+}
+
+/// The row of a peer that could not do it.
+fn failure(bench: &str, case: &str, against: &str, reason: &str) -> Value {
+    json!({
+        "bench": bench, "case": case, "value": Value::Null, "unit": Value::Null,
+        "against": against, "against_value": Value::Null, "ratio": Value::Null, "failed": reason,
+    })
 }
 
 fn print_row([case, value, against, against_value, ratio]: [&str; 5]) {

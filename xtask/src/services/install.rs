@@ -12,6 +12,7 @@ const POSTGRES_FOLDERS: &str = "/usr/lib/postgresql";
 const CHROMIUM: &str = "/usr/bin/chromium";
 const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
 const BROWSER_PACKAGES: &[&str] = &["chromium", "chromium-driver", "fonts-dejavu-core"];
+pub(super) const REDIS: &str = "/usr/bin/redis-server";
 /// Debian's switch: with it, a package that brings a server does not start it.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
@@ -35,6 +36,23 @@ pub(super) fn browser() -> Outcome<[(&'static str, String); 2]> {
         return Err(format!("was installed, but {CHROMIUM} or {CHROMEDRIVER} is not there"));
     }
     Ok([("SARSEN_TEST_CHROMIUM", CHROMIUM.to_owned()), ("SARSEN_TEST_CHROMEDRIVER", CHROMEDRIVER.to_owned())])
+}
+
+/// Redis at the place where the distribution puts it.
+pub(super) fn redis() -> Outcome<()> {
+    if !Path::new(REDIS).exists() {
+        apt(&["redis-server"])?;
+    }
+    if Path::new(REDIS).exists() { Ok(()) } else { Err(format!("was installed, but {REDIS} is not there")) }
+}
+
+/// Node.js and npm, wherever PATH finds them.
+pub(crate) fn node() -> Outcome<()> {
+    let present = || ["node", "npm"].iter().all(|name| command::succeeds(Command::new(name).arg("--version")));
+    if !present() {
+        apt(&["nodejs", "npm"])?;
+    }
+    if present() { Ok(()) } else { Err("was installed, but PATH has no node or no npm".to_owned()) }
 }
 
 /// Looks only where the distribution's packages put PostgreSQL: what PATH calls `postgres` may be anything.

@@ -4,6 +4,7 @@ mod account;
 pub(crate) mod folder;
 mod install;
 mod postgres;
+mod redis;
 mod server;
 
 use std::io;
@@ -12,6 +13,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 use clap::{Args, ValueEnum};
 
 use crate::{Outcome, command};
+pub(crate) use install::node;
 pub(crate) use postgres::{Durability, Mortal};
 use server::Server;
 
@@ -21,7 +23,7 @@ use server::Server;
 /// Whatever stops xtask, be it `kill -9`, stops them too.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Only these services; all of them when not given.
+    /// Only these services; postgres and browser when not given.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Service>,
     /// Keeps fsync on, as crash tests and benchmarks need it.
@@ -39,7 +41,12 @@ pub(crate) enum Service {
     Postgres,
     /// Chromium and its driver: SARSEN_TEST_CHROMIUM, SARSEN_TEST_CHROMEDRIVER.
     Browser,
+    /// A Redis server, which no test needs yet: SARSEN_TEST_REDIS.
+    Redis,
 }
+
+/// What runs when nothing was chosen: what the tests need.
+const NEEDED: &[Service] = &[Service::Postgres, Service::Browser];
 
 /// The services that run; they stop when this is dropped, or when the process dies.
 #[derive(Debug)]
@@ -50,9 +57,9 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Starts everything that can be had; `skipped` says what could not be.
+    /// Starts what the tests need and can be had; `skipped` says what could not be.
     pub(crate) fn start() -> Outcome<Services> {
-        Services::start_with(Service::value_variants(), Durability::Fast)
+        Services::start_with(NEEDED, Durability::Fast)
     }
 
     /// Starts the services that are wanted, as durable as they have to be.
@@ -62,6 +69,7 @@ impl Services {
             match service {
                 Service::Postgres => services.add_postgres(durability)?,
                 Service::Browser => services.add_browser(),
+                Service::Redis => services.add_redis(durability)?,
             }
         }
         Ok(services)
@@ -89,6 +97,18 @@ impl Services {
         Ok(())
     }
 
+    fn add_redis(&mut self, durability: Durability) -> Outcome<()> {
+        match install::redis() {
+            Ok(()) => {
+                let server = redis::start(durability)?;
+                self.environment.push(("SARSEN_TEST_REDIS", server.url().to_owned()));
+                self.servers.push(server);
+            }
+            Err(reason) => self.skipped.push(format!("redis: {reason}")),
+        }
+        Ok(())
+    }
+
     fn add_browser(&mut self) {
         match install::browser() {
             Ok(programs) => self.environment.extend(programs),
@@ -99,7 +119,7 @@ impl Services {
 
 /// Runs `cargo xtask services`.
 pub(crate) fn run(options: &Options) -> Outcome<ExitCode> {
-    let wanted = if options.only.is_empty() { Service::value_variants() } else { &options.only };
+    let wanted = if options.only.is_empty() { NEEDED } else { &options.only };
     let durability = if options.durable { Durability::Durable } else { Durability::Fast };
     let services = Services::start_with(wanted, durability)?;
     for reason in services.skipped() {

@@ -1,20 +1,17 @@
 //! A private PostgreSQL on a free port, started from a copy of an initialised folder.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use super::account::Account;
 use super::folder;
-use super::server::Server;
+use super::server::{self, Server};
 use crate::{Outcome, command, repository, wait};
 
 /// How long a server may take to accept connections; recovery of the copy takes well under a second.
 const READY_LIMIT: Duration = Duration::from_secs(60);
-/// A port that was free a moment ago can be taken by another process; then the next one is tried.
-const PORT_ATTEMPTS: usize = 5;
 
 /// Where PostgreSQL's programs are.
 #[derive(Debug)]
@@ -35,22 +32,20 @@ pub(crate) enum Durability {
 pub(super) fn start(programs: &Programs, durability: Durability) -> Outcome<Server> {
     let account = Account::choose()?;
     let initialised = initialised(programs, &account)?;
-    let mut problem = String::new();
-    for _ in 0..PORT_ATTEMPTS {
-        match attempt(programs, &account, &initialised, durability) {
-            Ok(server) => return Ok(server),
-            Err(reason) => problem = reason,
-        }
-    }
-    Err(format!(
-        "PostgreSQL of {} did not start in {PORT_ATTEMPTS} attempts; the last: {problem}",
-        programs.bin.display()
-    ))
+    let name = format!("PostgreSQL of {}", programs.bin.display());
+    server::some_port(&name, |port| attempt(programs, &account, &initialised, port, durability))
 }
 
-fn attempt(programs: &Programs, account: &Account, initialised: &Path, durability: Durability) -> Outcome<Server> {
+fn attempt(
+    programs: &Programs,
+    account: &Account,
+    initialised: &Path,
+    port: u16,
+    durability: Durability,
+) -> Outcome<Server> {
     let folder = folder::private("postgres")?;
-    let ready = prepare(account, initialised, &folder).and_then(|()| launch(programs, account, &folder, durability));
+    let prepared = prepare(account, initialised, &folder);
+    let ready = prepared.and_then(|()| launch(programs, account, &folder, port, durability));
     ready.inspect_err(|_| {
         // A server that was started has removed its folder already.
         let _absent = fs::remove_dir_all(&folder);
@@ -62,17 +57,7 @@ fn prepare(account: &Account, initialised: &Path, folder: &Path) -> Outcome<()> 
     account.own(folder)
 }
 
-fn launch(programs: &Programs, account: &Account, folder: &Path, durability: Durability) -> Outcome<Server> {
-    launch_on(programs, account, folder, durability, free_port()?)
-}
-
-fn launch_on(
-    programs: &Programs,
-    account: &Account,
-    folder: &Path,
-    durability: Durability,
-    port: u16,
-) -> Outcome<Server> {
+fn launch(programs: &Programs, account: &Account, folder: &Path, port: u16, durability: Durability) -> Outcome<Server> {
     let log = folder.join("log");
     let file = fs::File::create(&log).map_err(|error| format!("cannot create {}: {error}", log.display()))?;
     let mut command = account.command(programs.bin.join("postgres"));
@@ -83,7 +68,7 @@ fn launch_on(
     command.stdout(std::process::Stdio::null()).stderr(file);
     let mut server = Server::start(&mut command, folder, format!("postgres://app@127.0.0.1:{port}/postgres"))?;
     wait_until_ready(programs, &mut server, port, &folder.join("data"))
-        .map_err(|problem| format!("{problem}; its log ends: {}", last_lines(&log)))?;
+        .map_err(|problem| format!("{problem}; its log ends: {}", server::last_lines(&log)))?;
     Ok(server)
 }
 
@@ -154,9 +139,9 @@ impl Mortal {
         let (programs, account) = (super::install::postgres()?, Account::choose()?);
         let initialised = initialised(&programs, &account)?;
         let folder = folder::private("mortal")?;
-        let port = free_port()?;
+        let port = server::free_port()?;
         let started = prepare(&account, &initialised, &folder)
-            .and_then(|()| launch_on(&programs, &account, &folder, Durability::Durable, port));
+            .and_then(|()| launch(&programs, &account, &folder, port, Durability::Durable));
         let server = started.inspect_err(|_| {
             let _absent = fs::remove_dir_all(&folder);
         })?;
@@ -181,17 +166,12 @@ impl Mortal {
 
     /// Starts it again after a `kill` or a `stop`.
     pub(crate) fn start_again(&mut self) -> Outcome<()> {
-        let next = launch_on(&self.programs, &self.account, &self.folder, Durability::Durable, self.port)?;
+        let next = launch(&self.programs, &self.account, &self.folder, self.port, Durability::Durable)?;
         if let Some(before) = self.server.replace(next) {
             before.dismiss();
         }
         Ok(())
     }
-}
-
-fn free_port() -> Outcome<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    listener.map(|address| address.port()).map_err(|error| format!("cannot find a free port on 127.0.0.1: {error}"))
 }
 
 /// The initialised folder for this version and account, made at the first use: `initdb` takes seconds, a copy does not.
@@ -232,10 +212,4 @@ fn copy(from: &Path, to: &Path) -> Outcome<()> {
         fs::create_dir_all(above).map_err(|error| format!("cannot create {}: {error}", above.display()))?;
     }
     command::output(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to)).map(|_| ())
-}
-
-fn last_lines(log: &Path) -> String {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().rev().take(5).collect();
-    if lines.is_empty() { "(nothing)".to_owned() } else { lines.into_iter().rev().collect::<Vec<_>>().join(" | ") }
 }

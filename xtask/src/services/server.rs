@@ -1,13 +1,18 @@
 //! A server process, with a watchdog that stops it when xtask cannot.
 
+use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::{Outcome, wait};
 
+/// A port that was free a moment ago can be taken by another process; then the next one is tried.
+const PORT_ATTEMPTS: usize = 5;
+
 /// Waits for the end of its input, which comes when xtask lets go of it or dies, however that happens. Then it stops the
-/// process $1 and removes the folder $2. SIGINT is PostgreSQL's fast shutdown; what does not obey it within 10 s is killed.
+/// process $1 and removes the folder $2. SIGINT is PostgreSQL's fast shutdown and stops Redis in order; what does not obey it within 10 s is killed.
 ///
 /// A number may be taken by another process by then, so it is signalled only while it still works in the folder.
 const WATCHDOG: &str = r#"
@@ -110,4 +115,28 @@ impl Drop for Server {
         // Nothing is left to do about a process that cannot be waited for.
         let _ended = (self.process.wait(), self.watchdog.wait());
     }
+}
+
+/// Starts what `attempt` starts on a free port of the loopback.
+pub(super) fn some_port(name: &str, mut attempt: impl FnMut(u16) -> Outcome<Server>) -> Outcome<Server> {
+    let mut problem = String::new();
+    for _ in 0..PORT_ATTEMPTS {
+        match attempt(free_port()?) {
+            Ok(server) => return Ok(server),
+            Err(reason) => problem = reason,
+        }
+    }
+    Err(format!("{name} did not start in {PORT_ATTEMPTS} attempts; the last: {problem}"))
+}
+
+pub(super) fn free_port() -> Outcome<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    listener.map(|address| address.port()).map_err(|error| format!("cannot find a free port on 127.0.0.1: {error}"))
+}
+
+/// What a server said last.
+pub(super) fn last_lines(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(5).collect();
+    if lines.is_empty() { "(nothing)".to_owned() } else { lines.into_iter().rev().collect::<Vec<_>>().join(" | ") }
 }

@@ -27,6 +27,16 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
+/// How the username of every bot ends, and of no person.
+pub(crate) const BOT_SUFFIX: &str = "[bot]";
+
+impl User {
+    /// Whether a program posts as this user.
+    pub fn is_bot(&self) -> bool {
+        self.username.ends_with(BOT_SUFFIX)
+    }
+}
+
 /// Why accounts did not do it.
 #[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
 pub enum AccountsError {
@@ -79,6 +89,11 @@ pub trait AccountsApi {
     /// Finds or makes the imported user of every nick, in the order of the nicks; imported users cannot sign in.
     #[idempotent]
     async fn import_people(&self, nicks: Vec<String>) -> Result<Vec<User>, AccountsError>;
+
+    /// Finds or makes the user that a program posts as. It cannot sign in, nobody finds or mentions it, and its username
+    /// ends in `[bot]`, which no person's can.
+    #[idempotent]
+    async fn ensure_bot(&self, id: Uuid, name: String) -> Result<User, AccountsError>;
 
     /// Makes the account of a person.
     async fn register(

@@ -172,6 +172,16 @@ impl AccountsApi for Module {
         Ok(nicks.iter().filter_map(|nick| by_nick.get(nick).cloned()).collect())
     }
 
+    async fn ensure_bot(&self, id: Uuid, name: String) -> Result<User, AccountsError> {
+        let username = names::bot_username(&name)?;
+        let (about, created_at) = ("Posts for a program.".to_owned(), self.clock.now());
+        let user = User { id, username, display_name: name.trim().to_owned(), about, created_at };
+        // It is found by its id only, and `imported` keeps it out of every search for people.
+        let (handle, searched) = (format!("bot {id}"), String::new());
+        self.store.insert(vec![NewUser { user, handle, searched, password: None, imported: true }]).await?;
+        AccountsApi::user(self, id).await
+    }
+
     async fn register(
         &self,
         username: String,

@@ -1,5 +1,6 @@
 //! The rules for the names of people, and for what they say of themselves.
 
+use super::api::BOT_SUFFIX;
 use crate::text::{check_line, check_lines, check_present};
 use sarsen::{Error, Result};
 use std::ops::RangeInclusive;
@@ -62,6 +63,17 @@ pub(super) fn check_nick(nick: &str) -> Result<()> {
     check_line("nick", nick, MAX_NAME)
 }
 
+/// The username of a bot that is shown as `name`: no person's has brackets.
+pub(super) fn bot_username(name: &str) -> Result<String> {
+    check_present("name", name)?;
+    check_line("name", name, MAX_NAME)?;
+    let plain = |character: char| if is_username_character(character) { character } else { '-' };
+    let plain: String = name.trim().to_lowercase().chars().map(plain).collect();
+    let parts: Vec<&str> = plain.split('-').filter(|part| !part.is_empty()).collect();
+    let word = if parts.is_empty() { "program".to_owned() } else { parts.join("-") };
+    Ok(format!("{word}{BOT_SUFFIX}"))
+}
+
 /// The text in which a search looks for a user.
 pub(super) fn searched(username: &str, display_name: &str) -> String {
     format!("{username}\n{display_name}").to_lowercase()
@@ -89,6 +101,18 @@ mod tests {
         assert_eq!(display_name(Some("  "), "ada").expect("good"), "ada");
         assert_eq!(display_name(None, "ada").expect("good"), "ada");
         assert!(display_name(Some("a\u{7}b"), "ada").is_err());
+    }
+
+    #[test]
+    fn the_username_of_a_bot_is_nobody_elses() {
+        for (name, username) in
+            [("Build Server", "build-server[bot]"), (" Ada ", "ada[bot]"), ("ä→", "program[bot]"), ("a!!b", "a-b[bot]")]
+        {
+            let found = bot_username(name).expect("good");
+            assert_eq!(found, username);
+            assert!(check_username(&found).is_err());
+        }
+        assert!(bot_username(" ").is_err());
     }
 
     #[test]

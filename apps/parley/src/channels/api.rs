@@ -89,6 +89,11 @@ pub trait ChannelsApi {
     #[idempotent]
     async fn readable_ids(&self, user: Uuid) -> Result<Vec<Uuid>, ChannelsError>;
 
+    /// The public and private channels that `user` may read, those they joined first; at most [`MAX_READABLE`]. Direct
+    /// conversations are left out.
+    #[idempotent]
+    async fn readable_rooms(&self, user: Uuid) -> Result<Vec<ChannelRef>, ChannelsError>;
+
     /// Those of `channels` that `user` may read.
     #[idempotent]
     async fn readable_of(&self, user: Uuid, channels: Vec<Uuid>) -> Result<Vec<Uuid>, ChannelsError>;

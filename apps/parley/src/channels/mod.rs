@@ -181,6 +181,11 @@ impl ChannelsApi for Module {
         Ok(self.store.readable_ids(user, MAX_READABLE).await?)
     }
 
+    async fn readable_rooms(&self, user: Uuid) -> Result<Vec<ChannelRef>, ChannelsError> {
+        let rooms = self.store.readable_rooms(user, MAX_READABLE).await?;
+        Ok(rooms.iter().map(reference).collect::<Result<_>>()?)
+    }
+
     async fn readable_of(&self, user: Uuid, channels: Vec<Uuid>) -> Result<Vec<Uuid>, ChannelsError> {
         Ok(if channels.is_empty() { Vec::new() } else { self.store.readable_of(user, channels).await? })
     }

@@ -113,6 +113,15 @@ impl Store {
         first_column(self.db.query(sql).bind(user).bind(limit).all().await?)
     }
 
+    /// The channels that `user` may read and that are no direct conversations, those they joined first.
+    pub(super) async fn readable_rooms(&self, user: Uuid, limit: usize) -> Result<Vec<Stored>> {
+        let sql = channels!(
+            "WHERE (c.kind = 'public' OR (c.kind = 'private' AND m.user_id IS NOT NULL)) \
+             ORDER BY CASE WHEN m.user_id IS NULL THEN 1 ELSE 0 END, c.id LIMIT ?"
+        );
+        self.db.query(sql).bind(user).bind(i64::try_from(limit).unwrap_or(i64::MAX)).all().await
+    }
+
     /// Those of `ids` that `user` may read.
     pub(super) async fn readable_of(&self, user: Uuid, ids: Vec<Uuid>) -> Result<Vec<Uuid>> {
         let sql = "SELECT c.id AS id FROM channels c \

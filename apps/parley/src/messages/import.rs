@@ -1,13 +1,14 @@
 //! Takes messages in from elsewhere, by batches.
 
-use super::api::{ImportedMessage, MAX_BATCH, MessagesApi, MessagesError};
+use super::api::{ImportedMessage, MAX_BATCH};
 use super::write::{self, NewMessage};
 use super::{Module, rules};
 use sarsen::{Error, Result};
 use uuid::Uuid;
 
-impl MessagesApi for Module {
-    async fn import_batch(&self, channel: Uuid, messages: Vec<ImportedMessage>) -> Result<u64, MessagesError> {
+impl Module {
+    /// Adds messages to a channel and says how many are new.
+    pub(super) async fn import_batch(&self, channel: Uuid, messages: Vec<ImportedMessage>) -> Result<u64> {
         check(&messages)?;
         let Some(last) = messages.iter().map(|message| message.posted_at).max() else { return Ok(0) };
         let added = self.import(channel, messages).await?;
@@ -15,9 +16,7 @@ impl MessagesApi for Module {
         self.note_posted(channel, last).await;
         Ok(added)
     }
-}
 
-impl Module {
     /// The transaction of a batch; it takes no revision when nothing is new.
     async fn import(&self, channel: Uuid, messages: Vec<ImportedMessage>) -> Result<u64> {
         let tx = self.store.db.begin().await?;

@@ -9,6 +9,7 @@ mod reacting;
 mod reading;
 mod rules;
 mod search;
+mod served;
 mod store;
 mod view;
 mod write;
@@ -16,6 +17,7 @@ mod write;
 use crate::accounts::api::Accounts;
 use crate::channels::api::{Access, Channels};
 use api::Messages;
+use sarsen::events::Events;
 use sarsen::{Clock, Declare, Error, Init, Result};
 use store::{Store, Stored};
 use uuid::Uuid;
@@ -25,6 +27,7 @@ use uuid::Uuid;
 pub struct Module {
     store: Store,
     clock: Clock,
+    events: Events,
     accounts: Accounts,
     channels: Channels,
 }
@@ -49,14 +52,15 @@ impl sarsen::Module for Module {
             .migrations(sarsen::migrations![
                 "migrations/0001_create.sql",
                 "migrations/0002_search.sqlite.sql",
-                "migrations/0002_search.postgres.sql"
+                "migrations/0002_search.postgres.sql",
+                "migrations/0003_activity.sql"
             ])
             .routes(http::routes);
     }
 
     async fn init(i: Init<Self>) -> Result<Self> {
         let Deps { accounts, channels } = i.deps;
-        Ok(Module { store: Store::new(i.db), clock: i.clock, accounts, channels })
+        Ok(Module { store: Store::new(i.db), clock: i.clock, events: i.events, accounts, channels })
     }
 }
 

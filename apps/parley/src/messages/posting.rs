@@ -1,5 +1,6 @@
 //! Posts, edits and deletes messages.
 
+use super::api::{MessageDeleted, MessageEdited, MessagePosted};
 use super::mentions::{MAX_MENTIONS, candidates};
 use super::store::Stored;
 use super::view::Message;
@@ -23,9 +24,13 @@ pub(super) struct Draft {
 impl Module {
     /// Posts a message; a nonce that its author has used before in this channel gives the message that it was used for.
     pub(super) async fn post(&self, author: Uuid, channel: Uuid, draft: Draft) -> Result<Message> {
-        rules::check_text(&draft.text)?;
-        draft.nonce.as_deref().map_or(Ok(()), rules::check_nonce)?;
+        check(&draft)?;
         check_may_post(&self.channels.visible(author, channel).await?)?;
+        self.post_checked(author, channel, draft).await
+    }
+
+    /// Posts what was checked, for an author who may.
+    pub(super) async fn post_checked(&self, author: Uuid, channel: Uuid, draft: Draft) -> Result<Message> {
         let mentions = self.mentioned(&draft.text).await?;
         let nonce = draft.nonce.clone();
         match self.insert(author, channel, draft, &mentions).await? {
@@ -53,6 +58,7 @@ impl Module {
         };
         count_reply(&tx, &stored, revision).await?;
         write::mention(&tx, &stored, &ids(mentions)).await?;
+        self.events.publish(&tx, posted(&stored, ids(mentions))).await?;
         tx.commit().await?;
         Ok(Some(stored))
     }
@@ -94,8 +100,11 @@ impl Module {
         let mentions = self.mentioned(&text).await?;
         let tx = self.store.db.begin().await?;
         let revision = write::next_revision(&tx, message.channel_id, 1).await?;
-        let edited = write::set_text(&tx, id, text, self.clock.now(), revision).await?.ok_or_else(deleted)?;
-        write::mention_again(&tx, &edited, &ids(&mentions)).await?;
+        let at = self.clock.now();
+        let edited = write::set_text(&tx, id, text, at, revision).await?.ok_or_else(deleted)?;
+        let (mentions, channel) = (ids(&mentions), edited.channel_id);
+        write::mention_again(&tx, &edited, &mentions).await?;
+        self.events.publish(&tx, MessageEdited { message: id, channel, author: user, mentions, at }).await?;
         tx.commit().await?;
         self.view(user, edited).await
     }
@@ -105,10 +114,13 @@ impl Module {
         let message = self.own(user, id, "delete").await?;
         let tx = self.store.db.begin().await?;
         let revision = write::next_revision(&tx, message.channel_id, 1).await?;
-        match write::bury(&tx, &message, revision).await? {
-            true => tx.commit().await,
-            false => tx.rollback().await,
+        if !write::bury(&tx, &message, revision).await? {
+            return tx.rollback().await;
         }
+        let Stored { channel_id: channel, posted_at, .. } = message;
+        let event = MessageDeleted { message: id, channel, author: user, posted_at, at: self.clock.now() };
+        self.events.publish(&tx, event).await?;
+        tx.commit().await
     }
 
     async fn own(&self, user: Uuid, id: Uuid, what: &str) -> Result<Stored> {
@@ -120,12 +132,23 @@ impl Module {
     }
 }
 
+/// Fails unless the text and the nonce are such as are kept.
+pub(super) fn check(draft: &Draft) -> Result<()> {
+    rules::check_text(&draft.text)?;
+    draft.nonce.as_deref().map_or(Ok(()), rules::check_nonce)
+}
+
 async fn count_reply(tx: &Tx, reply: &Stored, revision: i64) -> Result<()> {
     let Some(root) = reply.thread_id else { return Ok(()) };
     if write::count_reply(tx, root, reply.channel_id, reply.posted_at, revision).await? {
         return Ok(());
     }
     Err(Error::invalid_field("thread_id", "names no message of this channel that can have replies"))
+}
+
+fn posted(stored: &Stored, mentions: Vec<Uuid>) -> MessagePosted {
+    let (message, channel, author) = (stored.id, stored.channel_id, stored.author_id);
+    MessagePosted { message, channel, author, thread: stored.thread_id, mentions, at: stored.posted_at }
 }
 
 fn ids(users: &[User]) -> Vec<Uuid> {

@@ -1,5 +1,6 @@
 //! Reads messages, and what belongs to them, by batches.
 
+use super::api::{Activity, ActivityRange};
 use super::search::INDEX;
 use sarsen::data::{Order, Page, PageRequest};
 use sarsen::{Db, Result, Timestamp};
@@ -121,6 +122,19 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<i64>> {
         INDEX.find(&self.db, words, channels, before, limit).await
+    }
+
+    /// What was posted in a time, oldest first, replies too.
+    pub(super) async fn activity(&self, range: &ActivityRange, limit: usize) -> Result<Vec<Activity>> {
+        let sql = "SELECT m.id AS id, m.author_id AS author_id, m.posted_at AS posted_at, m.thread_id AS thread_id, \
+                   m.reply_count AS reply_count, \
+                   (SELECT CAST(COUNT(*) AS BIGINT) FROM reactions r WHERE r.message_id = m.id) AS reactions \
+                   FROM messages m WHERE m.channel_id = ? AND m.deleted = FALSE \
+                   AND (m.posted_at, m.id) > (?, ?) AND m.posted_at < ? ORDER BY m.posted_at, m.id LIMIT ?";
+        // No id is nil, so the first page has all of its first moment.
+        let (at, id) = range.after.unwrap_or((range.from, Uuid::nil()));
+        let query = self.db.query(sql).bind(range.channel).bind(at).bind(id).bind(range.until);
+        query.bind(i64::try_from(limit).unwrap_or(i64::MAX)).all().await
     }
 
     /// The emoji at each message, those that came first first.

@@ -73,7 +73,8 @@ impl World {
 /// The password of everybody in the stories.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
-/// The binary with the made-up workspace, and with passwords that are cheap to check.
+/// The binary with the made-up workspace, with passwords that are cheap to check, and webhooks that may lead to this
+/// machine.
 fn server(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parley"));
     command.arg("serve").current_dir(folder);
@@ -81,6 +82,7 @@ fn server(folder: &Path) -> Command {
     command.env("SARSEN_HTTP__LISTEN", "127.0.0.1:0");
     command.env("SARSEN_LOG__OPERATIONS", "false");
     command.env("SARSEN_MODULES__ACCOUNTS__CONFIG__PASSWORD_MEMORY_KIB", "64");
+    command.env("SARSEN_MODULES__WEBHOOKS__CONFIG__ALLOW_PRIVATE", "true");
     command
 }
 

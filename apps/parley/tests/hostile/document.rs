@@ -17,6 +17,8 @@ pub(crate) struct Operation {
     pub(crate) responses: Value,
     /// Whether somebody must be signed in.
     pub(crate) secured: bool,
+    /// Whether pages of other sites may call it.
+    pub(crate) any_origin: bool,
 }
 
 /// A part of the path or of the query.
@@ -46,6 +48,7 @@ fn read(pattern: &str, method: &str, operation: &Value) -> Operation {
         body: operation["requestBody"]["content"]["application/json"].get("schema").cloned(),
         responses: operation["responses"].clone(),
         secured: operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty()),
+        any_origin: operation["x-any-origin"] == true,
     }
 }
 

@@ -90,6 +90,7 @@ impl Surface<'_> {
 
     fn good(&self, name: &str, schema: &Value) -> Value {
         let Ids { channel, message, other, token, session, username, .. } = self.ids;
+        let Ids { webhook, delivery, hook, report, .. } = self.ids;
         let pattern = &*self.operation.pattern;
         match name {
             "id" if pattern.starts_with("/v1/channels") => json!(channel),
@@ -97,6 +98,14 @@ impl Surface<'_> {
             "id" if pattern.starts_with("/v1/users") => json!(other),
             "id" if pattern.starts_with("/v1/me/tokens") => json!(token),
             "id" if pattern.starts_with("/v1/me/sessions") => json!(session),
+            "id" if pattern.starts_with("/v1/webhooks") => json!(webhook),
+            "id" if pattern.starts_with("/v1/hooks") => json!(hook),
+            "id" if pattern.starts_with("/v1/reports") => json!(report),
+            "delivery" => json!(delivery),
+            "url" => json!("https://example.org/hook"),
+            "events" => json!(["messages.posted"]),
+            "first_day" => json!("2025-12-30"),
+            "last_day" => json!("2025-12-31"),
             "user_id" => json!(other),
             "user_ids" => json!([other]),
             "thread_id" => json!(message),

@@ -6,9 +6,13 @@ use crate::request::{Attack, Credentials, Surface};
 use crate::schema::Schemas;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use sarsen::testing::TestApp;
 use sarsen::{App, Config};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Most failures that are shown.
@@ -23,6 +27,12 @@ pub(crate) struct Ids {
     pub(crate) username: String,
     pub(crate) token: String,
     pub(crate) session: String,
+    pub(crate) webhook: String,
+    pub(crate) delivery: String,
+    pub(crate) hook: String,
+    /// What signs messages to the incoming webhook.
+    pub(crate) secret: String,
+    pub(crate) report: String,
     /// What signs the attacker in.
     pub(crate) bearer: String,
     pub(crate) cookie: String,
@@ -123,10 +133,21 @@ impl Stage {
             Credentials::Own => own(),
             Credentials::Headers(headers) => headers.clone(),
         };
-        for (name, value) in headers {
+        for (name, value) in headers.into_iter().chain(self.signature(attack, ids)) {
             request = request.header(name, HeaderValue::from_bytes(&value).ok()?);
         }
         Some(self.answer(request.body(Body::from(attack.body.clone())).ok()?).await)
+    }
+
+    /// What is sent to an incoming webhook is signed, so that it is read.
+    fn signature(&self, attack: &Attack, ids: &Ids) -> Vec<(&'static str, Vec<u8>)> {
+        if attack.method != Method::POST || !attack.target.starts_with("/v1/hooks/") || ids.secret.is_empty() {
+            return Vec::new();
+        }
+        let (id, at) = (unique_name(), self.app.clock().now().as_micros() / 1_000_000);
+        let signature = sign(&ids.secret, &[format!("{id}.{at}.").as_bytes(), &attack.body].concat());
+        let headers = [("webhook-id", id), ("webhook-timestamp", at.to_string()), ("webhook-signature", signature)];
+        headers.map(|(name, value)| (name, value.into_bytes())).to_vec()
     }
 
     async fn answer(&self, request: Request<Body>) -> Answer {
@@ -177,6 +198,17 @@ impl Stage {
         let token = self.made("/v1/me/tokens", &ids.cookie, json!({"name": "attacks"})).await;
         ids.bearer = text(&token["token"]);
         ids.token = text(&self.made("/v1/me/tokens", &ids.cookie, json!({"name": "to delete"})).await["id"]);
+        let new = json!({"url": "https://example.org/hook", "events": ["messages.posted"]});
+        let path = format!("/v1/channels/{}/webhooks", ids.channel);
+        ids.webhook = text(&self.made(&path, &ids.cookie, new).await["webhook"]["id"]);
+        self.made(&format!("/v1/webhooks/{}/test", ids.webhook), &ids.cookie, json!({})).await;
+        let path = format!("/v1/webhooks/{}/deliveries", ids.webhook);
+        let deliveries = self.call(Method::GET, &path, &ids.cookie, None).await.1.json();
+        ids.delivery = text(&deliveries["items"][0]["id"]);
+        let path = format!("/v1/channels/{}/hooks", ids.channel);
+        let hook = self.made(&path, &ids.cookie, json!({"name": "a program"})).await;
+        (ids.hook, ids.secret) = (text(&hook["hook"]["id"]), text(&hook["secret"]));
+        ids.report = text(&self.made("/v1/reports", &ids.cookie, json!({})).await["id"]);
         let sessions = self.call(Method::GET, "/v1/me/sessions", &ids.cookie, None).await.1.json();
         ids.session = text(&sessions["items"][0]["id"]);
         for list in ["/v1/channels?", "/v1/me/mentions?", "/v1/search?q=hello&", &format!("{post}?")] {
@@ -185,6 +217,13 @@ impl Stage {
         }
         ids
     }
+}
+
+/// HMAC-SHA256, as the sender of a webhook has it.
+fn sign(secret: &str, signed: &[u8]) -> String {
+    let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap_or_default()).expect("base64");
+    let code = Hmac::<Sha256>::new_from_slice(&key).expect("a key").chain_update(signed).finalize();
+    format!("v1,{}", STANDARD.encode(code.into_bytes()))
 }
 
 fn text(value: &Value) -> String {

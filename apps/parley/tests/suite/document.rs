@@ -27,6 +27,16 @@ const CONTRACT: &[(&str, &str)] = &[
     ("/v1/messages/{id}/replies", "get"),
     ("/v1/messages/{id}/reactions/{emoji}", "put delete"),
     ("/v1/search", "get"),
+    ("/v1/channels/{id}/webhooks", "get post"),
+    ("/v1/webhooks/{id}", "patch delete"),
+    ("/v1/webhooks/{id}/test", "post"),
+    ("/v1/webhooks/{id}/deliveries", "get"),
+    ("/v1/webhooks/{id}/deliveries/{delivery}/replay", "post"),
+    ("/v1/channels/{id}/hooks", "get post"),
+    ("/v1/hooks/{id}", "post delete"),
+    ("/v1/reports", "get post"),
+    ("/v1/reports/{id}", "get delete"),
+    ("/v1/me/weekly-report", "get put delete"),
 ];
 
 pub(crate) async fn the_api_document_has_every_route_of_the_contract(world: World) {

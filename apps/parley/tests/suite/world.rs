@@ -1,6 +1,7 @@
 //! An application of its own for a test, and people who use it over HTTP.
 
 use parley::Handles;
+use sarsen::jobs::{Jobs, Ran};
 use sarsen::testing::{Client, Request, TestApp};
 use sarsen::{App, Clock};
 use serde_json::{Value, json};
@@ -14,12 +15,26 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Starts it on the database of the profile at hand.
+    /// Starts it on the database of the profile at hand. Webhooks may lead to this machine, where receivers listen.
     pub(crate) async fn start() -> World {
+        Self::start_in(json!({})).await
+    }
+
+    /// Starts it with these keys in the sections of modules.
+    pub(crate) async fn start_in(sections: Value) -> World {
+        let mut all = json!({
+            "accounts": {"password_memory_kib": 64, "password_iterations": 1},
+            "webhooks": {"allow_private": true, "timeout": "500ms", "disable_after": 3},
+        });
+        for (name, keys) in sections.as_object().expect("sections") {
+            all[name] = keys.clone();
+        }
         let handles = OnceLock::new();
         let app = TestApp::start(|mut config| {
-            let quick = json!({"config": {"password_memory_kib": 64, "password_iterations": 1}});
-            config.modules.insert("accounts".to_owned(), serde_json::from_value(quick).expect("a section"));
+            for (name, keys) in all.as_object().expect("sections") {
+                let section = serde_json::from_value(json!({"config": keys})).expect("a section");
+                config.modules.insert(name.clone(), section);
+            }
             let mut app = App::new("parley", "0.0.0", config);
             handles.set(parley::mount(&mut app)).expect("mounted once");
             app
@@ -34,6 +49,16 @@ impl World {
 
     pub(crate) fn clock(&self) -> &Clock {
         self.app.clock()
+    }
+
+    /// The jobs of the application.
+    pub(crate) fn jobs(&self) -> &Jobs {
+        self.app.running().jobs()
+    }
+
+    /// Does what is due.
+    pub(crate) async fn run_jobs(&self) -> Ran {
+        self.app.run_jobs().await
     }
 
     /// Somebody who is not signed in.
@@ -94,6 +119,18 @@ impl Person {
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.send(path, self.client.delete(path)).await
+    }
+
+    /// A request with a body and headers of its own, and nothing that a browser adds.
+    pub(crate) async fn send_raw(&self, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+        let request = self.client.post(path).without_header("sec-fetch-site").body(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        self.send(path, request).await
+    }
+
+    /// The body of an answer as text.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        self.client.get(path).await.expect_status(200).text()
     }
 
     /// The items of a list.

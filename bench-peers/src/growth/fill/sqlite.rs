@@ -9,7 +9,7 @@ const USER: &str = "INSERT INTO users (id, handle, username, display_name, about
                     VALUES (?, ?, ?, ?, '', ?, TRUE, ?)";
 const MESSAGE: &str = "INSERT INTO messages (seq, id, channel_id, author_id, text, posted_at, deleted, reply_count, revision) \
                        VALUES (?, ?, ?, ?, ?, ?, FALSE, 0, ?)";
-const SEARCH: &str = "INSERT INTO message_search (rowid, scope, place, text) VALUES (?, ?, ?, ?)";
+const SEARCH: &str = "INSERT INTO message_search (rowid, place, text) VALUES (?, ?, ?)";
 const REACTION: &str = "INSERT INTO reactions (message_id, emoji, user_id, at) VALUES (?, 'thumbsup', ?, ?)";
 const MENTION: &str = "INSERT INTO mentions (message_id, user_id, posted_at) VALUES (?, ?, ?)";
 const HEAD: &str = "INSERT INTO heads (channel_id, revision) VALUES (?, ?)";
@@ -48,8 +48,8 @@ fn write(connection: &Connection, message: &Message) -> Outcome<()> {
     let Message { id, channel, author, text, revision, .. } = message;
     let values = params![seq, id, channel, author, text, at, *revision as i64];
     connection.prepare_cached(MESSAGE)?.execute(values)?;
-    let scope = scope(channel);
-    connection.prepare_cached(SEARCH)?.execute(params![seq, scope, scope, text])?;
+    let place = scope(channel);
+    connection.prepare_cached(SEARCH)?.execute(params![seq, place, format!("_{place} {text}")])?;
     if let Some(user) = message.reaction {
         connection.prepare_cached(REACTION)?.execute(params![id, user, at])?;
     }

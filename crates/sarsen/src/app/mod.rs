@@ -10,7 +10,7 @@ pub use start::{Route, Running};
 pub use work::Working;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ModuleSection};
 use crate::data::{Db, MigrationFiles, MigrationReport, MigrationState, ModuleMigrations, Owners};
 use crate::error::{Error, Result};
 use crate::events::{self, Events};
@@ -83,7 +83,7 @@ impl App {
 
     /// Adds a module, and gives the handle on it, which answers once the application has started.
     pub fn mount<M: Module>(&mut self, deps: M::Deps) -> M::Api {
-        let (mounted, handle) = Mounted::new::<M>(deps);
+        let (mounted, handle) = Mounted::new::<M>(deps, &self.config);
         self.modules.push(mounted);
         handle
     }
@@ -106,6 +106,18 @@ impl App {
     /// What it was configured with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The configuration as it may be shown: each module's section whole, and secrets redacted.
+    pub fn shown_config(&self) -> Result<String> {
+        let mut config = self.config.clone();
+        for module in &self.modules {
+            let shown = (module.show_config)(&self.config)?;
+            if !shown.is_empty() {
+                config.modules.insert(module.info.name.to_owned(), ModuleSection { config: shown });
+            }
+        }
+        Ok(config.to_toml())
     }
 
     /// What is known about each module, in the order in which they start.
@@ -153,10 +165,13 @@ impl App {
         Ok(owners)
     }
 
-    /// The kinds of jobs and the queues of all modules, and what is wrong with them.
+    /// The kinds of jobs, the queues and the schedules of all modules, and what is wrong with them.
     fn registry(&self) -> (Registry, Vec<Error>) {
         let kinds = self.modules().flat_map(|module| module.jobs.clone());
-        Registry::new(kinds, self.modules().flat_map(|module| module.queues.clone()))
+        let (mut registry, mut problems) =
+            Registry::new(kinds, self.modules().flat_map(|module| module.queues.clone()));
+        problems.extend(registry.add_schedules(self.modules.iter().flat_map(|module| module.schedules.clone())));
+        (registry, problems)
     }
 
     /// The subscribers and projections of all modules, and what is wrong with them.

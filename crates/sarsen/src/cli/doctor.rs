@@ -1,5 +1,7 @@
 //! `doctor`: looks at everything that keeps an application from running well, and says what to do.
 
+mod jobs;
+
 use crate::app::App;
 use crate::clock::{self, Clock};
 use crate::config::{Config, Environment};
@@ -120,12 +122,30 @@ async fn database(app: &App) -> Vec<Finding> {
         Err(error) => return vec![Finding::of_error("database", &error)],
     };
     let mut findings = reached(&db).await.unwrap_or_else(|error| vec![Finding::of_error("database", &error)]);
-    findings.push(match app.migration_status_on(&db).await {
-        Ok(states) => migrations(app.name(), &states),
-        Err(error) => Finding::of_error("migrations", &error),
-    });
+    match app.migration_status_on(&db).await {
+        Ok(states) => {
+            findings.push(migrations(app.name(), &states));
+            findings.extend(jobs::examine(app, &db, &states).await);
+        }
+        Err(error) => findings.push(Finding::of_error("migrations", &error)),
+    }
     db.close().await;
     findings
+}
+
+/// The database, once a start has made it and its tables; an error that says what to do when it has not.
+pub(super) async fn connect_to_made(app: &App) -> Result<Db> {
+    let hint = format!("run `{} migrate up`, or start the application", app.name());
+    if let Some(file) = database_file(app.config()).filter(|file| !file.exists()) {
+        return Err(Error::unavailable(format!("there is no database {} yet", file.display())).hint(hint));
+    }
+    let db = app.connect().await?;
+    let states = app.migration_status_on(&db).await?;
+    if states.iter().any(|state| state.module == crate::http::MODULE && state.applied_at.is_none()) {
+        db.close().await;
+        return Err(Error::unavailable("the database lacks tables of this version").hint(hint));
+    }
+    Ok(db)
 }
 
 async fn reached(db: &Db) -> Result<Vec<Finding>> {

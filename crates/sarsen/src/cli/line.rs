@@ -1,6 +1,8 @@
 //! The command line as clap reads it.
 
 use super::Program;
+use super::events::EventsVerb;
+use super::jobs::JobsVerb;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -34,6 +36,12 @@ pub(super) enum Verb<C: Subcommand> {
         #[arg(long)]
         graph: bool,
     },
+    /// Look at jobs, and mend them
+    #[command(subcommand)]
+    Jobs(JobsVerb),
+    /// Look at what happened, tell it again, build projections anew
+    #[command(subcommand)]
+    Events(EventsVerb),
     /// Show the configuration that holds, secrets left out
     Config,
     /// Examine configuration, database, disk and limits

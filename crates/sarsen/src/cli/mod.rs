@@ -24,6 +24,8 @@
 //! ```
 
 mod doctor;
+mod events;
+mod jobs;
 mod line;
 mod show;
 
@@ -112,12 +114,12 @@ fn obey<P: Program>(line: Line<P::Commands>, environ: &Environ) -> Result<ExitCo
         return Ok(if doctor::has_failed(&findings) { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
     let config = config?;
-    if let Verb::Config = verb {
-        print(&show::config(&config, environ));
-        return Ok(ExitCode::SUCCESS);
-    }
     let runtime = runtime(&config.process)?;
     let (app, handles) = build::<P>(config)?;
+    if let Verb::Config = verb {
+        print(&show::config(&app, environ)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     runtime.block_on(carry_out::<P>(verb, line.path, app, handles))?;
     // Tasks that are left behind do not keep a program from ending.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -152,6 +154,8 @@ async fn carry_out<P: Program>(verb: Verb<P::Commands>, path: String, app: App, 
         Verb::Routes => print(&show::routes(&app.routes().await?)),
         Verb::Modules { graph: true } => print(&app.mermaid()),
         Verb::Modules { graph: false } => print(&show::modules(&app)),
+        Verb::Jobs(verb) => jobs::run(&app, verb).await?,
+        Verb::Events(verb) => events::run(&app, verb).await?,
         Verb::Own(command) => own::<P>(command, &path, app, &handles).await?,
         // Both were done before the application was put together.
         Verb::Config | Verb::Doctor { .. } => {}

@@ -1,12 +1,13 @@
 //! What the commands print: plain tables, one line a thing, so that `grep` and `column` work on them.
 
 use crate::app::{App, Route};
-use crate::config::{Config, Environ};
+use crate::config::Environ;
 use crate::data::{MigrationReport, MigrationState};
+use crate::error::Result;
 
 /// The configuration, and which variables of the environment had a say in it.
-pub(super) fn config(config: &Config, environ: &Environ) -> String {
-    let file = config.file.as_ref().map_or("none".to_owned(), |file| file.display().to_string());
+pub(super) fn config(app: &App, environ: &Environ) -> Result<String> {
+    let file = app.config().file.as_ref().map_or("none".to_owned(), |file| file.display().to_string());
     let names = environ.iter().map(|(name, _)| name.as_str());
     let speaks = |name: &&str| {
         let own = name.starts_with("SARSEN_") && !name.starts_with("SARSEN_TEST_") && *name != "SARSEN_PROFILE";
@@ -14,7 +15,7 @@ pub(super) fn config(config: &Config, environ: &Environ) -> String {
     };
     let names: Vec<&str> = names.filter(speaks).collect();
     let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-    format!("# profile: {file}\n# from the environment: {names}\n\n{}", config.to_toml())
+    Ok(format!("# profile: {file}\n# from the environment: {names}\n\n{}", app.shown_config()?))
 }
 
 pub(super) fn applied(report: &MigrationReport) -> String {
@@ -48,7 +49,7 @@ pub(super) fn modules(app: &App) -> String {
     table(["MODULE", "METHODS", "HTTP", "CALLS", "TABLES"], rows)
 }
 
-fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+pub(super) fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let all: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
     let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..N).map(width).collect();

@@ -1,7 +1,7 @@
 //! One query: its text, what is bound, and the ways to run it. The same on [`Db`] and [`Tx`].
 
 use super::page::{Order, Page, PageRequest, PageRows};
-use super::row::{Collect, First, FromRow, Ignore, Layout, Row, Rows};
+use super::row::{Collect, First, FromRow, Ignore, Layout, Only, Row, Rows};
 use super::statement::Text;
 use super::value::{FromValue, IntoValue, Value};
 use super::{Db, MAX_MANY, Tx, observe};
@@ -179,7 +179,7 @@ impl<'c> Query<'c> {
     #[track_caller]
     pub fn optional<T: FromRow>(self) -> impl Future<Output = Result<Option<T>>> + Send + 'c {
         let site = Location::caller();
-        async move { Ok(self.run(site, Collect::<T>::new(1)).await?.0.rows.pop()) }
+        async move { Ok(self.run(site, Only::<T>(None)).await?.0.0) }
     }
 
     /// The one row; an error of kind `NotFound` when there is none.
@@ -187,7 +187,7 @@ impl<'c> Query<'c> {
     pub fn one<T: FromRow>(self) -> impl Future<Output = Result<T>> + Send + 'c {
         let site = Location::caller();
         async move {
-            let row = self.run(site, Collect::<T>::new(1)).await?.0.rows.pop();
+            let row = self.run(site, Only::<T>(None)).await?.0.0;
             row.ok_or_else(|| Error::not_found("there is no such row"))
         }
     }

@@ -188,8 +188,7 @@ impl<T> Collect<T> {
 impl<T: FromRow> Rows for Collect<T> {
     fn row(&mut self, row: &Row<'_>) -> Result<()> {
         if self.rows.len() >= self.limit {
-            return Err(Error::internal(format!("the query gives more than {} rows", self.limit))
-                .hint("page it with page_by, read it with stream, or add a LIMIT"));
+            return Err(too_many(self.limit));
         }
         self.rows.push(T::from_row(row)?);
         Ok(())
@@ -200,6 +199,30 @@ impl<T: FromRow> Rows for Collect<T> {
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
     }
+}
+
+/// Keeps the only row as `T`.
+pub(crate) struct Only<T>(pub(crate) Option<T>);
+
+impl<T: FromRow> Rows for Only<T> {
+    fn row(&mut self, row: &Row<'_>) -> Result<()> {
+        if self.0.is_some() {
+            return Err(too_many(1));
+        }
+        self.0 = Some(T::from_row(row)?);
+        Ok(())
+    }
+    fn item(&self) -> Option<TypeId> {
+        Some(TypeId::of::<T>())
+    }
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+fn too_many(limit: usize) -> Error {
+    Error::internal(format!("the query gives more than {limit} rows"))
+        .hint("page it with page_by, read it with stream, or add a LIMIT")
 }
 
 /// Reads one value: the first column of the first row.

@@ -13,15 +13,13 @@ pub const MAX_DOCUMENTS: usize = 1000;
 const MAX_WORDS: usize = 16;
 /// Most characters of a word that count.
 const MAX_WORD: usize = 64;
-/// Documents of one bucket: the step by which a search walks back where the index has no order of its own.
-const BUCKET: i64 = 4096;
-/// Fewer documents in a bucket than this are rare.
-const RARE: i64 = 3;
-/// Most buckets of one step.
-const MAX_WIDTH: i64 = 64;
-/// How many times the documents wanted a search looks at before it asks for their scope. Each look walks the lists
-/// from their end again, so there are few: the first serves those who search nearly everywhere.
-const PROBES: [usize; 2] = [1, 8];
+/// Documents of one bucket, and the mark of such a bucket: the steps by which a search walks back where the index has no
+/// order of its own. The smallest hold a page of a common word; a word that is rare in the largest is looked up at once.
+const BUCKETS: [(char, i64); 3] = [('b', 1 << 10), ('c', 1 << 14), ('d', 1 << 18)];
+/// How many buckets of one size a search would rather walk than one of the next size.
+const MANY: i64 = 4;
+/// How many times the documents wanted a search looks at, at most, before it asks for their scope.
+const LOOKED_AT: usize = 8;
 
 /// An inverted index over documents with rising numbers. Each belongs to a scope (a channel, a project).
 ///
@@ -64,10 +62,11 @@ impl Search {
     }
 
     async fn put_each(&self, tx: &Tx, documents: &[(i64, &str, &str)]) -> Result<()> {
-        let sql = format!("INSERT OR REPLACE INTO {} (rowid, scope, place, text) VALUES (?, ?, ?, ?)", self.table);
+        let sql = format!("INSERT OR REPLACE INTO {} (rowid, place, text) VALUES (?, ?, ?)", self.table);
         for (id, scope, text) in documents {
-            let (place, text) = (word_of(scope), words(text).join(" "));
-            tx.query(sql.clone()).bind(*id).bind(place.as_str()).bind(place.as_str()).bind(text).execute().await?;
+            let place = word_of(scope);
+            let text = format!("_{place} {}", words(text).join(" "));
+            tx.query(sql.clone()).bind(*id).bind(place).bind(text).execute().await?;
         }
         Ok(())
     }
@@ -81,7 +80,8 @@ impl Search {
         );
         let query = documents.iter().fold(tx.query(sql), |query, (id, scope, text)| {
             let mut terms = words(text);
-            terms.extend([mark('s', scope), mark('b', &(id / BUCKET).to_string())]);
+            terms.push(mark('s', scope));
+            terms.extend(BUCKETS.map(|bucket| mark_of(bucket, *id)));
             terms.sort_unstable();
             terms.dedup();
             query.bind(*id).bind_list(terms)
@@ -123,72 +123,84 @@ impl Search {
 
     /// The index gives documents in the order of their numbers, so the newest come first and it can stop.
     ///
-    /// Terms for scopes are in most documents, and walking them costs more than the words do. So the newest documents
-    /// with the words are looked at first, whatever their scope; only when too few of them are in it, it is asked for.
+    /// Many scopes are many lists to walk. So the newest documents with the words are looked at first, whatever their
+    /// scope; only when too few of them are in it, it is asked for.
     async fn find_ordered(&self, db: &Db, wanted: &Wanted<'_>) -> Result<Vec<i64>> {
         let (table, Wanted { words, scopes, before, limit }) = (self.table, *wanted);
         let words = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" AND ");
         let places: Vec<String> = scopes.iter().map(|scope| word_of(scope)).collect();
         let sql =
             format!("SELECT rowid, place FROM {table} WHERE {table} MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?");
-        let (limit, mut below, mut found) = (limit as usize, before, Vec::new());
-        let skipped = usize::from(places.len() == 1);
-        for size in PROBES.iter().skip(skipped).map(|times| limit * times) {
-            let probe = db.query(sql.clone()).bind(format!("text : ({words})")).bind(below);
+        let (limit, mut below, mut found, mut looked_at) = (limit as usize, before, Vec::new(), 0);
+        let mut size = limit;
+        while places.len() > 1 && looked_at + size <= limit * LOOKED_AT {
+            let probe = db.query(sql.clone()).bind(words.as_str()).bind(below);
             let newest = probe.bind(i64::try_from(size).unwrap_or(i64::MAX)).all::<(i64, String)>().await?;
             let ended = newest.len() < size;
             below = newest.last().map_or(below, |(id, _)| *id);
+            looked_at += size;
             found.extend(newest.into_iter().filter(|(_, place)| places.contains(place)).map(|(id, _)| id));
             found.truncate(limit);
             if ended || found.len() == limit {
                 return Ok(found);
             }
+            // What should hold those that are missing.
+            size = (limit - found.len()) * looked_at * 2 / found.len().max(1);
         }
         let missing = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
         let sql = format!("SELECT rowid FROM {table} WHERE {table} MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?");
-        let matched = format!("text : ({words}) AND scope : ({})", places.join(" OR "));
+        let places = places.iter().map(|place| format!("\"_{place}\"")).collect::<Vec<_>>().join(" OR ");
+        // No document has the word `_`. It keeps the others together: of one list of ANDs each would ask the scope for
+        // every document it comes by, and the scope's list is the longest; so only what has all of them does.
+        let matched = format!("(({words}) NOT \"_\") AND ({places})");
         let rest = db.query(sql).bind(matched).bind(below).bind(missing).all::<(i64,)>().await?;
         found.extend(rest.into_iter().map(|(id,)| id));
         Ok(found)
     }
 
-    /// The index has no order, so each document carries its bucket as a term: buckets are walked from the newest
-    /// back, as many at each step as should be enough. A frequent word stops at once; a rare one is looked up as it is.
+    /// The index has no order, so each document carries its buckets as terms: they are walked from the newest back, small
+    /// ones first and larger ones while too little is found. A common word stops at once; a rare one is looked up as it is.
     async fn find_in_buckets(&self, db: &Db, wanted: &Wanted<'_>) -> Result<Vec<i64>> {
         let (table, Wanted { words, scopes, before, limit }) = (self.table, *wanted);
-        let scopes = any_of(scopes.iter().map(|scope| mark('s', scope)));
         let words = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" & ");
+        let scopes = any_of(scopes.iter().map(|scope| mark('s', scope)));
         let newest: Option<i64> = db.query(format!("SELECT MAX(id) FROM {table}")).scalar().await?;
-        let (limit, mut found) = (i64::from(limit), Vec::new());
-        let mut upper = newest.map_or(-1, |newest| newest.min(before.saturating_sub(1)) / BUCKET);
-        // The newest bucket is seldom full, so it is not alone.
-        let (mut walked, mut width, mut rest) = (0, 2, false);
-        while upper >= 0 {
-            let lower = (upper - width + 1).max(0);
-            let mut terms = format!("{words} & ({scopes})");
-            if !rest {
-                let _ = write!(terms, " & ({})", any_of((lower..=upper).map(|bucket| mark('b', &bucket.to_string()))));
-            }
-            // Materialized: otherwise a plan for any terms walks the key from its end, past all that does not match.
-            let sql = format!(
-                "WITH found AS MATERIALIZED (SELECT id FROM {table} WHERE terms @@ CAST(? AS TEXT)::tsquery) \
-                 SELECT id FROM found WHERE id < ? ORDER BY id DESC LIMIT ?"
-            );
-            let below = before.min((upper + 1).saturating_mul(BUCKET));
-            let count = i64::try_from(found.len()).unwrap_or(limit);
-            let query = db.query(sql).bind(terms).bind(below).bind(limit - count);
+        let first = newest.map_or(0, |newest| newest.saturating_add(1).min(before));
+        let (limit, mut found, mut below, mut level) = (i64::from(limit), Vec::new(), first, 0);
+        let count = |found: &[i64]| i64::try_from(found.len()).unwrap_or(limit);
+        while below > 0 && count(&found) < limit {
+            let bucket = BUCKETS.get(level).copied();
+            // The newest bucket is seldom full, so it is not alone.
+            let pair = bucket.map(|bucket| [below - 1, below - 1 - bucket.1].map(|id| mark_of(bucket, id)));
+            let pair = pair.map(|pair| any_of(pair.into_iter()));
+            let query = db.query(step(table, pair.is_some())).bind(words.as_str());
+            let query = pair.into_iter().fold(query, |query, pair| query.bind(pair)).bind(scopes.as_str());
+            let query = query.bind(below).bind(limit - count(&found));
             found.extend(query.all::<(i64,)>().await?.into_iter().map(|(id,)| id));
-            let count = i64::try_from(found.len()).unwrap_or(limit);
-            if rest || count >= limit {
-                break;
-            }
-            (walked, upper) = (walked + width, lower - 1);
-            // As many buckets as should hold what is missing; words that are rare are cheap to look up at once.
-            rest = count < (walked - 1) * RARE;
-            width = ((limit - count) * walked * 2 / count.max(1)).clamp(1, MAX_WIDTH);
+            let Some((_, size)) = bucket else { break };
+            below = ((below - 1) / size - 1).max(0) * size;
+            // What should hold the documents that are missing, as those before held theirs; a guess, so one size at a time.
+            let missing = limit - count(&found);
+            let enough = missing.saturating_mul(2).saturating_mul(first - below) / count(&found).max(1);
+            let fitting = BUCKETS.iter().position(|(_, size)| size * MANY >= enough);
+            level = fitting.unwrap_or(BUCKETS.len()).min(level + 1);
         }
         Ok(found)
     }
+}
+
+/// The statement for one step of the walk.
+///
+/// Each condition is one of its own, for the index leaps from what meets one to what meets the next; within one it walks
+/// every document of the rarest term, and looks each up in the longest lists. Materialized: otherwise a plan for any terms
+/// walks the key from its end, past all that does not match.
+fn step(table: &str, in_buckets: bool) -> String {
+    const MATCH: &str = "terms @@ CAST(? AS TEXT)::tsquery";
+    let conditions = [MATCH; 3][usize::from(!in_buckets)..].join(" AND ");
+    format!(
+        "WITH found AS MATERIALIZED (SELECT id FROM {table} WHERE {conditions}) \
+         SELECT id FROM found WHERE id < ? ORDER BY id DESC LIMIT ?"
+    )
 }
 
 /// The words of a text, lowered: letters and digits of any script; everything else parts them.
@@ -209,6 +221,7 @@ fn words_of_query(text: &str) -> Result<Vec<String>> {
 }
 
 /// A scope as one word of small letters and digits, and no other scope's: what is neither is spelled `z` and two digits.
+/// With `_` in front it is a word that no text can hold.
 fn word_of(scope: &str) -> String {
     spelled(scope, 's', 'z', |byte| matches!(byte, b'a'..=b'y' | b'0'..=b'9'))
 }
@@ -229,6 +242,11 @@ fn spelled(text: &str, start: char, escape: char, plain: impl Fn(u8) -> bool) ->
 /// A term that no text can hold: it has a colon in front.
 fn mark(kind: char, value: &str) -> String {
     format!(":{}", spelled(value, kind, '_', |byte| byte.is_ascii_alphanumeric() || byte == b'-'))
+}
+
+/// The mark of the bucket that holds document `id`.
+fn mark_of((kind, size): (char, i64), id: i64) -> String {
+    mark(kind, &(id.max(0) / size).to_string())
 }
 
 fn any_of(marks: impl Iterator<Item = String>) -> String {

@@ -41,6 +41,13 @@ pub enum Replay {
 }
 
 impl Events {
+    /// Events of the log since `from`, oldest first, all of them or those of some names; at most 10,000.
+    pub async fn list(&self, from: Position, names: &[&str], limit: u32) -> Result<Vec<Recorded>> {
+        let after = self.position(from).await?;
+        let tail = self.db().log().tail(after, names, limit).await?;
+        tail.entries.into_iter().map(Recorded::of_entry).collect()
+    }
+
     /// Delivers to one subscriber what happened since `from`, in order; gives how many deliveries were enqueued.
     ///
     /// It works in batches of 500, each a transaction of its own: after an error, call it again with [`Replay::Missed`].

@@ -18,6 +18,18 @@ const LOG: &str = crate::data::LOG_CHANNEL;
 /// How long a projection that failed rests.
 const REST: Duration = Duration::from_secs(5);
 
+/// How long to wait for a transaction that is not committed yet: should it be rolled back, nobody is woken.
+const HELD: Duration = Duration::from_millis(20);
+
+/// Whether there is more to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum More {
+    Yes,
+    /// Once what is written now is committed.
+    Held,
+    No,
+}
+
 /// Where a projection stands.
 #[derive(Clone, Debug, Serialize)]
 pub struct ProjectionState {
@@ -163,18 +175,18 @@ impl Events {
     }
 
     /// Applies some events to one set of tables; gives how many, and whether there may be more.
-    async fn step(&self, projection: &Projection, target: Target) -> Result<(usize, bool)> {
+    async fn step(&self, projection: &Projection, target: Target) -> Result<(usize, More)> {
         let (log, consumer) = (self.db().log(), target.consumer(projection));
         let from = log.checkpoint(&consumer).await?;
         let tail = log.tail(from, &projection.events, self.0.section.batch.max(1)).await?;
         if tail.mark <= from {
-            return Ok((0, false));
+            return Ok((0, if tail.held { More::Held } else { More::No }));
         }
         let tx = self.db().for_module(projection.module).begin().await?;
         if !log.advance(&tx, &consumer, from, tail.mark).await? {
             // Another process was quicker.
             tx.rollback().await?;
-            return Ok((0, true));
+            return Ok((0, More::Yes));
         }
         let events = tail.entries.into_iter().map(Recorded::of_entry).collect::<Result<Vec<_>>>()?;
         let count = events.len();
@@ -183,7 +195,7 @@ impl Events {
             lifecycle::fault("events.projecting");
         }
         tx.commit().await?;
-        Ok((count, true))
+        Ok((count, More::Yes))
     }
 
     async fn apply(&self, projection: &Projection, target: Target, tx: Tx, events: Vec<Recorded>) -> Result<Tx> {
@@ -198,16 +210,16 @@ impl Events {
     }
 
     /// One step of the live tables and one of those that are built anew, which take their place once they have caught up.
-    async fn advance(&self, projection: &Projection) -> Result<(usize, bool)> {
+    async fn advance(&self, projection: &Projection) -> Result<(usize, More)> {
         let (mut applied, mut more) = self.step(projection, Target::Live).await?;
         let sql = "SELECT building FROM sarsen_projections WHERE name = ?";
         let building: Option<i64> = self.db().query(sql).bind(projection.name).scalar().await?;
         if let Some(generation) = building {
             let (some, behind) = self.step(projection, Target::Building(generation)).await?;
-            if !behind {
+            if behind == More::No {
                 self.swap(projection, generation).await?;
             }
-            (applied, more) = (applied + some, true);
+            (applied, more) = (applied + some, More::Yes);
         }
         Ok((applied, more))
     }
@@ -241,7 +253,7 @@ pub(crate) async fn catch_up(events: &Events) -> Result<usize> {
         loop {
             let (applied, more) = events.advance(projection).await?;
             all += applied;
-            if !more {
+            if more != More::Yes {
                 break;
             }
         }
@@ -271,7 +283,11 @@ async fn keep(events: Events, projection: Projection, recorder: Recorder, lifecy
                 if applied > 0 {
                     operation.close(Outcome::Done);
                 }
-                if more { Duration::ZERO } else { poll }
+                match more {
+                    More::Yes => Duration::ZERO,
+                    More::Held => HELD,
+                    More::No => poll,
+                }
             }
             Err(error) => {
                 operation.set_error(error.report());

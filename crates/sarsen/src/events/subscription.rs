@@ -69,8 +69,9 @@ impl Subscription {
     }
 
     /// The kind of job that a delivery is.
-    pub(crate) fn kind(&self, module: &'static str) -> KindInfo {
-        KindInfo { kind: self.name, module, version: 1, policy: self.policy }
+    pub(crate) fn kind<E: Event>(&self, module: &'static str) -> KindInfo {
+        let check = |arguments: &[u8]| read::<E>(arguments).map(drop);
+        KindInfo { kind: self.name, module, version: 1, policy: self.policy, check }
     }
 
     /// The queue of its own that it needs.

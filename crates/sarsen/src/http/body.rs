@@ -54,20 +54,24 @@ impl BodyLimits {
         Self { size: section.max_body.0, pause: section.body_pause.0 }
     }
 
-    /// Puts the limits around `body`; refuses at once what says itself that it is too large.
-    pub(super) fn admit<B>(self, body: B, deadline: Instant) -> Result<Body, Error>
+    /// Refuses at once what says itself that it is too large.
+    #[inline]
+    pub(super) fn check<B: http_body::Body>(self, body: &B) -> Result<(), Error> {
+        if body.size_hint().lower() > self.size { Err(self.too_large()) } else { Ok(()) }
+    }
+
+    /// Puts the limits around `body`.
+    #[inline]
+    pub(super) fn limit<B>(self, body: B, deadline: Instant) -> Body
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
         if body.is_end_stream() {
-            return Ok(Body::empty());
-        }
-        if body.size_hint().lower() > self.size {
-            return Err(self.too_large());
+            return Body::empty();
         }
         let inner = Limited::new(body, usize::try_from(self.size).unwrap_or(usize::MAX));
-        Ok(Body::new(Incoming { inner, pause: self.pause, deadline, alarm: Alarm::default() }))
+        Body::new(Incoming { inner, pause: self.pause, deadline, alarm: Alarm::default() })
     }
 
     fn too_large(self) -> Error {
@@ -131,6 +135,15 @@ pub(super) async fn read(body: Body) -> Result<Bytes, Error> {
     }
 }
 
+/// Like [`read`] with a limit of its own, where a route takes less than others.
+pub(super) async fn read_at_most(body: Body, most: usize) -> Result<Bytes, Error> {
+    let size = crate::config::Size(most as u64);
+    if body.size_hint().lower() > size.0 {
+        return Err(Refusal::TooLarge.error(format!("the body is larger than {size:?}, which this route takes")));
+    }
+    read(Body::new(Limited::new(body, most))).await
+}
+
 fn explain(error: &axum::Error) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -179,8 +192,8 @@ impl<H> Outgoing<H> {
             Some(Ok(_)) => return,
         };
         if let Some(closing) = self.closing.take() {
-            if let Some(Err(error)) = frame {
-                closing.operation().set_error(format!("the body of the answer failed: {error}"));
+            if let (Some(Err(error)), Some(operation)) = (frame, closing.operation()) {
+                operation.set_error(format!("the body of the answer failed: {error}"));
             }
             closing.close(outcome);
         }
@@ -193,7 +206,7 @@ impl<H: Unpin> http_body::Body for Outgoing<H> {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.get_mut();
-        let operation: Option<Operation> = this.closing.as_ref().map(|closing| closing.operation().clone());
+        let operation: Option<Operation> = this.closing.as_ref().and_then(Closing::operation).cloned();
         let frame = match operation {
             Some(operation) => ready!(operation.enter(|| this.poll_inner(context))),
             None => ready!(Pin::new(&mut this.inner).poll_frame(context)),

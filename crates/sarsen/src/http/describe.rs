@@ -2,6 +2,7 @@
 
 use super::extract::{Created, Json, NoContent, Path, Query};
 use super::openapi::{self, describe_path};
+use super::signed::{Headers, Raw};
 use crate::error::Error;
 use aide::generate::GenContext;
 use aide::openapi::{Operation, RequestBody, Response};
@@ -12,9 +13,35 @@ use schemars::JsonSchema;
 
 impl<T: JsonSchema> OperationInput for Json<T> {
     fn operation_input(context: &mut GenContext, operation: &mut Operation) {
-        let content = [("application/json".to_owned(), openapi::media::<T>(context))].into_iter().collect();
-        let body = RequestBody { description: None, content, required: true, extensions: Default::default() };
-        set_body(context, operation, body);
+        describe_body::<T>(context, operation);
+    }
+
+    fn inferred_early_responses(context: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, Response)> {
+        problem_once(context, operation)
+    }
+}
+
+fn describe_body<T: JsonSchema>(context: &mut GenContext, operation: &mut Operation) {
+    let content = [("application/json".to_owned(), openapi::media::<T>(context))].into_iter().collect();
+    let body = RequestBody { description: None, content, required: true, extensions: Default::default() };
+    set_body(context, operation, body);
+}
+
+impl<T: JsonSchema, const MOST: usize> OperationInput for Raw<T, MOST> {
+    fn operation_input(context: &mut GenContext, operation: &mut Operation) {
+        describe_body::<T>(context, operation);
+    }
+
+    fn inferred_early_responses(context: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, Response)> {
+        problem_once(context, operation)
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Headers<T> {
+    fn operation_input(context: &mut GenContext, operation: &mut Operation) {
+        let schema = context.schema.subschema_for::<T>();
+        let parameters = parameters_from_schema(context, schema, ParamLocation::Header);
+        add_parameters(context, operation, parameters);
     }
 
     fn inferred_early_responses(context: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, Response)> {

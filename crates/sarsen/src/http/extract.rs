@@ -1,17 +1,20 @@
 //! What handlers take and give: JSON, query, and path, with problems that name the field.
 
-use super::body;
 use super::problem::Refusal;
+use super::{body, headers};
 use crate::error::{Error, Result};
+use axum::body::Body;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderValue};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+use std::cell::Cell;
 
 /// A body of JSON: read as `T` from a request, or written into an answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,15 +40,25 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        if !is_json(request.headers()) {
-            return Err(Refusal::MediaType.error("the body must be application/json").hint("set the content-type"));
-        }
-        let bytes = body::read(request.into_body()).await?;
-        if bytes.trim_ascii_start().starts_with(b"[") && is_struct::<T>() {
-            return Err(Error::invalid("the body is a list, and must be an object"));
-        }
-        serde_json::from_slice(&bytes).map(Json).or_else(|_| explain_json(&bytes))
+        let bytes = body::read(json_body(request)?).await?;
+        read_json(&bytes).map(Json)
     }
+}
+
+/// The body of a request that says that it is JSON.
+pub(super) fn json_body(request: Request) -> Result<Body> {
+    if is_json(request.headers()) {
+        return Ok(request.into_body());
+    }
+    Err(Refusal::MediaType.error("the body must be application/json").hint("set the content-type"))
+}
+
+/// The value that a body of JSON holds; an error names the field that is wrong.
+pub(super) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    if bytes.trim_ascii_start().starts_with(b"[") && is_struct::<T>() {
+        return Err(Error::invalid("the body is a list, and must be an object"));
+    }
+    serde_json::from_slice(bytes).or_else(|_| explain_json(bytes))
 }
 
 /// Whether `T` reads itself as a struct: serde would take one from a list of its values too.
@@ -91,7 +104,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Reads the wrong body once more, to say which field it is.
-fn explain_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<Json<T>> {
+fn explain_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut reader) else {
         return Err(Refusal::Malformed.error("the body is not JSON: there is more after its end"));
@@ -111,7 +124,7 @@ fn is_place(path: &str) -> bool {
 }
 
 /// Adds the field, by its path or by the name in "missing field `name`".
-fn wrong_field(error: Error, path: &str, message: &str) -> Error {
+pub(super) fn wrong_field(error: Error, path: &str, message: &str) -> Error {
     let message = message.split(" at line ").next().unwrap_or_default();
     let named = |start: &str| message.strip_prefix(start).and_then(|rest| rest.split('`').next());
     let inner = named("missing field `").or_else(|| named("unknown field `")).or_else(|| named("duplicate field `"));
@@ -127,12 +140,32 @@ fn last_part(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)
 }
 
+/// Most bytes of room that a thread keeps for the next JSON it writes.
+const MAX_ROOM: usize = 64 << 10;
+
+thread_local! {
+    /// Where JSON is written: an answer then takes its own size once, and does not grow into it.
+    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(bytes) => ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response(),
-            Err(error) => Error::internal("the answer cannot be written as JSON").source(error).into_response(),
+        let mut room = ROOM.take();
+        room.clear();
+        if let Err(error) = serde_json::to_writer(&mut room, &self.0) {
+            return Error::internal("the answer cannot be written as JSON").source(error).into_response();
         }
+        let bytes = if room.capacity() > MAX_ROOM {
+            Bytes::from(room)
+        } else {
+            let bytes = Bytes::copy_from_slice(&room);
+            ROOM.set(room);
+            bytes
+        };
+        let headers = headers::of_json(bytes.len());
+        let mut response = Response::new(Body::from(bytes));
+        *response.headers_mut() = headers;
+        response
     }
 }
 

@@ -1,10 +1,10 @@
-//! What is around a handler while it runs: its Operation, its deadline, and the net for its panics.
+//! What is around a handler while it runs: its deadline, the net for its panics, and the Operation it works for.
 
 use super::auth::Auth;
 use super::body::Alarm;
 use crate::clock;
 use crate::error::{Error, Kind};
-use crate::telemetry::{Operation, Outcome};
+use crate::telemetry::{Operation, Outcome, Recorder};
 use axum::response::{IntoResponse, Response};
 use axum::routing::future::RouteFuture;
 use pin_project_lite::pin_project;
@@ -14,75 +14,51 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 pin_project! {
-    /// A handler that works for its Operation until it answers, panics, or its deadline comes.
-    ///
-    /// It is dropped within the Operation too, so what it waited for in the end is booked.
-    pub(super) struct Guarded<P> {
+    /// A handler that works until it answers, panics, or its deadline comes. Polled and dropped within its Operation,
+    /// so what it waited for in the end is booked.
+    pub(super) struct Guarded {
         #[pin]
-        handler: Option<RouteFuture<Infallible>>,
-        operation: Operation,
+        handler: RouteFuture<Infallible>,
         deadline: Instant,
         alarm: Alarm,
         auth: Option<Arc<Auth>>,
-        place: P,
-    }
-
-    impl<P> PinnedDrop for Guarded<P> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            if this.handler.is_some() {
-                this.operation.enter(|| this.handler.set(None));
-            }
-        }
     }
 }
 
-impl<P> Guarded<P> {
-    /// `auth` is what the handler may change about who is there; `place` is held meanwhile.
+impl Guarded {
+    /// `auth` is what the handler may change about who is there.
     #[inline]
-    pub(super) fn new(
-        handler: RouteFuture<Infallible>,
-        operation: Operation,
-        deadline: Instant,
-        auth: Option<Arc<Auth>>,
-        place: P,
-    ) -> Self {
-        Self { handler: Some(handler), operation, deadline, alarm: Alarm::default(), auth, place }
+    pub(super) fn new(handler: RouteFuture<Infallible>, deadline: Instant, auth: Option<Arc<Auth>>) -> Self {
+        Self { handler, deadline, alarm: Alarm::default(), auth }
     }
 }
 
-impl<P> Future for Guarded<P> {
+impl Future for Guarded {
     type Output = Response;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
-        let mut this = self.project();
-        let late = || Error::new(Kind::Timeout, "the request took too long").into_response();
-        let polled = this.operation.enter(|| {
-            let polled = match this.handler.as_mut().as_pin_mut() {
-                Some(handler) => catch_unwind(AssertUnwindSafe(|| handler.poll(context))),
-                None => Ok(Poll::Pending),
-            };
-            match polled {
-                Ok(Poll::Ready(Ok(response))) => Poll::Ready(response),
-                Ok(Poll::Ready(Err(never))) => match never {},
-                Ok(Poll::Pending) => {
-                    let deadline = *this.deadline;
-                    let left = || clock::pause(deadline.saturating_duration_since(clock::monotonic()));
-                    this.alarm.poll(context, left).map(|()| late())
-                }
-                Err(panic) => Poll::Ready(panicked(&*panic).into_response()),
+        let this = self.project();
+        let handler = this.handler;
+        let mut response = match catch_unwind(AssertUnwindSafe(|| handler.poll(context))) {
+            Ok(Poll::Ready(Ok(response))) => response,
+            Ok(Poll::Ready(Err(never))) => match never {},
+            Ok(Poll::Pending) => {
+                let deadline = *this.deadline;
+                let left = || clock::pause(deadline.saturating_duration_since(clock::monotonic()));
+                ready!(this.alarm.poll(context, left));
+                Error::new(Kind::Timeout, "the request took too long").into_response()
             }
-        });
-        polled.map(|mut response| {
-            if let Some(auth) = this.auth {
-                auth.answer(response.headers_mut());
-            }
-            response
-        })
+            Err(panic) => panicked(&*panic).into_response(),
+        };
+        if let Some(auth) = this.auth {
+            auth.answer(response.headers_mut());
+        }
+        Poll::Ready(response)
     }
 }
 
@@ -92,31 +68,43 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
 }
 
 /// The duty to close an Operation: dropped before, it is cancelled.
-#[derive(Debug)]
-pub(super) struct Closing {
-    operation: Operation,
-    closed: bool,
-}
+#[derive(Debug, Default)]
+pub(super) struct Closing(Option<Operation>);
 
 impl Closing {
     pub(super) fn new(operation: Operation) -> Self {
-        Self { operation, closed: false }
+        Self(Some(operation))
     }
 
-    pub(super) fn operation(&self) -> &Operation {
-        &self.operation
+    pub(super) fn operation(&self) -> Option<&Operation> {
+        self.0.as_ref()
+    }
+
+    /// Makes `work` work for the Operation.
+    #[inline]
+    pub(super) fn enter<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        Operation::lend(&mut self.0, work)
     }
 
     pub(super) fn close(mut self, outcome: Outcome) {
-        self.closed = true;
-        self.operation.close(outcome);
+        if let Some(operation) = self.0.take() {
+            operation.close(outcome);
+        }
+    }
+
+    /// Like [`Closing::close`] where the Operation's recorder is at hand, which is cheaper.
+    #[inline]
+    pub(super) fn close_into(&mut self, recorder: &Recorder, outcome: Outcome) {
+        if let Some(operation) = self.0.take() {
+            operation.close_into(recorder, outcome);
+        }
     }
 }
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        if !self.closed {
-            self.operation.close(Outcome::Cancelled);
+        if let Some(operation) = self.0.take() {
+            operation.close(Outcome::Cancelled);
         }
     }
 }

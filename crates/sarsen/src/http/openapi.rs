@@ -9,12 +9,15 @@ use aide::openapi::{
     ParameterSchemaOrContent, PathItem, PathStyle, ReferenceOr, Response, SchemaObject, SecurityRequirement,
     SecurityScheme,
 };
+use aide::transform::TransformOperation;
 use http::Method;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 /// Marks an operation whose handler asks who is there; taken away before anybody sees it.
 const AUTH: &str = "x-sarsen-auth";
+/// Marks an operation that pages of other origins may call; the document shows it.
+const ANY_ORIGIN: &str = "x-any-origin";
 /// Keeps the schemas of path parameters that have no names of their own, until the pattern gives them.
 const PATH: &str = "x-sarsen-path";
 
@@ -45,8 +48,26 @@ pub(super) fn prepare() {
     });
 }
 
-/// Completes the document of one module, and lists its routes: method, pattern, and whether it asks who is there.
-pub(super) fn finish(api: &mut OpenApi, module: &'static str) -> Vec<(Method, String, bool)> {
+/// A route of the document, as the stack has to know it.
+pub(super) struct Documented {
+    pub(super) method: Method,
+    pub(super) pattern: String,
+    /// Whether the handler asks who is there.
+    pub(super) auth: bool,
+    /// Whether pages of other origins may call it.
+    pub(super) any_origin: bool,
+}
+
+/// Lets pages of other origins call the route: for one that trusts no cookie, because what it takes is signed.
+///
+/// `post_with(receive, |op| any_origin(op.summary("Take a signed message")))`
+pub fn any_origin(mut operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    operation.inner_mut().extensions.insert(ANY_ORIGIN.to_owned(), true.into());
+    operation
+}
+
+/// Completes the document of one module, and lists its routes.
+pub(super) fn finish(api: &mut OpenApi, module: &'static str) -> Vec<Documented> {
     let mut routes = Vec::new();
     let Some(paths) = api.paths.as_mut() else { return routes };
     for (pattern, item) in &mut paths.paths {
@@ -54,7 +75,8 @@ pub(super) fn finish(api: &mut OpenApi, module: &'static str) -> Vec<(Method, St
         for (method, operation) in operations(item) {
             let auth = operation.extensions.shift_remove(AUTH).is_some();
             complete(operation, pattern, module);
-            routes.push((method, pattern.clone(), auth));
+            let any_origin = operation.extensions.contains_key(ANY_ORIGIN);
+            routes.push(Documented { method, pattern: pattern.clone(), auth, any_origin });
         }
     }
     routes

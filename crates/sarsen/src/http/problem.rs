@@ -228,27 +228,25 @@ impl IntoResponse for Error {
 }
 
 /// Shows the causes of a fault of ours, where that was asked for.
-pub(super) fn reveal(response: Response) -> Response {
-    match response.extensions().get::<Fault>() {
-        Some(Fault(error)) => render(error, Detail::Development),
-        None => response,
+pub(super) fn reveal(response: &mut Response) {
+    if let Some(Fault(error)) = response.extensions().get::<Fault>() {
+        *response = render(error, Detail::Development);
     }
 }
 
 /// Gives an answer that is only a status (an unknown route, an unknown method) its document.
-pub(super) fn fill(response: Response) -> Response {
+pub(super) fn fill(response: &mut Response) {
     if response.headers().contains_key(CONTENT_TYPE) {
-        return response;
+        return;
     }
     let error = match response.status() {
         StatusCode::NOT_FOUND => Error::not_found("there is nothing at this address"),
         StatusCode::METHOD_NOT_ALLOWED => Refusal::Method.error("this address does not know the method"),
-        _ => return response,
+        _ => return,
     };
     let allow = response.headers().get(ALLOW).cloned();
-    let mut filled = render(&error, Detail::Public);
+    *response = render(&error, Detail::Public);
     if let Some(allow) = allow {
-        filled.headers_mut().insert(ALLOW, allow);
+        response.headers_mut().insert(ALLOW, allow);
     }
-    filled
 }

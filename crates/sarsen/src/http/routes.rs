@@ -1,6 +1,6 @@
 //! The routes of the modules, and the table that names a request before anything else happens to it.
 
-use super::openapi;
+use super::openapi::{self, Documented};
 use crate::error::{Error, Result};
 use crate::telemetry::Operation;
 use aide::axum::ApiRouter;
@@ -20,13 +20,7 @@ pub struct ModuleRoutes {
     pub(super) module: &'static str,
     pub(super) api: OpenApi,
     pub(super) router: Router,
-    listed: Vec<Listed>,
-}
-
-struct Listed {
-    method: Method,
-    pattern: String,
-    auth: bool,
+    listed: Vec<Documented>,
 }
 
 impl ModuleRoutes {
@@ -36,7 +30,6 @@ impl ModuleRoutes {
         let mut api = OpenApi::default();
         let router = routes().finish_api(&mut api);
         let listed = openapi::finish(&mut api, module);
-        let listed = listed.into_iter().map(|(method, pattern, auth)| Listed { method, pattern, auth }).collect();
         Self { module, api, router, listed }
     }
 
@@ -63,7 +56,8 @@ impl ModuleRoutes {
     /// Adds routes of a plain router that are known beforehand, which saves finding their name in a layer.
     pub(super) fn listed(mut self, router: Router, routes: impl IntoIterator<Item = (Method, String)>) -> Self {
         self.router = self.router.merge(router);
-        self.listed.extend(routes.into_iter().map(|(method, pattern)| Listed { method, pattern, auth: false }));
+        let plain = |(method, pattern)| Documented { method, pattern, auth: false, any_origin: false };
+        self.listed.extend(routes.into_iter().map(plain));
         self
     }
 
@@ -92,6 +86,8 @@ pub(super) struct RouteName {
     pub(super) module: &'static str,
     /// Whether the handler asks who is there.
     pub(super) auth: bool,
+    /// Whether pages of other origins may call it.
+    pub(super) any_origin: bool,
     /// Whether it is in the table; what is not may still be a plain route.
     pub(super) known: bool,
 }
@@ -117,7 +113,8 @@ impl RouteTable {
                 return Err(Error::invalid(text).hint("give one of them another path"));
             }
             let name = format!("{} {}", listed.method, listed.pattern).into();
-            let route = RouteName { name, module: module.module, auth: listed.auth, known: true };
+            let (auth, any_origin) = (listed.auth, listed.any_origin);
+            let route = RouteName { name, module: module.module, auth, any_origin, known: true };
             routes.push((listed.method.clone(), route));
         }
         let mut paths = matchit::Router::new();
@@ -171,5 +168,6 @@ fn known(method: &Method) -> &str {
 
 /// What no table knows may be a plain route, so it gets to know who is there.
 fn no_route(method: &str) -> RouteName {
-    RouteName { name: format!("{method} (no route)").into(), module: "", auth: true, known: false }
+    let name = format!("{method} (no route)").into();
+    RouteName { name, module: "", auth: true, any_origin: false, known: false }
 }

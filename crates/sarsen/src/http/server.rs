@@ -6,9 +6,10 @@ use crate::config::HttpSection;
 use crate::error::Result;
 use crate::lifecycle::{self, Lifecycle};
 use axum::response::Response;
+use futures_util::FutureExt;
 use http::Request;
 use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::server::conn::auto::Builder;
 use std::collections::HashMap;
@@ -114,10 +115,8 @@ impl Server {
         let activity = Arc::new(Activity::default());
         let _registered = self.register(&activity);
         let (stack, of_service) = (self.stack.clone(), activity.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (stack, busy) = (stack.clone(), Activity::begin(&of_service));
-            async move { Ok::<_, Infallible>(answer(&stack, request, busy).await) }
-        });
+        let service =
+            service_fn(move |request: Request<Incoming>| answer(&stack, request, Activity::begin(&of_service)));
         let connection = self.builder.serve_connection_with_upgrades(Socket::new(stream, activity.clone()), service);
         let mut connection = pin!(connection);
         let mut asked = false;
@@ -186,13 +185,18 @@ impl Server {
 /// Answers; a request whose end somebody before us may have seen elsewhere is the last of its connection.
 ///
 /// One with a transfer encoding may have had a length too, which hyper leaves out (RFC 9112, section 6.1).
-async fn answer(stack: &Stack, request: Request<Incoming>, busy: Busy) -> Response {
-    let last = request.headers().contains_key(TRANSFER_ENCODING);
-    let mut response = stack.call_held(request, busy).await;
-    if last {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
+fn answer(
+    stack: &Stack,
+    request: Request<Incoming>,
+    busy: Busy,
+) -> impl Future<Output = std::result::Result<Response, Infallible>> + Send + use<> {
+    let last = !request.body().is_end_stream() && request.headers().contains_key(TRANSFER_ENCODING);
+    stack.call_held(request, busy).map(move |mut response| {
+        if last {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    })
 }
 
 fn is_of_one_connection(kind: ErrorKind) -> bool {

@@ -20,12 +20,15 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use axum::routing::Router;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{HeaderName, Method, Request};
 use http_body::Body as _;
+use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tower::Service;
 
@@ -122,7 +125,7 @@ impl Stack {
     }
 
     /// Answers one request.
-    pub fn call<B>(&self, request: Request<B>) -> impl Future<Output = Response> + Send + use<'_, B>
+    pub fn call<B>(&self, request: Request<B>) -> impl Future<Output = Response> + Send + use<B>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
@@ -134,119 +137,154 @@ impl Stack {
     ///
     /// What does not wait is done before there is a future: what a future holds is moved with it, and paid by every
     /// request.
-    pub(super) fn call_held<B, H>(
-        &self,
-        request: Request<B>,
-        held: H,
-    ) -> impl Future<Output = Response> + Send + use<'_, B, H>
+    pub(super) fn call_held<B, H>(&self, request: Request<B>, held: H) -> Answer<H>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
         H: Send + Unpin + 'static,
     {
-        let stack = &*self.0;
+        let (stack, head) = (&*self.0, request.method() == Method::HEAD);
         // 1. The name comes from the route table, so every Operation has one, whatever happens next.
         let route = stack.routes.find(request.method(), request.uri().path());
         // 2. The Operation is outermost: it sees everything, and is cancelled when the client hangs up.
-        let closing = Closing::new(stack.open(&request, route));
-        let work = stack.begin(request, route, closing.operation());
-        async move {
-            let response = match work {
-                Work::Handler(guarded) => guarded.await,
-                Work::Health(answer) => answer.await,
-                Work::Refused(error) => closing.operation().enter(|| error.into_response()),
-            };
-            // 9. Framework answers without a body get a document, and every answer its headers.
-            let response = stack.finish(response, closing.operation());
-            // 10. The Operation closes now, or when the body has gone out.
-            close(response, closing, held)
+        let operation = stack.open(&request, route);
+        let deadline = operation.started() + stack.timeout;
+        let closing = Closing::new(operation);
+        let mut place = Place { stack: self.clone(), taken: false };
+        // 3. Health answers under any load.
+        if Health::knows(request.uri().path()) {
+            let stack = self.clone();
+            let answer = Box::pin(async move { stack.0.health.answer(request).await });
+            return Answer { work: Work::Health { answer }, place, closing, held: Some(held), head };
+        }
+        let auth = match stack.admit(&request, route, &mut place) {
+            Ok(auth) => auth,
+            Err(error) => {
+                return Answer { work: Work::Refused { error: Some(error) }, place, closing, held: Some(held), head };
+            }
+        };
+        // 7. The routes. Only what the table does not know goes through the layer that names it.
+        let mut router = if route.known { stack.router.clone() } else { stack.named.clone() };
+        let mut request = request.map(|body| stack.body.limit(body, deadline));
+        if let Some(auth) = &auth {
+            request.extensions_mut().insert(auth.clone());
+        }
+        // 8. The handler, with its deadline and its panics: all that waits is in this one future.
+        let guarded = Guarded::new(router.call(request), deadline, auth);
+        Answer { work: Work::Handler { guarded }, place, closing, held: Some(held), head }
+    }
+}
+
+pin_project! {
+    /// A request on its way to its answer. One value all the way, small enough to be moved.
+    pub(super) struct Answer<H> {
+        #[pin]
+        work: Work,
+        place: Place,
+        closing: Closing,
+        held: Option<H>,
+        head: bool,
+    }
+
+    impl<H> PinnedDrop for Answer<H> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if !matches!(*this.work, Work::Done) {
+                this.closing.enter(|| this.work.set(Work::Done));
+            }
         }
     }
 }
 
-/// What is left to do for a request once it is clear what it is.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are handlers, and a box for each would cost more than the room"
-)]
-enum Work<'a> {
-    Handler(Guarded<Place<'a>>),
-    Health(Pin<Box<dyn Future<Output = Response> + Send + 'a>>),
-    Refused(Error),
+pin_project! {
+    /// What is left to do for a request once it is clear what it is.
+    #[project = AtWork]
+    enum Work {
+        Handler { #[pin] guarded: Guarded },
+        Health { answer: BoxFuture<'static, Response> },
+        Refused { error: Option<Error> },
+        Done,
+    }
+}
+
+impl Future for Work {
+    type Output = Response;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        let response = match self.as_mut().project() {
+            AtWork::Handler { guarded } => ready!(guarded.poll(context)),
+            AtWork::Health { answer } => ready!(answer.as_mut().poll(context)),
+            AtWork::Refused { error } => match error.take() {
+                Some(error) => error.into_response(),
+                None => return Poll::Pending,
+            },
+            AtWork::Done => return Poll::Pending,
+        };
+        self.set(Work::Done);
+        Poll::Ready(response)
+    }
+}
+
+impl<H: Send + Unpin + 'static> Future for Answer<H> {
+    type Output = Response;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        let this = self.project();
+        let mut response = ready!(this.closing.enter(|| this.work.poll(context)));
+        this.place.leave();
+        let stack = &*this.place.stack.0;
+        // 9. Framework answers without a body get a document, and every answer its headers.
+        stack.finish(&mut response, *this.head, this.closing);
+        // 10. The Operation closes now, or when the body has gone out.
+        let status = response.status().as_u16();
+        if response.body().size_hint().exact().is_some() {
+            this.closing.close_into(&stack.recorder, Outcome::Status(status));
+            *this.held = None;
+            return Poll::Ready(response);
+        }
+        let (closing, held) = (std::mem::take(this.closing), this.held.take());
+        Poll::Ready(response.map(|body| Body::new(Outgoing::new(body, closing, status, held))))
+    }
 }
 
 impl Inner {
     fn open<B>(&self, request: &Request<B>, route: &RouteName) -> Operation {
         let parent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
         let trace = parent.and_then(Trace::from_traceparent).unwrap_or_default();
-        Operation::open_in(OperationKind::Request, route.name.clone(), route.module, trace, &self.recorder)
-    }
-
-    fn begin<B>(&self, request: Request<B>, route: &RouteName, operation: &Operation) -> Work<'_>
-    where
-        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<BoxError>,
-    {
-        // 3. Health answers under any load.
-        if Health::knows(request.uri().path()) {
-            return Work::Health(Box::pin(operation.scope(self.health.answer(request))));
-        }
-        // 8. The handler, with its deadline and its panics: all that waits is in this one future.
-        match self.admit(request, route, operation) {
-            Ok(guarded) => Work::Handler(guarded),
-            Err(error) => Work::Refused(error),
-        }
+        let (name, limit) = (route.name.clone(), Some(self.timeout));
+        Operation::open_within(limit, OperationKind::Request, name, route.module, trace, &self.recorder)
     }
 
     /// What is decided before the handler runs; nothing here waits.
-    fn admit<B>(&self, request: Request<B>, route: &RouteName, operation: &Operation) -> Result<Guarded<Place<'_>>>
+    #[inline]
+    fn admit<B>(&self, request: &Request<B>, route: &RouteName, place: &mut Place) -> Result<Option<Arc<Auth>>>
     where
-        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<BoxError>,
+        B: http_body::Body,
     {
         // 4. Shed before any work: a refusal must cost nearly nothing.
-        let place = self.enter().ok_or_else(|| Refusal::Busy.error("too many requests are at work"))?;
-        let deadline = operation.started() + self.timeout;
-        operation.set_deadline(deadline);
+        if !place.take() {
+            return Err(Refusal::Busy.error("too many requests are at work"));
+        }
         // 5. Limits of the body before anybody can read it; then who may send it.
-        let (mut parts, body) = request.into_parts();
-        let body = self.body.admit(body, deadline)?;
-        origin::check(&parts.method, &parts.uri, &parts.headers)?;
+        self.body.check(request.body())?;
+        if !route.any_origin {
+            origin::check(request.method(), request.uri(), request.headers())?;
+        }
         // 6. Who is there is found out when the handler asks; a route that never asks pays nothing.
-        let auth = route.auth.then(|| Auth::new(&self.identities));
-        if let Some(auth) = &auth {
-            parts.extensions.insert(auth.clone());
-        }
-        // 7. The routes. Only what the table does not know goes through the layer that names it.
-        let router = if route.known { &self.router } else { &self.named };
-        let handler = router.clone().call(Request::from_parts(parts, body));
-        Ok(Guarded::new(handler, operation.clone(), deadline, auth, place))
+        Ok(route.auth.then(|| Auth::new(&self.identities)))
     }
 
-    fn enter(&self) -> Option<Place<'_>> {
-        let place = Place(&self.at_work);
-        (self.at_work.fetch_add(1, Ordering::Relaxed) < self.max_in_flight).then_some(place)
-    }
-
-    fn finish(&self, mut response: Response, operation: &Operation) -> Response {
+    fn finish(&self, response: &mut Response, head: bool, closing: &mut Closing) {
         if response.status().is_client_error() {
-            response = operation.enter(|| problem::fill(response));
+            closing.enter(|| problem::fill(response));
         } else if self.development && response.status().is_server_error() {
-            response = operation.enter(|| problem::reveal(response));
+            closing.enter(|| problem::reveal(response));
         }
-        headers::secure(response.headers_mut(), self.https);
-        headers::name(response.headers_mut(), operation.trace());
-        response
+        if let Some(operation) = closing.operation() {
+            headers::complete(response, head, self.https, operation.trace());
+        }
     }
-}
-
-fn close<H: Send + Unpin + 'static>(response: Response, closing: Closing, held: H) -> Response {
-    let status = response.status().as_u16();
-    if response.body().size_hint().exact().is_some() {
-        closing.close(Outcome::Status(status));
-        return response;
-    }
-    response.map(|body| Body::new(Outgoing::new(body, closing, status, held)))
 }
 
 fn cookie_name(sessions: &Option<Sessions>) -> &'static str {
@@ -264,11 +302,29 @@ fn own_routes(document: &OpenApi, assets: Option<Assets>) -> Result<ModuleRoutes
     })
 }
 
-/// A place among the requests at work.
-struct Place<'a>(&'a AtomicUsize);
+/// A place among the requests at work, once it is taken.
+struct Place {
+    stack: Stack,
+    taken: bool,
+}
 
-impl Drop for Place<'_> {
+impl Place {
+    /// Whether there was one.
+    fn take(&mut self) -> bool {
+        let stack = &*self.stack.0;
+        self.taken = true;
+        stack.at_work.fetch_add(1, Ordering::Relaxed) < stack.max_in_flight
+    }
+
+    fn leave(&mut self) {
+        if std::mem::replace(&mut self.taken, false) {
+            self.stack.0.at_work.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.leave();
     }
 }

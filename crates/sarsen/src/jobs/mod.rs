@@ -22,17 +22,25 @@
 //! }
 //! ```
 
+mod admin;
+mod cron;
 mod job;
 mod options;
 mod payload;
 mod queue;
 pub(crate) mod registry;
 mod run;
+pub(crate) mod schedule;
+pub(crate) mod scheduler;
+mod stalled;
 mod state;
 pub(crate) mod store;
 pub(crate) mod worker;
 
 pub use crate::data::On;
+pub use admin::{
+    Admin, BatchState, Depth, Discarded, Failed, Filter, JobDetail, Listed, QueueState, ScheduleState, WorkerState,
+};
 pub(crate) use job::check_name;
 pub use job::{Backoff, Job, Policy, Unique};
 pub use options::Options;
@@ -40,6 +48,8 @@ pub(crate) use payload::LEAST_KEY;
 pub use queue::{Queue, Rate};
 pub use registry::KindInfo;
 pub use run::Run;
+pub use schedule::{Firing, Missed, Schedule};
+pub use stalled::{Stalled, Standstill, stalled};
 pub use state::{Enqueued, JobState, Progress, State};
 pub use worker::Ran;
 

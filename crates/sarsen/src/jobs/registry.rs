@@ -4,6 +4,7 @@ use super::job::{Job, Policy, check_name};
 use super::payload;
 use super::queue::Queue;
 use super::run::Run;
+use super::schedule::{Declared, Scheduled};
 use crate::error::{Error, Result};
 use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,12 +22,15 @@ pub struct KindInfo {
     pub version: u32,
     /// How it runs.
     pub policy: Policy,
+    /// Fails when JSON is not what its arguments are in their present form.
+    pub(crate) check: fn(&[u8]) -> Result<()>,
 }
 
 impl KindInfo {
     /// What the type says of itself.
     pub(crate) fn of<J: Job>(module: &'static str) -> Self {
-        Self { kind: J::KIND, module, version: J::VERSION, policy: J::policy().settled() }
+        let check = |plain: &[u8]| payload::read::<J>(J::VERSION, plain).map(drop);
+        Self { kind: J::KIND, module, version: J::VERSION, policy: J::policy().settled(), check }
     }
 }
 
@@ -51,6 +55,7 @@ where
 pub(crate) struct Registry {
     kinds: BTreeMap<&'static str, KindInfo>,
     queues: BTreeMap<&'static str, Queue>,
+    schedules: Vec<Scheduled>,
     handlers: OnceLock<HashMap<&'static str, Handler>>,
 }
 
@@ -76,6 +81,19 @@ impl Registry {
         problems.extend(registry.mixed());
         registry.queues.keys().for_each(|name| intern(name));
         (registry, problems)
+    }
+
+    /// Adds the schedules, once the kinds are known; gives everything that is wrong with them.
+    pub(crate) fn add_schedules(&mut self, declared: impl IntoIterator<Item = Declared>) -> Vec<Error> {
+        let mut problems = Vec::new();
+        for declared in declared {
+            match declared.scheduled() {
+                Ok(scheduled) => self.schedules.push(scheduled),
+                Err(error) => problems.push(error),
+            }
+        }
+        problems.extend(Scheduled::problems(&self.schedules, self));
+        problems
     }
 
     fn add_queue(&mut self, queue: Queue) -> Result<()> {
@@ -140,6 +158,10 @@ impl Registry {
 
     pub(crate) fn kinds(&self) -> impl Iterator<Item = &KindInfo> {
         self.kinds.values()
+    }
+
+    pub(crate) fn schedules(&self) -> &[Scheduled] {
+        &self.schedules
     }
 
     pub(crate) fn queues(&self) -> impl Iterator<Item = &Queue> {

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::events::{self, Delivery, Event, Projection, ProjectionHandler, Recorded, Subscribed, Subscription, View};
 use crate::http::Routes;
 use crate::jobs::registry::{self, Handler};
-use crate::jobs::{Job, KindInfo, Queue, Run};
+use crate::jobs::schedule::Declared;
+use crate::jobs::{Firing, Job, KindInfo, Queue, Run, Schedule};
 use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -23,10 +24,13 @@ pub(super) struct DeclaredJob<M> {
 /// How a projection is built, once its module is up.
 pub(super) type BuildView<M> = Box<dyn FnOnce(Arc<M>) -> ProjectionHandler + Send>;
 
+/// The zone that the section of a module names.
+type ZoneOf<M> = fn(&<M as Module>::Config) -> &str;
+
 /// What a module declares of itself; see [`Module::declare`].
 ///
 /// These are names and functions only: checking and drawing an application needs no database.
-pub struct Declare<M> {
+pub struct Declare<M: Module> {
     pub(super) tables: Vec<&'static str>,
     pub(super) migrations: MigrationFiles,
     pub(super) routes: Option<fn(Arc<M>) -> Routes>,
@@ -36,6 +40,7 @@ pub struct Declare<M> {
     pub(super) queues: Vec<Queue>,
     pub(super) subscriptions: Vec<Subscribed>,
     pub(super) projections: Vec<(Projection, BuildView<M>)>,
+    pub(super) schedules: Vec<(Declared, Option<ZoneOf<M>>)>,
 }
 
 impl<M: Module> Declare<M> {
@@ -50,6 +55,7 @@ impl<M: Module> Declare<M> {
             queues: Vec::new(),
             subscriptions: Vec::new(),
             projections: Vec::new(),
+            schedules: Vec::new(),
         };
         M::declare(&mut declared);
         declared
@@ -121,7 +127,7 @@ impl<M: Module> Declare<M> {
         F: Fn(Arc<M>, E, Delivery) -> Done + Clone + Send + Sync + 'static,
         Done: Future<Output = Result<()>> + Send + 'static,
     {
-        let (kind, subscriber) = (subscription.kind(M::NAME), subscription.name);
+        let (kind, subscriber) = (subscription.kind::<E>(M::NAME), subscription.name);
         let bind = move |module: Arc<M>| {
             events::handler::<E, _, _>(subscriber, move |event, delivery| work(module.clone(), event, delivery))
         };
@@ -147,6 +153,53 @@ impl<M: Module> Declare<M> {
         self
     }
 
+    /// Enqueues a job again and again: `make` gives the job of one firing, which is done like any other.
+    ///
+    /// ```
+    /// use sarsen::jobs::{Firing, Job, Missed, Schedule};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct WeeklyReport { until: sarsen::Timestamp }
+    ///
+    /// impl Job for WeeklyReport {
+    ///     const KIND: &'static str = "messages.weekly_report";
+    /// }
+    ///
+    /// fn declare<M: sarsen::Module>(declare: &mut sarsen::Declare<M>) {
+    ///     let monday = Schedule::cron("messages.weekly_report", "0 8 * * MON").zone("Europe/Berlin").missed(Missed::Once);
+    ///     declare.schedule(monday, |firing: Firing| WeeklyReport { until: firing.at });
+    /// }
+    /// ```
+    pub fn schedule<J: Job>(
+        &mut self,
+        schedule: Schedule,
+        make: impl Fn(Firing) -> J + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.schedules.push((Declared::new(schedule, M::NAME, make), None));
+        self
+    }
+
+    /// Like [`Declare::schedule`], by the clock on the wall of a zone that the module's section names:
+    /// `declare.schedule_in(|config| &config.zone, monday, WeeklyReport::due)`.
+    pub fn schedule_in<J: Job>(
+        &mut self,
+        zone: fn(&M::Config) -> &str,
+        schedule: Schedule,
+        make: impl Fn(Firing) -> J + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.schedules.push((Declared::new(schedule, M::NAME, make), Some(zone)));
+        self
+    }
+
+    /// The schedules, each in its zone, where the section of the module is `config`.
+    pub(super) fn schedules_of(&self, config: &M::Config) -> Vec<Declared> {
+        let placed = |(declared, zone): &(Declared, Option<ZoneOf<M>>)| match zone {
+            Some(zone) => declared.clone().in_zone(zone(config).to_owned()),
+            None => declared.clone(),
+        };
+        self.schedules.iter().map(placed).collect()
+    }
+
     /// Says who a bearer token stands for, or that it is none of this module's; modules are asked in the order they start.
     pub fn authenticate<F, Answer>(&mut self, who: F) -> &mut Self
     where
@@ -158,7 +211,7 @@ impl<M: Module> Declare<M> {
     }
 }
 
-impl<M> fmt::Debug for Declare<M> {
+impl<M: Module> fmt::Debug for Declare<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Declare").field("tables", &self.tables).finish_non_exhaustive()
     }

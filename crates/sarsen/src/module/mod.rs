@@ -41,6 +41,7 @@ pub use mounted::ModuleInfo;
 pub(crate) use mounted::{Live, Mounted, Surroundings};
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::data::Db;
 use crate::error::Result;
 use crate::events::Events;
@@ -63,6 +64,13 @@ pub trait Module: Sized + Send + Sync + 'static {
 
     /// Says what it owns and serves.
     fn declare(declare: &mut Declare<Self>);
+
+    /// Says what is wrong with its section where the rest of the configuration is as it is: a key that this environment
+    /// or one of these roles needs. An error stops the start; it names the key and the fix.
+    fn check(config: &Self::Config, app: &Config) -> Result<()> {
+        let _ = (config, app);
+        Ok(())
+    }
 
     /// Makes it. The modules that it depends on are up; it has 30 seconds.
     fn init(init: Init<Self>) -> impl Future<Output = Result<Self>> + Send;
@@ -103,6 +111,8 @@ pub struct Init<M: Module> {
     pub events: Events,
     /// The clock of the application.
     pub clock: Clock,
+    /// The address people use, without a slash at its end: what links in a mail begin with.
+    pub public_url: String,
     /// Says when the application stops.
     pub lifecycle: Lifecycle,
 }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::events::{Events, Projection, ProjectionHandler, Subscribed};
 use crate::http::{Authenticate, ModuleRoutes};
 use crate::jobs::registry::Handler;
+use crate::jobs::schedule::Declared;
 use crate::jobs::{Jobs, KindInfo, Queue};
 use crate::lifecycle::Lifecycle;
 use std::fmt;
@@ -58,13 +59,17 @@ type Starter = Box<dyn FnOnce(Surroundings) -> BoxFuture<'static, Result<Live>> 
 pub(crate) struct Mounted {
     pub(crate) info: ModuleInfo,
     pub(crate) migrations: ModuleMigrations,
+    pub(crate) schedules: Vec<Declared>,
     pub(crate) check_config: fn(&Config) -> Result<()>,
+    pub(crate) show_config: fn(&Config) -> Result<toml::Table>,
     pub(crate) init: Starter,
 }
 
 impl Mounted {
     /// The module and the handle on it, which answers once the module has started.
-    pub(crate) fn new<M: Module>(deps: M::Deps) -> (Self, M::Api) {
+    ///
+    /// What is wrong with its section is found by `check_config`; until then it counts as not given.
+    pub(crate) fn new<M: Module>(deps: M::Deps, config: &Config) -> (Self, M::Api) {
         let handle = M::Api::unbound();
         let declared = Declare::<M>::of_module();
         let info = ModuleInfo {
@@ -80,9 +85,11 @@ impl Mounted {
             projections: declared.projections.iter().map(|(projection, _)| projection.clone()).collect(),
         };
         let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
+        let schedules = declared.schedules_of(&config_of::<M>(config).unwrap_or_default());
         let bound = handle.clone();
         let init: Starter = Box::new(move |around| Box::pin(init::<M>(deps, declared, bound, around)));
-        (Self { info, migrations, check_config: |config| config_of::<M>(config).map(drop), init }, handle)
+        let (check_config, show_config) = (check_config::<M>, show_config::<M>);
+        (Self { info, migrations, schedules, check_config, show_config, init }, handle)
     }
 }
 
@@ -102,11 +109,27 @@ fn config_of<M: Module>(config: &Config) -> Result<M::Config> {
     if given { config.module(M::NAME) } else { Ok(M::Config::default()) }
 }
 
+fn check_config<M: Module>(config: &Config) -> Result<()> {
+    let own = config_of::<M>(config)?;
+    M::check(&own, config).map_err(|error| error.context(format!("[modules.{}.config]", M::NAME)))
+}
+
+/// The section as its type writes it: whole, and with its secrets redacted.
+fn show_config<M: Module>(config: &Config) -> Result<toml::Table> {
+    if size_of::<M::Config>() == 0 {
+        return Ok(toml::Table::new());
+    }
+    let shown = toml::Value::try_from(config_of::<M>(config)?);
+    let failed = |error| Error::internal(format!("[modules.{}.config] cannot be shown", M::NAME)).source(error);
+    Ok(shown.map_err(failed)?.as_table().cloned().unwrap_or_default())
+}
+
 async fn init<M: Module>(deps: M::Deps, declared: Declare<M>, handle: M::Api, around: Surroundings) -> Result<Live> {
     let config = config_of::<M>(&around.config)?;
     let Surroundings { db, jobs, events, clock, lifecycle, .. } = around;
+    let public_url = around.config.http.address();
     let db = db.for_module(M::NAME);
-    let module = Arc::new(M::init(Init { deps, config, db, jobs, events, clock, lifecycle }).await?);
+    let module = Arc::new(M::init(Init { deps, config, db, jobs, events, clock, public_url, lifecycle }).await?);
     handle.slot().bind(<M::Api as ServedBy<M>>::erase(module.clone()));
     Ok(Live::new(module, declared))
 }

@@ -35,6 +35,8 @@ pub enum WaitKind {
     Database,
     /// Another service over HTTP.
     Http,
+    /// A mail server.
+    Mail,
     /// A lock.
     Lock,
     /// A place in a queue.
@@ -60,6 +62,7 @@ impl WaitKind {
             WaitKind::DatabasePool => "database_pool",
             WaitKind::Database => "database",
             WaitKind::Http => "http",
+            WaitKind::Mail => "mail",
             WaitKind::Lock => "lock",
             WaitKind::Queue => "queue",
             WaitKind::Sleep => "sleep",

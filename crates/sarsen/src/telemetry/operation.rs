@@ -11,7 +11,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -211,7 +211,8 @@ struct State {
     kind: OperationKind,
     trace: Trace,
     started: Instant,
-    deadline: OnceLock<Instant>,
+    /// Nanoseconds after the start; 0 is none.
+    deadline: AtomicU64,
     recorder: Recorder,
     record: Mutex<Record>,
 }
@@ -234,11 +235,23 @@ impl Operation {
         trace: Trace,
         recorder: &Recorder,
     ) -> Self {
+        Self::open_within(None, kind, name, module, trace, recorder)
+    }
+
+    /// Like [`Operation::open_in`], with its deadline `limit` after the start.
+    pub(crate) fn open_within(
+        limit: Option<Duration>,
+        kind: OperationKind,
+        name: Arc<str>,
+        module: &'static str,
+        trace: Trace,
+        recorder: &Recorder,
+    ) -> Self {
         Self(Arc::new(State {
             kind,
             trace,
             started: clock::monotonic(),
-            deadline: OnceLock::new(),
+            deadline: AtomicU64::new(limit.map_or(0, |limit| nanoseconds(limit).max(1))),
             recorder: recorder.clone(),
             record: Mutex::new(Record::new(name, module)),
         }))
@@ -267,6 +280,13 @@ impl Operation {
         work()
     }
 
+    /// Like [`Operation::enter`] for one who owns it, without a clone: while `work` runs, it is not in its `place`.
+    #[inline]
+    pub(crate) fn lend<T>(place: &mut Option<Operation>, work: impl FnOnce() -> T) -> T {
+        let _swapped = Swapped::new(place);
+        work()
+    }
+
     /// What it is.
     pub fn kind(&self) -> OperationKind {
         self.0.kind
@@ -284,12 +304,14 @@ impl Operation {
 
     /// When it must have ended.
     pub fn deadline(&self) -> Option<Instant> {
-        self.0.deadline.get().copied()
+        let after = self.0.deadline.load(Ordering::Relaxed);
+        (after > 0).then(|| self.0.started + Duration::from_nanos(after))
     }
 
     /// Sets the deadline; the first one holds.
     pub fn set_deadline(&self, deadline: Instant) {
-        let _ = self.0.deadline.set(deadline);
+        let after = nanoseconds(deadline.saturating_duration_since(self.0.started)).max(1);
+        let _ = self.0.deadline.compare_exchange(0, after, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// What it did so far.
@@ -315,16 +337,33 @@ impl Operation {
 
     /// Closes it; the first close holds. The record goes to the recorder's queue.
     pub fn close(&self, outcome: Outcome) {
+        if self.end(outcome) {
+            self.0.recorder.push(self.clone());
+        }
+    }
+
+    /// Like [`Operation::close`] for one who is done with it, and has its recorder at hand: nothing is cloned.
+    #[inline]
+    pub(crate) fn close_into(self, recorder: &Recorder, outcome: Outcome) {
+        if self.end(outcome) {
+            recorder.push(self);
+        }
+    }
+
+    /// Notes the end; false when it was closed before.
+    fn end(&self, outcome: Outcome) -> bool {
         let duration = clock::monotonic() - self.0.started;
-        {
-            let mut record = self.record();
-            if record.outcome != Outcome::Open {
-                return;
-            }
+        let mut record = self.record();
+        let first = record.outcome == Outcome::Open;
+        if first {
             (record.outcome, record.duration) = (outcome, duration);
         }
-        self.0.recorder.push(self.clone());
+        first
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Puts an Operation into the thread's place, and what was there back when it is dropped.

@@ -14,7 +14,9 @@ pub struct Trace {
 impl Trace {
     /// A new trace.
     pub fn new() -> Self {
-        Self { trace: fastrand::u128(1..), span: fastrand::u64(1..), parent: 0, sampled: true }
+        // One look at the thread's generator, for each Operation makes these.
+        let mut random = fastrand::Rng::new();
+        Self { trace: random.u128(..).max(1), span: random.u64(..).max(1), parent: 0, sampled: true }
     }
 
     /// A span below the one that a `traceparent` header names; nothing when the header is malformed.
@@ -45,6 +47,7 @@ impl Trace {
     /// The trace id as text that is not on the heap: every answer carries it.
     #[inline]
     pub(crate) fn id_text(&self) -> [u8; 32] {
+        // A look into a table for each digit: the compiler then knows that every one of them may stand in a header.
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let bytes = self.trace.to_be_bytes();
         std::array::from_fn(|index| {

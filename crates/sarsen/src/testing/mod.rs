@@ -31,6 +31,7 @@ use crate::data::Db;
 use crate::jobs::{Job, Ran};
 use crate::telemetry::Operation;
 use profile::Database;
+use std::sync::Arc;
 
 /// 2026-01-01: where the clock of a test stands at first.
 const START: i64 = 1_767_225_600_000_000;
@@ -41,7 +42,7 @@ pub struct TestApp {
     running: Option<Running>,
     client: Client,
     // Dropped last: it throws the database away.
-    _database: Database,
+    database: Arc<Database>,
 }
 
 impl TestApp {
@@ -49,19 +50,32 @@ impl TestApp {
     ///
     /// The profile is that of [`each_profile!`](crate::each_profile) around the test, else that which
     /// `SARSEN_TEST_PROFILE` names, else the embedded one.
-    #[expect(clippy::panic, reason = "a test that cannot begin says why")]
     pub async fn start(build: impl FnOnce(Config) -> App) -> TestApp {
         let database = Database::create(Profile::at_hand()).await;
+        Self::on(Arc::new(database), Clock::simulated(Timestamp::from_micros(START)), build).await
+    }
+
+    /// Starts one more process on the same database: the same application, or another build of it. Its clock is its own,
+    /// and stands where this one stands.
+    pub async fn beside(&self, build: impl FnOnce(Config) -> App) -> TestApp {
+        Self::on(self.database.clone(), Clock::simulated(self.clock().now()), build).await
+    }
+
+    #[expect(clippy::panic, reason = "a test that cannot begin says why")]
+    async fn on(database: Arc<Database>, clock: Clock, build: impl FnOnce(Config) -> App) -> TestApp {
         let mut config = Config { database: database.section(), ..Config::default() };
         config.app.environment = Environment::Test;
-        let app = build(config).with_clock(Clock::simulated(Timestamp::from_micros(START)));
+        let app = build(config).with_clock(clock);
         let running = match app.start().await {
             Ok(running) => running,
             Err(error) => panic!("the application did not start: {}", error.report()),
         };
+        if let Err(error) = running.scheduler().prepare().await {
+            panic!("the schedules cannot be written down: {}", error.report());
+        }
         running.recorder().drain();
         let client = Client::new(running.stack().clone());
-        TestApp { running: Some(running), client, _database: database }
+        TestApp { running: Some(running), client, database }
     }
 
     /// The application itself.

@@ -67,7 +67,7 @@ pub(crate) async fn another_modules_table_is_refused(fresh: Fresh) {
 const SEARCH: MigrationFiles = &[
     (
         "0001_s.sqlite.sql",
-        "CREATE VIRTUAL TABLE found USING fts5(scope, text, place UNINDEXED, content='', contentless_delete=1, contentless_unindexed=1, tokenize='unicode61 remove_diacritics 0')",
+        "CREATE VIRTUAL TABLE found USING fts5(text, place UNINDEXED, content='', contentless_delete=1, contentless_unindexed=1, detail=none, tokenize=\"ascii tokenchars '_'\"); INSERT INTO found (found, rank) VALUES ('pgsz', 1000)",
     ),
     (
         "0001_s.postgres.sql",
@@ -86,7 +86,7 @@ pub(crate) async fn search_finds_newest_first_within_scopes(fresh: Fresh) {
         let text = format!("the common word {} {}", if id % 100 == 0 { "Rare" } else { "plain" }, id);
         index.put(&tx, id * 1000, scope, &text).await.unwrap();
     }
-    index.put(&tx, 5, "odd-1", "Schöne Grüße — it's \"quoted\" AND (odd) 東京").await.unwrap();
+    index.put(&tx, 5, "odd-1", "Schöne Grüße — it's \"quoted\" AND (odd) 東京 हिन्दी").await.unwrap();
     index.put(&tx, 1000, "odd-1", "replaced").await.unwrap();
     index.remove(&tx, 299_000).await.unwrap();
     tx.commit().await.unwrap();
@@ -99,8 +99,11 @@ pub(crate) async fn search_finds_newest_first_within_scopes(fresh: Fresh) {
     assert_eq!(find("rare", &all, None, 10).await, [300_000, 200_000, 100_000]);
     assert_eq!(find("rare", &all, Some(200_000), 10).await, [100_000]);
     assert_eq!(find("rare", &all[1..], None, 10).await, [0_i64; 0]);
+    let with_others = ["odd-1".to_owned(), "nowhere".to_owned()];
+    assert_eq!(find("plain the", &with_others, None, 3).await, [297_000, 295_000, 293_000]);
+    assert_eq!(find("rare common", &with_others, None, 3).await, [0_i64; 0]);
     assert_eq!(find("common", &all, None, 1000).await.len(), 298);
-    for words in ["grüße quoted", "GRÜSSE".replace("SS", "ß").as_str(), "it s", "東京"] {
+    for words in ["grüße quoted", "GRÜSSE".replace("SS", "ß").as_str(), "it s", "東京", "हिन्दी"] {
         assert_eq!(find(words, &all, None, 9).await, [5], "{words}");
     }
     assert_eq!(find("grusse", &all, None, 9).await, [0_i64; 0], "accents count");

@@ -125,7 +125,7 @@ pub(crate) async fn keys_take_turns() {
         let count = begun.iter().filter(|name| name.starts_with(key)).count();
         assert!((10..=20).contains(&count), "{count} of {key}: {begun:?}");
     }
-    let first: BTreeSet<&str> = begun[..4].iter().map(|name| &name[..1]).collect();
+    let first: BTreeSet<&str> = begun[..8].iter().map(|name| &name[..1]).collect();
     assert_eq!(first.len(), 4, "{begun:?}");
 }
 

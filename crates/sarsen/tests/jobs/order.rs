@@ -112,3 +112,14 @@ pub(crate) async fn concurrent_transactions_keep_their_order() {
         assert_eq!(order, (0..10).collect::<Vec<_>>(), "{writer}");
     }
 }
+
+pub(crate) async fn jobs_from_before_the_queue_kept_an_order_run_too() {
+    let theatre = Theatre::open().await;
+    theatre.jobs().enqueue_many(theatre.db(), tasks("a", 3)).await.unwrap();
+    theatre.execute("UPDATE sarsen_jobs SET seq = 0, job_key = ''").await;
+    theatre.jobs().enqueue_many(theatre.db(), tasks("b", 3)).await.unwrap();
+    let worker = theatre.worker().await;
+    theatre.until_done().await;
+    worker.stop().await;
+    assert_eq!(theatre.seen.log().begun.len(), 6);
+}

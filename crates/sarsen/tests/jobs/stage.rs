@@ -2,7 +2,7 @@
 
 use crate::seen::Seen;
 use sarsen::app::{Running, Working};
-use sarsen::config::{Secret, Span};
+use sarsen::config::{Environment, Secret, Span, Url};
 use sarsen::jobs::{Enqueued, Job, Jobs, Options, Policy, Queue, Ran, Run, State, Unique};
 use sarsen::testing::TestApp;
 use sarsen::{App, Clock, Config, Db, Declare, Error, Init, Module, NoApi, Result, Timestamp, error};
@@ -30,18 +30,16 @@ pub(crate) enum Does {
     Panic,
     /// Never ends.
     Never,
-    /// Never ends, and does not listen.
-    Deaf,
     /// Ends when the test opens the gate.
     Wait,
-    /// Ends when it is told to stop.
+    /// Ends when it is told to stop, at the first attempt.
     Heed,
     /// Keeps a thread busy until the test opens the gate.
     Spin,
     /// Enqueues its like.
     Again,
-    /// Says how far it has come.
-    Progress(u64, u64),
+    /// Says that it is at the first of so many, then again, and, when the gate opens, that it has done all.
+    Progress(u64),
     /// Writes a row and completes in one transaction; waits for the gate before it, and fails after it the first time.
     Effect {
         wait: bool,
@@ -110,6 +108,23 @@ impl<K: Kind> Job for Task<K> {
     }
 }
 
+/// A job whose arguments once were one word.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Versioned {
+    pub(crate) words: Vec<String>,
+}
+
+impl Job for Versioned {
+    const KIND: &'static str = "test.versioned";
+    const VERSION: u32 = 2;
+    fn upgrade(_: u32, mut arguments: serde_json::Value) -> Result<serde_json::Value> {
+        match arguments["word"].take() {
+            serde_json::Value::Null => Err(Error::invalid("it has no word")),
+            word => Ok(serde_json::json!({ "words": [word] })),
+        }
+    }
+}
+
 macro_rules! kinds {
     ($($name:ident = $kind:literal: $policy:expr;)*) => {
         $(
@@ -169,6 +184,7 @@ impl Module for Stage {
             &[("migrations/0001_effects.sql", "CREATE TABLE effects (name TEXT NOT NULL);")];
         declare.tables(["effects"]).migrations(FILES);
         declare_kinds(declare);
+        declare.job(Stage::versioned);
         declare.queue(Queue::new("two").limit(2)).queue(Queue::new("one_each").limit_per_key(1));
         declare.queue(Queue::new("rated").rate(3, MINUTE)).queue(Queue::new("rated_each").rate_per_key(2, MINUTE));
         declare.queue(Queue::new("fair").fair().concurrency(4)).queue(Queue::new("ordered").ordered());
@@ -189,8 +205,9 @@ impl Stage {
                 Err(Error::new(kind_named(&kind), "as it was told").retry_after(Duration::from_secs(wait)))
             }
             Does::Fail { .. } => Ok(()),
-            Does::Never | Does::Deaf => std::future::pending().await,
+            Does::Never => std::future::pending().await,
             Does::Wait => self.seen.opened().await,
+            Does::Heed if run.attempt() > 1 => Ok(()),
             Does::Heed => {
                 run.cancelled().await;
                 Err(Error::unavailable("it was told to stop"))
@@ -202,10 +219,20 @@ impl Stage {
                 self.seen.begin(if like.duplicate { "refused" } else { "taken" }, "", 1);
                 Ok(())
             }
-            Does::Progress(done, total) => run.progress(done, total, "so far").await,
+            Does::Progress(total) => {
+                run.progress(1, total, "the first").await?;
+                run.progress(2, total, "too soon to be written").await?;
+                self.seen.opened().await?;
+                run.progress(total, total, "all").await
+            }
             Does::Effect { wait, fail } => self.effect(&task.name, &run, wait, fail).await,
             other => destroy(&other),
         }
+    }
+
+    async fn versioned(self: Arc<Self>, job: Versioned, run: Run) -> Result<()> {
+        job.words.iter().for_each(|word| drop(self.seen.begin(word, run.key(), run.attempt())));
+        Ok(())
     }
 
     async fn effect(&self, name: &str, run: &Run, wait: bool, fail: bool) -> Result<()> {
@@ -283,6 +310,16 @@ fn staged(config: Config, seen: &Seen) -> App {
     app
 }
 
+/// Starts to work on a database, whatever stands there.
+pub(crate) async fn work_on(url: String) -> (Running, Working) {
+    let mut config = configured(Config::default());
+    config.app.environment = Environment::Test;
+    config.database.url = Url::new(url);
+    let running = staged(config, &Seen::default()).start().await.unwrap();
+    let working = running.work().await.unwrap();
+    (running, working)
+}
+
 impl Theatre {
     pub(crate) async fn open() -> Theatre {
         Self::open_with(|_| {}).await
@@ -326,19 +363,10 @@ impl Theatre {
         self.jobs().enqueue_with(self.db(), Task::<K>::new(name, does), options).await.unwrap()
     }
 
-    /// What the tables say of a job.
+    /// What is known of a job.
     pub(crate) async fn known(&self, id: Uuid) -> Known {
-        let sql = "SELECT state, attempt, run_at FROM sarsen_jobs WHERE id = ? \
-                   UNION ALL SELECT outcome + 5, attempt, run_at FROM sarsen_job_history WHERE id = ?";
-        let (state, attempt, run_at): (i64, u32, i64) = self.db().query(sql).bind(id).bind(id).one().await.unwrap();
-        let sql = "SELECT message FROM sarsen_job_errors WHERE job = ? ORDER BY attempt DESC LIMIT 1";
-        let error: Option<(String,)> = self.db().query(sql).bind(id).optional().await.unwrap();
-        Known {
-            state: State::ALL[usize::try_from(state).unwrap()],
-            attempt,
-            error: error.map(|(error,)| error).unwrap_or_default(),
-            run_at: Timestamp::from_micros(run_at),
-        }
+        let job = self.jobs().progress_of(id).await.unwrap().unwrap();
+        Known { state: job.state, attempt: job.attempt, error: job.error.unwrap_or_default(), run_at: job.run_at }
     }
 
     pub(crate) async fn state(&self, id: Uuid) -> State {
@@ -361,7 +389,7 @@ impl Theatre {
 
     pub(crate) async fn worker_with(&self, change: impl FnOnce(&mut Config)) -> Process {
         let mut config = Config { database: self.app.running().config().database.clone(), ..Config::default() };
-        config.app.environment = sarsen::config::Environment::Test;
+        config.app.environment = Environment::Test;
         let mut config = configured(config);
         change(&mut config);
         let seen = Seen::beside(&self.seen);

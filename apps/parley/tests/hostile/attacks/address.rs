@@ -45,7 +45,8 @@ pub(crate) async fn routes(mut stage: Stage) {
             let answers = allowed.contains(&method) || (method == Method::HEAD && allowed.contains(&Method::GET));
             // Nobody is signed in: what exists says so, what does not exist says that.
             let expect = if answers { Expect::Anything } else { Expect::Status(405) };
-            let path = pattern.replace("{id}", "00000000-0000-0000-0000-000000000000").replace("{emoji}", "x");
+            let nothing = "00000000-0000-0000-0000-000000000000";
+            let path = pattern.replace("{id}", nothing).replace("{delivery}", nothing).replace("{emoji}", "x");
             send(&mut stage, method, path, expect).await;
         }
     }
@@ -108,6 +109,7 @@ async fn send(stage: &mut Stage, method: Method, target: String, expect: Expect)
         body: None,
         responses: Value::Null,
         secured: false,
+        any_origin: false,
     };
     stage.make(&attack, &undocumented, &Ids::default()).await;
 }

@@ -86,7 +86,7 @@ fn cookies(own: &str, other: &str) -> Vec<String> {
 
 /// A browser that another page made send it: it carries the cookie, and must change nothing.
 fn other_sites(surface: &Surface<'_>) -> Vec<Attack> {
-    let unsafe_method = !surface.operation.method.is_safe();
+    let refused = !surface.operation.method.is_safe() && !surface.operation.any_origin;
     let headers: [&[(&'static str, &str)]; 4] = [
         &[("sec-fetch-site", "cross-site")],
         &[("sec-fetch-site", "same-site"), ("origin", "http://localhost")],
@@ -97,7 +97,7 @@ fn other_sites(surface: &Surface<'_>) -> Vec<Attack> {
         let mut all: Vec<(&'static str, Vec<u8>)> =
             headers.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())).collect();
         all.push(("cookie", surface.ids.cookie.clone().into_bytes()));
-        let expect = if unsafe_method { Expect::Status(403) } else { Expect::Anything };
+        let expect = if refused { Expect::Status(403) } else { Expect::Anything };
         let attack = surface.attack(format!("from another site: {headers:?}"), &surface.sample(), expect);
         Attack { credentials: Credentials::Headers(all), ..attack }
     };

@@ -27,6 +27,7 @@ use futures_util::{StreamExt, pin_mut};
 use insert::Inserts;
 use pipeline::Frame;
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -117,7 +118,8 @@ impl Shared {
 
     async fn get(&self) -> Result<Object> {
         let started = clock::monotonic();
-        let get = clock::until(observe::deadline(started, self.section.acquire_timeout.0), self.pool.get());
+        let (latest, get) = (observe::deadline(started, self.section.acquire_timeout.0), pin!(self.pool.get()));
+        let get = pin!(clock::until(latest, get));
         match telemetry::wait(WaitKind::DatabasePool, "connection", get).await {
             Ok(Ok(object)) => Ok(object),
             Ok(Err(deadpool_postgres::PoolError::Backend(error))) => Err(explain(&error, "connect")),
@@ -190,8 +192,11 @@ async fn execute(busy: &mut Busy, call: &Call, rows: &mut dyn Rows) -> Result<u6
     }
     busy.begin()?;
     let mut given = 0;
-    let work = run_on(busy, call, rows, &mut given);
-    let ran = clock::until(call.deadline, work).await;
+    // Pinned where it is made: a future that is wrapped is moved into the next larger one, and this one is large.
+    let ran = {
+        let work = pin!(run_on(busy, call, rows, &mut given));
+        clock::until(call.deadline, work).await
+    };
     busy.given = given;
     let ran = ran.map_err(|_| late(call))?;
     busy.idle = !busy.object().is_closed();
@@ -210,8 +215,11 @@ async fn run_on(busy: &Busy, call: &Call, rows: &mut dyn Rows, count: &mut u64) 
         Err(error) if is_stale(&error) => {
             // The schema changed, or a pooler between us and the server gave the session to somebody else.
             object.statement_cache.remove(sql, &[]);
-            let statement = object.prepare(sql).await.map_err(fail)?;
-            object.query_raw(&statement, call.binds.iter().map(Param::from)).await.map_err(fail)?
+            let again = async {
+                let statement = object.prepare(sql).await?;
+                object.query_raw(&statement, call.binds.iter().map(Param::from)).await
+            };
+            Box::pin(again).await.map_err(fail)?
         }
         other => other.map_err(fail)?,
     };
@@ -238,7 +246,7 @@ async fn prepared(busy: &Busy, sql: &str) -> std::result::Result<Statement, toki
 
 async fn observed(busy: &mut Busy, call: &Call, rows: &mut dyn Rows, pool_wait: Duration) -> Result<u64> {
     let started = clock::monotonic();
-    let ran = telemetry::wait(WaitKind::Database, "server", execute(busy, call, rows)).await;
+    let ran = telemetry::wait(WaitKind::Database, "server", pin!(execute(busy, call, rows))).await;
     observe::record(call, Ran::new(pool_wait, clock::monotonic() - started, &ran));
     ran
 }
@@ -260,8 +268,11 @@ impl Driver for Postgres {
                 && broken
                 && error.kind() == Kind::Unavailable
             {
-                busy = self.shared.get_busy().await?.0;
-                ran = observed(&mut busy, &call, rows.as_mut(), pool_wait).await;
+                let again = async {
+                    busy = self.shared.get_busy().await?.0;
+                    observed(&mut busy, &call, rows.as_mut(), pool_wait).await
+                };
+                ran = Box::pin(again).await;
             }
             // The server may still be sending what nobody reads: not to be given to somebody else.
             busy.idle &= ran.is_ok() || busy.given == 0;

@@ -1,14 +1,20 @@
 //! The tables of jobs: all SQL of the engine is in this folder.
 
 mod claim;
+mod depth;
 mod insert;
 mod keys;
+mod look;
+mod mend;
+mod schedules;
 mod settle;
 mod upkeep;
 
 pub(crate) use claim::{Exchange, Exchanged, Head};
 pub(crate) use insert::{After, NewJob};
 pub(crate) use keys::NO_KEY;
+pub(crate) use look::{Detail, LOOK};
+pub(crate) use schedules::ScheduleRow;
 pub(crate) use settle::{Ending, Failure};
 pub(crate) use upkeep::{Beat, Held, WorkerRow, is_last_chance};
 

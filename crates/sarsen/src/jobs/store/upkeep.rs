@@ -1,10 +1,11 @@
 //! What keeps the tables right: beats, the rescue of what dead processes held, promotion of what is due, and sweeping.
 
 use super::settle::{self, Failure};
-use super::{Store, WHILE_ALIVE, flag};
+use super::{NO_KEY, Store, WHILE_ALIVE, flag};
 use crate::clock::Timestamp;
 use crate::data::{On, Tx};
 use crate::error::Result;
+use crate::jobs::queue::Queue;
 use crate::jobs::state::State;
 use crate::lifecycle;
 use std::time::Duration;
@@ -140,16 +141,31 @@ impl Store {
         Ok(())
     }
 
-    /// Rescues jobs whose process is not even written down any more.
-    pub(crate) async fn rescue_orphans(&self) -> Result<Rescued> {
-        let sql = "SELECT DISTINCT worker FROM sarsen_jobs WHERE state = 3 AND worker NOT IN (SELECT id FROM sarsen_workers) LIMIT 100";
+    /// Rescues jobs whose process is not even written down any more. `me` learns of that with its next beat, and leaves its
+    /// own to its next name.
+    pub(crate) async fn rescue_orphans(&self, me: Uuid) -> Result<Rescued> {
+        let sql = "SELECT DISTINCT worker FROM sarsen_jobs WHERE state = 3 AND worker <> ? \
+                   AND worker NOT IN (SELECT id FROM sarsen_workers) LIMIT 100";
         let mut rescued = Rescued::default();
-        for (worker,) in self.db.query(sql).all::<(Uuid,)>().await? {
+        for (worker,) in self.db.query(sql).bind(me).all::<(Uuid,)>().await? {
             let done = self.rescue(worker, true).await?;
             rescued.again += done.again;
             rescued.discarded += done.discarded;
         }
         Ok(rescued)
+    }
+
+    /// Gives a key and a place to jobs that came into the queue before it went by keys, or by their order.
+    pub(crate) async fn adopt(&self, queue: &Queue) -> Result<()> {
+        if queue.by_key() {
+            let sql = "UPDATE sarsen_jobs SET job_key = ? WHERE queue = ? AND job_key = '' AND state <> 3";
+            self.db.query(sql).bind(NO_KEY).bind(queue.name).execute().await?;
+        }
+        if queue.ordered {
+            let sql = "UPDATE sarsen_jobs SET seq = 1 WHERE queue = ? AND seq = 0 AND state <> 3";
+            self.db.query(sql).bind(queue.name).execute().await?;
+        }
+        Ok(())
     }
 
     /// Whether a queue stands still.

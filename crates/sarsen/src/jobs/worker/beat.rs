@@ -80,7 +80,7 @@ async fn beat(shared: &Shared, store: &Store, row: &mut WorkerRow, others: &mut 
         let (again, discarded) = (rescued.again, rescued.discarded);
         tracing::warn!(worker = %dead, again, discarded, "a worker died; its jobs are given to others");
     }
-    let rescued = store.rescue_orphans().await?;
+    let rescued = store.rescue_orphans(row.id).await?;
     if rescued.again + rescued.discarded > 0 {
         tracing::warn!(again = rescued.again, discarded = rescued.discarded, "jobs of a worker that nobody knows");
     }
@@ -94,11 +94,12 @@ async fn begin_again(shared: &Shared, store: &Store, row: &mut WorkerRow) -> Res
         return Ok(());
     }
     row.id = store.db.clock().id();
+    // Known first: what is taken under a name that nobody knows is given to others.
+    store.register(row).await?;
     *lock(&shared.id) = row.id;
     let lost: Vec<_> = lock(&shared.at_work).drain().map(|(_, job)| job.cancelled).collect();
     tracing::error!(jobs = lost.len(), "this worker was held to be dead, and begins anew without its jobs");
     lost.iter().for_each(|cancelled| cancelled.cancel());
-    store.register(row).await?;
     *lock(&shared.last_beat) = clock::monotonic();
     Ok(())
 }

@@ -102,7 +102,11 @@ impl Shared {
     fn hold(&self, claimed: &[Claimed]) {
         let mut at_work = lock(&self.at_work);
         for job in claimed {
-            at_work.insert(job.id, AtWork { lease: job.lease, cancelled: Cancelled::default() });
+            let held = AtWork { lease: job.lease, cancelled: Cancelled::default() };
+            if let Some(lost) = at_work.insert(job.id, held) {
+                // It was taken from this process, and is back: the run before has no say any more.
+                lost.cancelled.cancel();
+            }
         }
     }
 
@@ -164,6 +168,11 @@ impl Worker {
         let shared = Arc::new(Shared::new(jobs, recorder, lifecycle));
         let row = beat::row(&shared, version);
         shared.store().register(&row).await?;
+        for queue in jobs.registry().queues().filter(|queue| queue.by_key()) {
+            shared.store().adopt(queue).await?;
+        }
+        // Which queues stand still is known before anything is taken from them.
+        *lock(&shared.paused) = shared.store().beat(row.id, 0, 0).await?.paused.into_iter().collect();
         beat::start(&shared, row, database.clone());
         lifecycle::spawn_background(upkeep::run(shared.clone()));
         let queues =
