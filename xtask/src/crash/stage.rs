@@ -167,6 +167,8 @@ impl Stage {
         } else {
             command.arg("worker");
         }
+        // The program ends with its input, which ends with xtask, whatever ends that.
+        command.stdin(Stdio::piped());
         command.env_remove("SARSEN_TEST_FAULT").envs(fault.map(|fault| ("SARSEN_TEST_FAULT", fault)));
         let started = command.spawn().map_err(|error| format!("cannot start the program: {error}"))?;
         self.processes[place] = Some(started);
