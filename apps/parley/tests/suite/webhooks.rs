@@ -101,7 +101,7 @@ pub(crate) async fn only_chosen_events_of_its_channel_are_sent(world: World) {
 pub(crate) async fn a_request_is_as_standard_webhooks_has_it(world: World) {
     let setup = setup(&world).await;
     setup.test().await;
-    assert_eq!(world.run_jobs().await.completed, 1);
+    world.run_jobs().await;
     let received = setup.receiver.received();
     let [request]: &[Received] = &received else { panic!("one request: {received:?}") };
     assert_eq!(request.line, "POST /hook?key=1 HTTP/1.1");
