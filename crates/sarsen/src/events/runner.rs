@@ -230,8 +230,9 @@ impl Events {
         if locked(&tx, projection).await?.building != Some(generation) {
             return tx.rollback().await;
         }
-        let position = log.checkpoint(&building.consumer(projection)).await?;
-        // First, because a step of the live tables holds it until its commit.
+        // Another process may be about to apply more to these tables: it is done first, or finds its checkpoint gone.
+        let position = log.lock_checkpoint(&tx, &building.consumer(projection)).await?;
+        // Before the tables, because a step of the live tables holds it until its commit.
         log.set_checkpoint(&tx, &Target::Live.consumer(projection), position).await?;
         drop_tables(&tx, projection, Target::Live).await?;
         make_live(&tx, projection, generation).await?;
