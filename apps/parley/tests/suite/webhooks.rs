@@ -100,6 +100,8 @@ pub(crate) async fn only_chosen_events_of_its_channel_are_sent(world: World) {
 
 pub(crate) async fn a_request_is_as_standard_webhooks_has_it(world: World) {
     let setup = setup(&world).await;
+    // What others do about the sign-up and the channel.
+    world.run_jobs().await;
     setup.test().await;
     world.run_jobs().await;
     let received = setup.receiver.received();
