@@ -130,4 +130,24 @@ sarsen::each_profile! {
         assert_eq!(world.heard("ordered").await, (1..=20).collect::<Vec<i64>>());
         working.stop(Duration::from_secs(5)).await;
     }
+
+    async fn what_is_kept_no_longer_goes_but_nothing_that_a_projection_has_not_read() {
+        let day = sarsen::config::Span::seconds(86_400);
+        let world = World::start_with(|config| (config.events.keep, config.events.keep_inbox) = (day, day)).await;
+        world.publish(&[("a", 1), ("a", 2)]).await;
+        world.app.run_jobs().await;
+        world.app.clock().advance(Duration::from_secs(2 * 86_400));
+        world.publish(&[("a", 3)]).await;
+        let working = world.app.running().work().await.unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while world.count("SELECT COUNT(*) FROM sarsen_log WHERE pos < 3 LIMIT 1").await > 0
+            || world.sums().await != [("a".to_owned(), 6)]
+        {
+            assert!(std::time::Instant::now() < deadline);
+            sarsen::clock::pause(Duration::from_millis(5)).await;
+        }
+        working.stop(Duration::from_secs(5)).await;
+        assert_eq!(world.count("SELECT COUNT(*) FROM sarsen_inbox WHERE at < 1767225700000000 LIMIT 1").await, 0);
+        assert_eq!(world.count("SELECT COUNT(*) FROM sarsen_log LIMIT 1").await, 1);
+    }
 }

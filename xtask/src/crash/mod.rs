@@ -131,7 +131,8 @@ fn of_group(stage: &mut Stage, group: &Group, random: &mut plan::Random) -> Outc
 
 /// Kills once; false when the point was not reached.
 fn kill(stage: &mut Stage, case: &Case, random: &mut plan::Random) -> Outcome<bool> {
-    stage.pause(random.between(200, 900))?;
+    stage.await_work();
+    stage::pause(random.between(0, 700));
     match case {
         Case::Worker => stage.kill_worker(random.below(2))?,
         Case::Web => stage.kill_web()?,

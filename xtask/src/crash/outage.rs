@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::stage::Stage;
+use super::stage::{Stage, pause};
 use super::{Database, Done};
 use crate::Outcome;
 
@@ -22,9 +22,9 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, program: &Path, database: Database) -> Outcome<Done> {
     let mut stage = Stage::new(program, database)?;
     stage.begin()?;
-    stage.pause(3_000)?;
+    pause(3_000);
     stage.take_away(Duration::from_secs(options.seconds))?;
-    stage.pause(3_000)?;
+    pause(3_000);
     let (checked, exited) = stage.finish()?;
     Ok(Done { case: format!("outage of {} s", options.seconds), runs: 1, unreached: 0, exited, checked })
 }

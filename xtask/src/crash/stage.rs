@@ -15,6 +15,8 @@ use crate::{Outcome, command, repository, wait};
 /// How long a process may take to end in order, and to place its first order.
 const END_LIMIT: Duration = Duration::from_secs(30);
 const BEGIN_LIMIT: Duration = Duration::from_secs(60);
+/// How long it may take until the next order is placed, where those before it are worked off first.
+const WORK_LIMIT: Duration = Duration::from_secs(5);
 /// Quick beats, so that a run takes seconds.
 const SETTINGS: &[(&str, &str)] = &[
     ("SARSEN_JOBS__BEAT", "200ms"),
@@ -74,6 +76,11 @@ impl Checked {
     }
 }
 
+/// Lets the processes work.
+pub(super) fn pause(milliseconds: u64) {
+    let _nothing = wait::until(Duration::from_millis(milliseconds), || None::<()>);
+}
+
 /// The places of the processes.
 const WEB: usize = 0;
 const WORKERS: [usize; 2] = [1, 2];
@@ -110,8 +117,22 @@ impl Stage {
         for place in 0..self.processes.len() {
             self.start(place, None)?;
         }
-        let placed = || std::fs::metadata(self.acknowledged()).ok().filter(|file| file.len() > 0).map(drop);
-        wait::until(BEGIN_LIMIT, placed).ok_or_else(|| format!("nothing was placed; {}", self.last_words()))
+        let placed = self.next_order(0, BEGIN_LIMIT);
+        if placed { Ok(()) } else { Err(format!("nothing was placed; {}", self.last_words())) }
+    }
+
+    /// How much was acknowledged so far.
+    fn acknowledged_bytes(&self) -> u64 {
+        std::fs::metadata(self.acknowledged()).map_or(0, |file| file.len())
+    }
+
+    fn next_order(&self, after: u64, limit: Duration) -> bool {
+        wait::until(limit, || (self.acknowledged_bytes() > after).then_some(())).is_some()
+    }
+
+    /// Waits until work goes on: a process that has not begun is not worth killing. Should it not go on, it is killed anyway.
+    pub(super) fn await_work(&self) {
+        let _goes_on = self.next_order(self.acknowledged_bytes(), WORK_LIMIT);
     }
 
     fn acknowledged(&self) -> PathBuf {
@@ -146,6 +167,8 @@ impl Stage {
         } else {
             command.arg("worker");
         }
+        // The program ends with its input, which ends with xtask, whatever ends that.
+        command.stdin(Stdio::piped());
         command.env_remove("SARSEN_TEST_FAULT").envs(fault.map(|fault| ("SARSEN_TEST_FAULT", fault)));
         let started = command.spawn().map_err(|error| format!("cannot start the program: {error}"))?;
         self.processes[place] = Some(started);
@@ -176,7 +199,7 @@ impl Stage {
     /// Kills the server, and starts it again after `milliseconds`.
     pub(super) fn kill_server(&mut self, milliseconds: u64) -> Outcome<()> {
         self.server.as_mut().map_or(Ok(()), Mortal::kill)?;
-        self.pause(milliseconds)?;
+        pause(milliseconds);
         self.server.as_mut().map_or(Ok(()), Mortal::start_again)
     }
 
@@ -186,7 +209,7 @@ impl Stage {
         self.kill(place)?;
         self.start(place, Some(fault))?;
         if point.is_rescue() {
-            self.pause(700)?;
+            pause(700);
             self.kill(WORKERS[1])?;
         }
         let died = wait::until(limit, || self.has_died(place));
@@ -219,16 +242,11 @@ impl Stage {
         Ok(())
     }
 
-    pub(super) fn pause(&mut self, milliseconds: u64) -> Outcome<()> {
-        let _never = wait::until(Duration::from_millis(milliseconds), || None::<()>);
-        Ok(())
-    }
-
     /// Takes the database away for so long.
     pub(super) fn take_away(&mut self, time: Duration) -> Outcome<()> {
         if let Some(server) = &mut self.server {
             server.stop()?;
-            let _never = wait::until(time, || None::<()>);
+            let _nothing = wait::until(time, || None::<()>);
             return server.start_again();
         }
         let mut hold = self.command("log_hold")?;
@@ -243,7 +261,7 @@ impl Stage {
         let line =
             command::output(check.arg("check").arg(self.acknowledged()).stdout(Stdio::piped()).stderr(Stdio::piped()));
         let checked = Checked::read(line?.trim())?;
-        self.tend_workers()?;
+        self.count_exited();
         WORKERS.iter().try_for_each(|place| self.end(*place))?;
         if self.server.is_none() {
             for ending in ["db", "db-wal", "db-shm"] {
@@ -253,12 +271,11 @@ impl Stage {
         Ok((checked, self.exited))
     }
 
-    fn tend_workers(&mut self) -> Outcome<()> {
+    fn count_exited(&mut self) {
         for place in WORKERS {
             let process = self.processes[place].as_mut();
             self.exited += usize::from(process.is_none_or(|process| !matches!(process.try_wait(), Ok(None))));
         }
-        Ok(())
     }
 
     /// Asks a process to stop, and waits until it has.

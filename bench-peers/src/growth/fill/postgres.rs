@@ -15,9 +15,9 @@ const REACTIONS: &str = "COPY reactions (message_id, emoji, user_id, at) FROM ST
 const MENTIONS: &str = "COPY mentions (message_id, user_id, posted_at) FROM STDIN";
 const HEADS: &str = "COPY heads (channel_id, revision) FROM STDIN";
 /// As `sarsen::data::Search` writes a document.
-const SEARCH: &str = "INSERT INTO message_search (id, terms) SELECT seq, to_tsvector('simple', text) || \
-                      array_to_tsvector(ARRAY[':s' || channel_id, ':b' || (seq >> 10), ':c' || (seq >> 14), ':d' || (seq >> 18)]) \
-                      FROM messages";
+const SEARCH: &str = "INSERT INTO message_search (id, place, terms) SELECT seq, ':s' || channel_id, \
+                      to_tsvector('simple', text) || array_to_tsvector(ARRAY[':s' || channel_id, \
+                      ':b' || (seq >> 10), ':c' || (seq >> 14), ':d' || (seq >> 18)]) FROM messages";
 /// The indexes that are dropped meanwhile, as the statements that make them again.
 const INDEXES: &str = "SELECT indexname, indexdef FROM pg_indexes \
                        WHERE tablename = 'message_search' AND indexname NOT LIKE '%pkey'";

@@ -29,6 +29,9 @@ fn main() -> ExitCode {
 async fn run() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if matches!(arguments.first(), Some(&("web" | "worker"))) {
+        lifecycle::spawn_thread("end-of-input", async { end_with_the_input() })?;
+    }
     match arguments.as_slice() {
         ["web", file] => web::place_orders(&app(&["web"])?.start().await?, file).await,
         ["worker"] => app(&["worker"])?.serve().await,
@@ -40,6 +43,12 @@ async fn run() -> Result<()> {
         }
         _ => Err(Error::invalid("say `web FILE`, `worker`, `check FILE`, `hold SECONDS` or `faults`")),
     }
+}
+
+/// Whoever started this process holds its input open; when that is gone, nobody would end the process.
+fn end_with_the_input() {
+    let _read = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    std::process::abort();
 }
 
 fn app(roles: &[&str]) -> Result<App> {

@@ -199,6 +199,13 @@ impl Log {
         Ok(row.optional::<(i64,)>().await?.map_or(0, |row| row.0))
     }
 
+    /// How far `consumer` has read, once nobody is about to move its checkpoint: it stands until `tx` ends.
+    pub(crate) async fn lock_checkpoint(&self, tx: &Tx, consumer: &str) -> Result<i64> {
+        let sql = "INSERT INTO sarsen_checkpoints (consumer, pos) VALUES (?, 0) \
+             ON CONFLICT (consumer) DO UPDATE SET pos = sarsen_checkpoints.pos RETURNING pos";
+        tx.query(sql).of_framework().bind(consumer).scalar().await
+    }
+
     /// Moves the checkpoint of `consumer` on, in the transaction that does what its entries ask for.
     ///
     /// False when it is not at `from` any more: somebody else did that work, so roll back.

@@ -57,9 +57,14 @@ impl<'a> On<'a> {
             On::Tx(tx) => work(tx).await,
             On::Db(db) => {
                 let tx = db.begin().await?;
-                let done = work(&tx).await?;
-                tx.commit().await?;
-                Ok(done)
+                match work(&tx).await {
+                    Ok(done) => tx.commit().await.map(|()| done),
+                    Err(error) => {
+                        // What it had locked is free once the error is known. The first error says more than a second.
+                        let _ = tx.rollback().await;
+                        Err(error)
+                    }
+                }
             }
         }
     }

@@ -18,8 +18,8 @@ const MAX_WORD: usize = 64;
 const BUCKETS: [(char, i64); 3] = [('b', 1 << 10), ('c', 1 << 14), ('d', 1 << 18)];
 /// How many buckets of one size a search would rather walk than one of the next size.
 const MANY: i64 = 4;
-/// How many times the documents wanted a search looks at, at most, before it asks for their scope.
-const LOOKED_AT: usize = 8;
+/// How many times the documents wanted a search looks at, whatever their scope, before it asks the index for the scope.
+const LOOKED_AT: usize = 16;
 
 /// An inverted index over documents with rising numbers. Each belongs to a scope (a channel, a project).
 ///
@@ -73,18 +73,19 @@ impl Search {
 
     /// One statement, for each is a round trip.
     async fn put_at_once(&self, tx: &Tx, documents: &[(i64, &str, &str)]) -> Result<()> {
-        let groups = vec!["(?, array_to_tsvector(?))"; documents.len()].join(", ");
+        let groups = vec!["(?, ?, array_to_tsvector(?))"; documents.len()].join(", ");
         let sql = format!(
-            "INSERT INTO {} (id, terms) VALUES {groups} ON CONFLICT (id) DO UPDATE SET terms = EXCLUDED.terms",
+            "INSERT INTO {} (id, place, terms) VALUES {groups} \
+             ON CONFLICT (id) DO UPDATE SET place = EXCLUDED.place, terms = EXCLUDED.terms",
             self.table
         );
         let query = documents.iter().fold(tx.query(sql), |query, (id, scope, text)| {
-            let mut terms = words(text);
-            terms.push(mark('s', scope));
+            let (place, mut terms) = (mark('s', scope), words(text));
+            terms.push(place.clone());
             terms.extend(BUCKETS.map(|bucket| mark_of(bucket, *id)));
             terms.sort_unstable();
             terms.dedup();
-            query.bind(*id).bind_list(terms)
+            query.bind(*id).bind(place).bind_list(terms)
         });
         query.execute().await.map(drop)
     }
@@ -123,8 +124,8 @@ impl Search {
 
     /// The index gives documents in the order of their numbers, so the newest come first and it can stop.
     ///
-    /// Many scopes are many lists to walk. So the newest documents with the words are looked at first, whatever their
-    /// scope; only when too few of them are in it, it is asked for.
+    /// To find one document in the list of a large scope costs more than to read it. So the newest documents with the words
+    /// are looked at, whatever their scope; only when too few of them are in it, the index is asked for it.
     async fn find_ordered(&self, db: &Db, wanted: &Wanted<'_>) -> Result<Vec<i64>> {
         let (table, Wanted { words, scopes, before, limit }) = (self.table, *wanted);
         let words = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" AND ");
@@ -132,8 +133,9 @@ impl Search {
         let sql =
             format!("SELECT rowid, place FROM {table} WHERE {table} MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?");
         let (limit, mut below, mut found, mut looked_at) = (limit as usize, before, Vec::new(), 0);
-        let mut size = limit;
-        while places.len() > 1 && looked_at + size <= limit * LOOKED_AT {
+        // Who searches one scope mostly searches a large one: a few documents of others lie in between.
+        let mut size = if places.len() == 1 { limit + limit / 8 } else { limit };
+        while looked_at + size <= limit * LOOKED_AT {
             let probe = db.query(sql.clone()).bind(words.as_str()).bind(below);
             let newest = probe.bind(i64::try_from(size).unwrap_or(i64::MAX)).all::<(i64, String)>().await?;
             let ended = newest.len() < size;
@@ -144,7 +146,7 @@ impl Search {
             if ended || found.len() == limit {
                 return Ok(found);
             }
-            // What should hold those that are missing.
+            // What should hold those that are missing. When that is much, the scope is small and its list is short.
             size = (limit - found.len()) * looked_at * 2 / found.len().max(1);
         }
         let missing = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
@@ -160,46 +162,61 @@ impl Search {
 
     /// The index has no order, so each document carries its buckets as terms: they are walked from the newest back, small
     /// ones first and larger ones while too little is found. A common word stops at once; a rare one is looked up as it is.
+    ///
+    /// To find one document in the list of a large scope costs more than to read it. So the documents with the words are
+    /// looked at, whatever their scope; only when there are many, the index is asked for it.
     async fn find_in_buckets(&self, db: &Db, wanted: &Wanted<'_>) -> Result<Vec<i64>> {
         let (table, Wanted { words, scopes, before, limit }) = (self.table, *wanted);
-        let words = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" & ");
-        let scopes = any_of(scopes.iter().map(|scope| mark('s', scope)));
+        let all = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" & ");
+        let places: Vec<String> = scopes.iter().map(|scope| mark('s', scope)).collect();
         let newest: Option<i64> = db.query(format!("SELECT MAX(id) FROM {table}")).scalar().await?;
         let first = newest.map_or(0, |newest| newest.saturating_add(1).min(before));
-        let (limit, mut found, mut below, mut level) = (i64::from(limit), Vec::new(), first, 0);
-        let count = |found: &[i64]| i64::try_from(found.len()).unwrap_or(limit);
-        while below > 0 && count(&found) < limit {
+        let (limit, mut found, mut below, mut level) = (limit as usize, Vec::new(), first, 0);
+        let (mut looked_at, mut asks) = (0, false);
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        while below > 0 && found.len() < limit {
             let bucket = BUCKETS.get(level).copied();
             // The newest bucket is seldom full, so it is not alone.
             let pair = bucket.map(|bucket| [below - 1, below - 1 - bucket.1].map(|id| mark_of(bucket, id)));
-            let pair = pair.map(|pair| any_of(pair.into_iter()));
-            let query = db.query(step(table, pair.is_some())).bind(words.as_str());
-            let query = pair.into_iter().fold(query, |query, pair| query.bind(pair)).bind(scopes.as_str());
-            let query = query.bind(below).bind(limit - count(&found));
-            found.extend(query.all::<(i64,)>().await?.into_iter().map(|(id,)| id));
+            let size = if asks { limit - found.len() } else { limit * 2 };
+            let conditions = [Some(all.clone()), pair.map(|pair| any_of(&pair)), asks.then(|| any_of(&places))];
+            let conditions: Vec<String> = conditions.into_iter().flatten().collect();
+            let query = db.query(step(table, conditions.len()));
+            let query = conditions.into_iter().fold(query, |query, terms| query.bind(terms)).bind(below);
+            let seen = query.bind(number(size)).all::<(i64, String)>().await?;
+            let last = seen.last().filter(|_| seen.len() == size).map(|(id, _)| *id);
+            looked_at += seen.len();
+            found.extend(seen.into_iter().filter(|(_, place)| places.contains(place)).map(|(id, _)| id));
+            found.truncate(limit);
+            if let Some(last) = last {
+                (below, asks) = (last, true);
+                continue;
+            }
             let Some((_, size)) = bucket else { break };
             below = ((below - 1) / size - 1).max(0) * size;
-            // What should hold the documents that are missing, as those before held theirs; a guess, so one size at a time.
-            let missing = limit - count(&found);
-            let enough = missing.saturating_mul(2).saturating_mul(first - below) / count(&found).max(1);
+            let (walked, missing) = (first - below, number(limit - found.len()));
+            // What should hold the documents that are missing, as those before held theirs. That is a guess, and too many
+            // documents of one word are dear: the next size at most. Of several words there are few together.
+            let enough = walked.saturating_mul(missing * 2) / number(found.len()).max(1);
             let fitting = BUCKETS.iter().position(|(_, size)| size * MANY >= enough);
-            level = fitting.unwrap_or(BUCKETS.len()).min(level + 1);
+            level = fitting.unwrap_or(BUCKETS.len()).min(level + words.len());
+            let ahead = BUCKETS.get(level).map_or(below, |(_, size)| size * 2);
+            asks |= ahead.saturating_mul(number(looked_at)) / walked > number(limit * LOOKED_AT);
         }
         Ok(found)
     }
 }
 
-/// The statement for one step of the walk.
+/// The statement for one step of the walk, with so many conditions.
 ///
-/// Each condition is one of its own, for the index leaps from what meets one to what meets the next; within one it walks
-/// every document of the rarest term, and looks each up in the longest lists. Materialized: otherwise a plan for any terms
-/// walks the key from its end, past all that does not match.
-fn step(table: &str, in_buckets: bool) -> String {
-    const MATCH: &str = "terms @@ CAST(? AS TEXT)::tsquery";
-    let conditions = [MATCH; 3][usize::from(!in_buckets)..].join(" AND ");
+/// Each is one of its own, for the index leaps from what meets one to what meets the next; within one it walks every
+/// document of the rarest term, and searches the longer lists for each. Materialized: otherwise a plan for any terms walks
+/// the key from its end, past all that does not match.
+fn step(table: &str, conditions: usize) -> String {
+    let conditions = vec!["terms @@ CAST(? AS TEXT)::tsquery"; conditions].join(" AND ");
     format!(
-        "WITH found AS MATERIALIZED (SELECT id FROM {table} WHERE {conditions}) \
-         SELECT id FROM found WHERE id < ? ORDER BY id DESC LIMIT ?"
+        "WITH found AS MATERIALIZED (SELECT id, place FROM {table} WHERE {conditions}) \
+         SELECT id, place FROM found WHERE id < ? ORDER BY id DESC LIMIT ?"
     )
 }
 
@@ -249,6 +266,6 @@ fn mark_of((kind, size): (char, i64), id: i64) -> String {
     mark(kind, &(id.max(0) / size).to_string())
 }
 
-fn any_of(marks: impl Iterator<Item = String>) -> String {
-    marks.map(|mark| format!("'{mark}'")).collect::<Vec<_>>().join(" | ")
+fn any_of(marks: &[String]) -> String {
+    marks.iter().map(|mark| format!("'{mark}'")).collect::<Vec<_>>().join(" | ")
 }

@@ -45,6 +45,11 @@ pub struct ProjectionState {
     pub building: Option<i64>,
 }
 
+/// How often what is kept no longer is deleted.
+const SWEEP: Duration = Duration::from_secs(60);
+/// Most entries of the log that one statement deletes.
+const SWEEP_MANY: u32 = 1_000;
+
 /// Which tables of a projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
@@ -156,6 +161,21 @@ impl Events {
         tx.own(sql).bind(target.consumer(projection)).execute().await.map(drop)
     }
 
+    /// Forgets what inboxes and the log are to keep no longer; gives how much that was.
+    pub(crate) async fn sweep(&self) -> Result<u64> {
+        let (section, now) = (&self.0.section, self.db().clock().now());
+        let sql = "DELETE FROM sarsen_inbox WHERE at < ?";
+        let mut swept = self.db().query(sql).bind((now - section.keep_inbox.0).as_micros()).execute().await?;
+        while !section.keep.0.is_zero() {
+            let some = self.db().log().purge(now - section.keep.0, SWEEP_MANY).await?;
+            swept += some;
+            if some < u64::from(SWEEP_MANY) {
+                break;
+            }
+        }
+        Ok(swept)
+    }
+
     /// Where each projection stands.
     pub async fn projections(&self) -> Result<Vec<ProjectionState>> {
         let (log, mark) = (self.db().log(), self.db().log().mark().await?);
@@ -230,8 +250,9 @@ impl Events {
         if locked(&tx, projection).await?.building != Some(generation) {
             return tx.rollback().await;
         }
-        let position = log.checkpoint(&building.consumer(projection)).await?;
-        // First, because a step of the live tables holds it until its commit.
+        // Another process may be about to apply more to these tables: it is done first, or finds its checkpoint gone.
+        let position = log.lock_checkpoint(&tx, &building.consumer(projection)).await?;
+        // Before the tables, because a step of the live tables holds it until its commit.
         log.set_checkpoint(&tx, &Target::Live.consumer(projection), position).await?;
         drop_tables(&tx, projection, Target::Live).await?;
         make_live(&tx, projection, generation).await?;
@@ -268,7 +289,22 @@ pub(crate) fn run_projections(events: &Events, recorder: &Recorder, lifecycle: &
         let (events, projection) = (events.clone(), projection.clone());
         lifecycle::spawn_background(keep(events, projection, recorder.clone(), lifecycle.clone()))
     };
-    registry.projections().map(run).collect()
+    let mut running: Vec<JoinHandle<()>> = registry.projections().map(run).collect();
+    running.push(lifecycle::spawn_background(sweep(events.clone(), lifecycle.clone())));
+    running
+}
+
+/// Deletes what is kept no longer, until the application stops.
+async fn sweep(events: Events, lifecycle: Lifecycle) {
+    while !lifecycle.is_stopping() {
+        if let Err(error) = events.sweep().await {
+            tracing::warn!("old events cannot be swept: {}", error.report());
+        }
+        tokio::select! {
+            () = clock::pause(SWEEP) => {}
+            () = lifecycle.stopping() => {}
+        }
+    }
 }
 
 async fn keep(events: Events, projection: Projection, recorder: Recorder, lifecycle: Lifecycle) {

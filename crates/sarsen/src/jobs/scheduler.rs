@@ -155,17 +155,18 @@ impl Scheduler {
 
     /// The firing and its jobs in one transaction.
     async fn take(&self, scheduled: &Scheduled, row: &ScheduleRow, plan: &Plan) -> Result<bool> {
-        let tx = self.store().db.begin().await?;
-        if !Store::take_firing(&tx, row, plan).await? {
-            tx.rollback().await?;
-            return Ok(false);
-        }
-        let make = |at: &Timestamp| scheduled.make(&self.jobs, On::Tx(&tx), *at);
-        let new = plan.fire.iter().map(make).collect::<Result<Vec<_>>>()?;
-        if !new.is_empty() {
-            Store::insert(On::Tx(&tx), new).await?;
-        }
-        tx.commit().await?;
-        Ok(true)
+        On::Db(&self.store().db)
+            .within(async |tx| {
+                if !Store::take_firing(tx, row, plan).await? {
+                    return Ok(false);
+                }
+                let make = |at: &Timestamp| scheduled.make(&self.jobs, On::Tx(tx), *at);
+                let new = plan.fire.iter().map(make).collect::<Result<Vec<_>>>()?;
+                if !new.is_empty() {
+                    Store::insert(On::Tx(tx), new).await?;
+                }
+                Ok(true)
+            })
+            .await
     }
 }

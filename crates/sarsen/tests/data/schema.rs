@@ -71,7 +71,7 @@ const SEARCH: MigrationFiles = &[
     ),
     (
         "0001_s.postgres.sql",
-        "CREATE TABLE found (id BIGINT PRIMARY KEY, terms TSVECTOR NOT NULL); CREATE INDEX found_terms ON found USING GIN (terms) WITH (fastupdate = off)",
+        "CREATE TABLE found (id BIGINT PRIMARY KEY, place TEXT NOT NULL, terms TSVECTOR NOT NULL); CREATE INDEX found_terms ON found USING GIN (terms) WITH (fastupdate = off)",
     ),
 ];
 

@@ -2,7 +2,7 @@
 
 use sarsen::events::{Delivery, Event, Projection, Recorded, Subscription, View};
 use sarsen::testing::TestApp;
-use sarsen::{App, Db, Declare, Error, Init, Module, NoApi, Result};
+use sarsen::{App, Config, Db, Declare, Error, Init, Module, NoApi, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -133,8 +133,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> World {
+        Self::start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> World {
         let behaviour = Arc::new(Behaviour::default());
-        let build = |config| {
+        let build = |mut config| {
+            change(&mut config);
             let mut app = App::new("t", "1", config);
             app.mount::<Listening>(());
             app
@@ -178,6 +183,10 @@ impl World {
 
     async fn execute(&self, sql: &'static str) {
         self.app.db().query(sql).execute().await.unwrap();
+    }
+
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
+        self.app.db().query(sql).scalar().await.unwrap()
     }
 
     /// Makes the view wrong.

@@ -158,3 +158,29 @@ impl Others {
         dead
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_counts_only_while_it_could_be_heard() {
+        let (now, section) = (clock::monotonic(), JobsSection::default());
+        let ago = |time: Duration| now - time;
+        let row = |id| WorkerRow {
+            id: Uuid::from_u128(id),
+            host: "here".into(),
+            pid: 1,
+            version: String::new(),
+            queues: String::new(),
+        };
+        let other = Uuid::from_u128(2);
+        let workers = vec![(other, "elsewhere".to_owned(), 1, 7)];
+        let beat = Beat { known: true, held: Vec::new(), paused: Vec::new(), workers };
+        let long = section.dead_after.0 + Duration::from_secs(1);
+        let mut others = Others { seen: HashMap::from([(other, (7, ago(long)))]), looked: Some(ago(long)) };
+        assert!(others.dead(&beat, &row(1), &section).is_empty(), "the database was away for both");
+        let mut others = Others { seen: HashMap::from([(other, (7, ago(long)))]), looked: Some(ago(section.beat.0)) };
+        assert_eq!(others.dead(&beat, &row(1), &section), [other], "it was silent while this one was not");
+    }
+}

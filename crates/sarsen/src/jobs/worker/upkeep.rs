@@ -3,7 +3,7 @@
 use super::Shared;
 use crate::clock;
 use crate::error::Result;
-use crate::jobs::{DUE, registry};
+use crate::jobs::{DUE, registry, stalled};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,12 +28,22 @@ pub(super) async fn run(shared: Arc<Shared>) {
             if let Err(error) = sweep(&shared).await {
                 tracing::warn!("old jobs cannot be swept: {}", error.report());
             }
+            say_what_stands_still(&shared).await;
         }
         tokio::select! {
             () = clock::pause(next.max(Duration::from_millis(1))) => {}
             () = listener.woken() => {}
             () = shared.stop.stopping() => {}
         }
+    }
+}
+
+/// Work that waits while none ends is the worst that can happen to jobs, so it is said loudly, again and again.
+async fn say_what_stands_still(shared: &Shared) {
+    // What the database cannot tell now is told with the next round.
+    for standstill in stalled(&shared.jobs).await.unwrap_or_default() {
+        let (queue, waits_s) = (standstill.queue.as_str(), standstill.waits_s);
+        tracing::error!(queue, waits_s, "nothing moves: {}", standstill.why.hint());
     }
 }
 
