@@ -176,6 +176,7 @@ async fn starts_and_stops_are_operations() {
     let names: Vec<String> = recorder.drain().iter().map(|operation| operation.record().name.to_string()).collect();
     let expected = [
         "migrate",
+        "prepare projections",
         "init first",
         "init second",
         "start first",
