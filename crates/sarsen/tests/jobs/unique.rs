@@ -64,7 +64,8 @@ pub(crate) async fn once_it_runs_another_may_wait() {
     let worker = theatre.worker().await;
     theatre.put_with::<Waiting>("third", Does::Again, like()).await;
     worker.seen.until("both", |log| log.ended == 3).await;
-    assert_eq!(worker.seen.begun()[..2], ["third", "taken"]);
+    // What it enqueued may begin before it has said so.
+    assert_eq!((worker.seen.begun()[0].as_str(), worker.seen.times("taken")), ("third", 1));
     worker.stop().await;
     let alive = theatre.put_with::<Alive>("alive", Does::Again, like()).await;
     theatre.run().await;
