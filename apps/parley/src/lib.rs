@@ -8,6 +8,7 @@ mod failure;
 pub mod import;
 pub mod messages;
 pub mod notifications;
+mod path;
 pub mod reports;
 pub mod seed;
 pub mod statistics;

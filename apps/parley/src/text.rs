@@ -15,6 +15,11 @@ pub(crate) const LINES: &str = r"^[^\u0000]*$";
 /// Lines that are more than white space.
 pub(crate) const FULL_LINES: &str = r"^[^\u0000]*[^\s\u0000\u0085][^\u0000]*$";
 
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// One line, such as a name: no control characters, and at most `most` characters.
 pub(crate) fn check_line(field: &str, line: &str, most: usize) -> Result<()> {
     if line.chars().any(char::is_control) {

@@ -2,17 +2,20 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it expects")]
 
-use sarsen::cli::{self, Program};
+mod as_program;
+
+use as_program::{failure, printed};
+use sarsen::cli::Program;
 use sarsen::jobs::{Job, Jobs, Options, Policy, Run, Schedule};
 use sarsen::{App, Declare, Error, Init, Module, NoApi, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::process::{Command, ExitCode, Output};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Set where this file is the program.
-const AS_PROGRAM: &str = "SARSEN_TEST_AS_PROGRAM";
+/// What the program finds in its environment.
+const ENVIRONMENT: &[(&str, &str)] = &[("SARSEN_JOBS__ENCRYPTION_KEYS", r#"["0123456789abcdef0123456789abcdef"]"#)];
 
 struct Post;
 
@@ -87,25 +90,6 @@ impl Program for Hello {
             }
         }
     }
-}
-
-fn output(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    let command = command.args(arguments).current_dir(folder).env_clear().env(AS_PROGRAM, "1").env("PORT", "0");
-    command.env("SARSEN_JOBS__ENCRYPTION_KEYS", r#"["0123456789abcdef0123456789abcdef"]"#).output().unwrap()
-}
-
-/// What it printed, when it went well.
-fn printed(folder: &Path, arguments: &[&str]) -> String {
-    let output = output(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// How it failed: exit code and words.
-fn failure(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = output(folder, arguments);
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
 /// The jobs in a state, oldest first.
@@ -245,13 +229,8 @@ fn the_help_says_what_each_verb_does(folder: &Path) {
     assert!(printed(folder, &["jobs", "retry", "--help"]).contains("jobs retry --dead"));
 }
 
-type Check = fn(&Path);
-
 fn main() -> ExitCode {
-    if std::env::var_os(AS_PROGRAM).is_some() {
-        return cli::main::<Hello>();
-    }
-    let checks: [(&str, Check); 9] = [
+    as_program::main::<Hello>(&[
         ("without_a_database_it_says_what_to_do", without_a_database_it_says_what_to_do),
         ("jobs_are_listed_without_their_arguments", jobs_are_listed_without_their_arguments),
         ("one_job_is_shown_with_its_arguments_decrypted", one_job_is_shown_with_its_arguments_decrypted),
@@ -261,11 +240,5 @@ fn main() -> ExitCode {
         ("queues_stand_still_and_go_on", queues_stand_still_and_go_on),
         ("schedules_are_listed_and_fired", schedules_are_listed_and_fired),
         ("the_help_says_what_each_verb_does", the_help_says_what_each_verb_does),
-    ];
-    let folder = tempfile::tempdir().unwrap();
-    for (name, check) in checks {
-        check(folder.path());
-        println!("test {name} ... ok");
-    }
-    ExitCode::SUCCESS
+    ])
 }

@@ -2,14 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it expects")]
 
-use sarsen::cli::{self, Program};
+mod as_program;
+
+use as_program::{failure, output, printed, program};
+use sarsen::cli::Program;
 use sarsen::{App, Declare, Error, Init, Module, NoApi, Result};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 
-/// Set where this file is the program.
-const AS_PROGRAM: &str = "SARSEN_TEST_AS_PROGRAM";
+/// What the program finds in its environment.
+const ENVIRONMENT: &[(&str, &str)] = &[];
 
 struct Greetings;
 
@@ -67,29 +70,6 @@ impl Program for Hello {
         let sql = "INSERT INTO greetings (id, text) VALUES (?, ?)";
         app.db().query(sql).bind(app.clock().id()).bind(format!("hello {name}")).execute().await.map(drop)
     }
-}
-
-fn program(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(arguments).current_dir(folder).env_clear().env(AS_PROGRAM, "1").env("PORT", "0");
-    command
-}
-
-fn output(folder: &Path, arguments: &[&str]) -> Output {
-    program(folder, arguments).output().unwrap()
-}
-
-/// What it printed, when it went well.
-fn printed(folder: &Path, arguments: &[&str]) -> String {
-    let output = output(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// How it failed: exit code and words.
-fn failure(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = output(folder, arguments);
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
 fn migrations_are_shown_and_applied(folder: &Path) {
@@ -184,13 +164,8 @@ fn it_serves_until_it_is_told_to_stop(folder: &Path) {
     }
 }
 
-type Check = fn(&Path);
-
 fn main() -> ExitCode {
-    if std::env::var_os(AS_PROGRAM).is_some() {
-        return cli::main::<Hello>();
-    }
-    let checks: [(&str, Check); 8] = [
+    as_program::main::<Hello>(&[
         ("migrations_are_shown_and_applied", migrations_are_shown_and_applied),
         ("routes_and_modules_are_listed", routes_and_modules_are_listed),
         ("the_configuration_is_shown_without_secrets", the_configuration_is_shown_without_secrets),
@@ -199,11 +174,5 @@ fn main() -> ExitCode {
         ("what_is_not_understood_is_code_2", what_is_not_understood_is_code_2),
         ("the_doctor_says_what_is_well_and_what_is_not", the_doctor_says_what_is_well_and_what_is_not),
         ("it_serves_until_it_is_told_to_stop", it_serves_until_it_is_told_to_stop),
-    ];
-    let folder = tempfile::tempdir().unwrap();
-    for (name, check) in checks {
-        check(folder.path());
-        println!("test {name} ... ok");
-    }
-    ExitCode::SUCCESS
+    ])
 }

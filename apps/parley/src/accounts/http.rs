@@ -5,6 +5,7 @@ use super::account::{Account, Changes};
 use super::api::{AccountsApi, NewAccount, User};
 use super::emails;
 use super::tokens::{NewToken, Token};
+use crate::path::IdPath;
 use crate::text::{FULL_LINE, LINE, LINES};
 use axum::extract::State;
 use sarsen::Result;
@@ -14,7 +15,6 @@ use sarsen::http::{Actor, Created, Json, NoContent, Path, Query, Routes, Session
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use uuid::Uuid;
 
 const TAG: &str = "accounts";
 
@@ -115,11 +115,6 @@ struct TokenName {
 #[derive(Deserialize, JsonSchema)]
 struct SessionPath {
     id: String,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct IdPath {
-    id: Uuid,
 }
 
 #[derive(Deserialize, JsonSchema)]

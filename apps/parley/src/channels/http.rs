@@ -4,6 +4,7 @@ use super::Module;
 use super::api::ChannelKind;
 use super::view::Channel;
 use crate::accounts::api::User;
+use crate::path::IdPath;
 use crate::text::LINE;
 use axum::extract::State;
 use sarsen::Result;
@@ -111,11 +112,6 @@ struct People {
     user_ids: Vec<Uuid>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-struct ChannelPath {
-    id: Uuid,
-}
-
 async fn list(State(module): This, actor: Actor, Query(wanted): Query<Listing>) -> Result<Json<Page<Channel>>> {
     let page = PageRequest { cursor: wanted.cursor, limit: wanted.limit };
     Ok(Json(match wanted.scope {
@@ -128,24 +124,24 @@ async fn create(State(module): This, actor: Actor, Json(new): Json<NewChannel>) 
     Ok(Created(module.create(actor.id, new.name, new.topic, new.kind).await?))
 }
 
-async fn channel(State(module): This, actor: Actor, Path(path): Path<ChannelPath>) -> Result<Json<Channel>> {
+async fn channel(State(module): This, actor: Actor, Path(path): Path<IdPath>) -> Result<Json<Channel>> {
     Ok(Json(module.channel(actor.id, path.id).await?))
 }
 
 async fn update(
     State(module): This,
     actor: Actor,
-    Path(path): Path<ChannelPath>,
+    Path(path): Path<IdPath>,
     Json(changes): Json<Changes>,
 ) -> Result<Json<Channel>> {
     Ok(Json(module.update(actor.id, path.id, changes.name, changes.topic).await?))
 }
 
-async fn join(State(module): This, actor: Actor, Path(path): Path<ChannelPath>) -> Result<Json<Channel>> {
+async fn join(State(module): This, actor: Actor, Path(path): Path<IdPath>) -> Result<Json<Channel>> {
     Ok(Json(module.join(actor.id, path.id).await?))
 }
 
-async fn leave(State(module): This, actor: Actor, Path(path): Path<ChannelPath>) -> Result<NoContent> {
+async fn leave(State(module): This, actor: Actor, Path(path): Path<IdPath>) -> Result<NoContent> {
     module.leave(actor.id, path.id).await?;
     Ok(NoContent)
 }
@@ -153,7 +149,7 @@ async fn leave(State(module): This, actor: Actor, Path(path): Path<ChannelPath>)
 async fn members(
     State(module): This,
     actor: Actor,
-    Path(path): Path<ChannelPath>,
+    Path(path): Path<IdPath>,
     Query(page): Query<PageRequest>,
 ) -> Result<Json<Page<User>>> {
     Ok(Json(module.members(actor.id, path.id, &page).await?))
@@ -162,7 +158,7 @@ async fn members(
 async fn add_member(
     State(module): This,
     actor: Actor,
-    Path(path): Path<ChannelPath>,
+    Path(path): Path<IdPath>,
     Json(member): Json<Member>,
 ) -> Result<NoContent> {
     module.add_member(actor.id, path.id, member.user_id).await?;

@@ -1,6 +1,6 @@
 //! The rules for channel names and topics, and the key of a direct conversation.
 
-use crate::text::check_line;
+use crate::text::{check_line, hex};
 use sarsen::{Error, Result};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -37,8 +37,7 @@ pub(super) fn direct_key(people: &[Uuid]) -> String {
     let mut people = people.to_vec();
     people.sort_unstable();
     people.dedup();
-    let digest = Sha256::digest(people.iter().flat_map(|person| *person.as_bytes()).collect::<Vec<u8>>());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(people.iter().flat_map(|person| *person.as_bytes()).collect::<Vec<u8>>()))
 }
 
 #[cfg(test)]

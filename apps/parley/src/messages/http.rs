@@ -4,6 +4,7 @@ use super::Module;
 use super::posting::Draft;
 use super::reading::{Changes, History};
 use super::view::Message;
+use crate::path::IdPath;
 use crate::text::{FULL_LINE, FULL_LINES};
 use axum::extract::State;
 use sarsen::Result;
@@ -58,11 +59,6 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
             get_with(mentions, |op| op.summary("The messages that mention you, newest first").tag(TAG)),
         )
         .with_state(module)
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct IdPath {
-    id: Uuid,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -2,6 +2,7 @@
 
 use super::Module;
 use super::view::Report;
+use crate::path::IdPath;
 use aide::generate::GenContext;
 use aide::openapi::{MediaType, Operation, Response as ApiResponse};
 use aide::operation::OperationOutput;
@@ -63,11 +64,6 @@ struct Range {
 struct ReportPath {
     /// The id; with `.csv` behind it, the table itself is given as a file.
     id: String,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct IdPath {
-    id: Uuid,
 }
 
 #[derive(Serialize, JsonSchema)]

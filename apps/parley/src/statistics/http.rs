@@ -1,14 +1,12 @@
 //! The HTTP side of statistics.
 
 use super::{Module, Statistics};
+use crate::path::IdPath;
 use axum::extract::State;
 use sarsen::Result;
 use sarsen::http::routing::get_with;
 use sarsen::http::{Actor, Json, Path, Routes};
-use schemars::JsonSchema;
-use serde::Deserialize;
 use std::sync::Arc;
-use uuid::Uuid;
 
 pub(super) fn routes(module: Arc<Module>) -> Routes {
     Routes::new()
@@ -19,15 +17,10 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
         .with_state(module)
 }
 
-#[derive(Deserialize, JsonSchema)]
-struct ChannelPath {
-    id: Uuid,
-}
-
 async fn of_channel(
     State(module): State<Arc<Module>>,
     actor: Actor,
-    Path(path): Path<ChannelPath>,
+    Path(path): Path<IdPath>,
 ) -> Result<Json<Statistics>> {
     Ok(Json(module.of_channel(actor.id, path.id).await?))
 }

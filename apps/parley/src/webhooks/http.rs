@@ -4,6 +4,7 @@ use super::Module;
 use super::call::MAX_URL;
 use super::incoming::{IncomingHook, IncomingMessage, NewIncomingHook, PostedByHook, Signature};
 use super::outgoing::{Changes, Delivery, HookEvent, NewWebhook, Webhook};
+use crate::path::IdPath;
 use crate::text::{FULL_LINE, LINE};
 use axum::extract::State;
 use sarsen::Result;
@@ -64,11 +65,6 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
 const RECEIVE: &str = "For programs: no session and no token, but a signature as Standard Webhooks has it, made with the \
                        secret of the webhook. A message with an id that was posted before is not posted again. At most \
                        60 messages a minute.";
-
-#[derive(Deserialize, JsonSchema)]
-struct IdPath {
-    id: Uuid,
-}
 
 #[derive(Deserialize, JsonSchema)]
 struct DeliveryPath {

@@ -3,6 +3,7 @@
 use crate::clock::Timestamp;
 use crate::data::Entry;
 use crate::error::{Error, Result};
+use crate::jobs::MAX_KEY;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -100,9 +101,11 @@ impl Recorded {
         let data = serde_json::to_value(event)
             .map_err(|error| Error::internal(format!("the event `{}` cannot be written", E::NAME)).source(error))?;
         let subject = event.key().unwrap_or_default();
-        if subject.len() > super::MAX_KEY || subject.contains('\0') {
-            let most = super::MAX_KEY;
-            return Err(Error::invalid(format!("the key of `{}` is longer than {most} bytes, or holds NUL", E::NAME)));
+        if subject.len() > MAX_KEY || subject.contains('\0') {
+            return Err(Error::invalid(format!(
+                "the key of `{}` is longer than {MAX_KEY} bytes, or holds NUL",
+                E::NAME
+            )));
         }
         Ok(Self {
             specversion: SpecVersion::One,

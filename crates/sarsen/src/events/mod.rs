@@ -48,8 +48,6 @@ use crate::telemetry::Operation;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Most bytes of a key.
-const MAX_KEY: usize = 200;
 /// Most events of one call.
 const MAX_MANY: usize = 1_000;
 

@@ -157,8 +157,7 @@ impl Events {
 
     async fn forget(&self, tx: &Tx, projection: &Projection, target: Target) -> Result<()> {
         drop_tables(tx, projection, target).await?;
-        let sql = "DELETE FROM sarsen_checkpoints WHERE consumer = ?";
-        tx.own(sql).bind(target.consumer(projection)).execute().await.map(drop)
+        self.db().log().forget(tx, &target.consumer(projection)).await
     }
 
     /// Forgets what inboxes and the log are to keep no longer; gives how much that was.
@@ -239,7 +238,9 @@ impl Events {
             if behind == More::No {
                 self.swap(projection, generation).await?;
             }
-            (applied, more) = (applied + some, More::Yes);
+            // What is held is waited for, as in the live tables, and not asked for again and again.
+            more = if behind == More::Held { More::Held } else { More::Yes };
+            applied += some;
         }
         Ok((applied, more))
     }
@@ -256,8 +257,7 @@ impl Events {
         log.set_checkpoint(&tx, &Target::Live.consumer(projection), position).await?;
         drop_tables(&tx, projection, Target::Live).await?;
         make_live(&tx, projection, generation).await?;
-        let sql = "DELETE FROM sarsen_checkpoints WHERE consumer = ?";
-        tx.own(sql).bind(building.consumer(projection)).execute().await?;
+        log.forget(&tx, &building.consumer(projection)).await?;
         let sql = "UPDATE sarsen_projections SET generation = ?, building = NULL WHERE name = ?";
         tx.own(sql).bind(generation).bind(projection.name).execute().await?;
         lifecycle::fault("events.swapping");

@@ -68,8 +68,8 @@ use uuid::Uuid;
 /// The channel on which is heard that a job is due later.
 pub(crate) const DUE: &str = "due";
 
-/// Most bytes of a key.
-const MAX_KEY: usize = 200;
+/// Most bytes of a key, of a job as of an event.
+pub(crate) const MAX_KEY: usize = 200;
 
 /// The handle that enqueues jobs and tells of them. Clones are the same.
 #[derive(Clone, Debug)]

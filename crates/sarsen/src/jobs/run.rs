@@ -112,8 +112,8 @@ impl Run {
             }
             *written = Some(now);
         }
-        let end = (0..=MAX_NOTE.min(note.len())).rev().find(|end| note.is_char_boundary(*end)).unwrap_or_default();
-        let progress = Progress { done, total, note: note[..end].replace('\0', " ") };
+        let note = note[..note.floor_char_boundary(MAX_NOTE)].replace('\0', " ");
+        let progress = Progress { done, total, note };
         self.0.store.set_progress(self.id(), self.0.worker, self.0.job.lease, &progress).await
     }
 

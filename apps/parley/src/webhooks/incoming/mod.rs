@@ -7,7 +7,7 @@ pub(super) use store::Store;
 use super::{Module, signature};
 use crate::accounts::api::User;
 use crate::messages::api::{MAX_TEXT, ProgramPost};
-use crate::text::{FULL_LINES, check_line, check_lines, check_present};
+use crate::text::{FULL_LINES, check_line, check_lines, check_present, hex};
 use sarsen::error::Kind;
 use sarsen::{Error, Result, Timestamp};
 use schemars::JsonSchema;
@@ -147,7 +147,7 @@ impl Module {
         self.admit(hook.id).await?;
         self.member(hook.owner_id, hook.channel_id).await.map_err(orphaned)?;
         // A nonce is short, and an id may be long.
-        let nonce = Sha256::digest(id).iter().map(|byte| format!("{byte:02x}")).collect();
+        let nonce = hex(&Sha256::digest(id));
         let post = ProgramPost { channel: hook.channel_id, author: hook.bot_id, text: message.text, nonce };
         Ok(PostedByHook { message_id: self.messages.post_for_program(post).await? })
     }

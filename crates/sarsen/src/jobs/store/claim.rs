@@ -1,6 +1,6 @@
 //! Takes jobs, and puts away those that went well, in one round trip.
 
-use super::{Claimed, Store, claimed_columns};
+use super::{Claimed, Store, claimed_columns, into_history};
 use crate::clock::Timestamp;
 use crate::data::{Db, Query};
 use crate::error::Result;
@@ -39,30 +39,30 @@ pub(crate) struct Exchanged {
 }
 
 // The lock makes this and the DELETE see the same: somebody may begin to wait for a job, or take it over, at this moment.
-const KEEP: &str = "INSERT INTO sarsen_job_history (id, queue, kind, version, outcome, priority, run_at, seq, job_key, \
-     attempt, max_attempts, crashes, claimed_at, enqueued_at, finished_at, flags, batch, trace, progress, args) \
-     SELECT id, queue, kind, version, 0, priority, run_at, seq, job_key, attempt, max_attempts, crashes, claimed_at, \
-     enqueued_at, CAST(? AS BIGINT), flags, batch, trace, progress, ? FROM sarsen_jobs \
-     WHERE id IN (?) AND worker = ? AND state = 3 AND (flags & 103) = 0 FOR UPDATE";
+const KEEP: &str = into_history!(
+    outcome "0",
+    args "?",
+    "id IN (?) AND worker = ? AND state = 3 AND (flags & 103) = 0 FOR UPDATE"
+);
 
 const PUT_AWAY: &str = "DELETE FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 AND (flags & 71) = 0";
 
-const TAKE: &str = concat!(
-    "WITH picked AS MATERIALIZED (SELECT id AS picked_id FROM sarsen_jobs WHERE state = 0 AND queue = ? \
-     ORDER BY priority, run_at, id LIMIT ? FOR UPDATE SKIP LOCKED) \
-     UPDATE sarsen_jobs SET state = 3, worker = ?, attempt = attempt + 1, lease = lease + 1, claimed_at = ? \
-     FROM picked WHERE id = picked_id RETURNING ",
-    claimed_columns!()
-);
+/// Takes the next jobs of a queue, of those that lie where it says.
+macro_rules! take {
+    ($place:literal) => {
+        concat!(
+            "WITH picked AS MATERIALIZED (SELECT id AS picked_id FROM sarsen_jobs WHERE state = 0 AND queue = ? ",
+            $place,
+            "ORDER BY priority, run_at, id LIMIT ? FOR UPDATE SKIP LOCKED) \
+             UPDATE sarsen_jobs SET state = 3, worker = ?, attempt = attempt + 1, lease = lease + 1, claimed_at = ? \
+             FROM picked WHERE id = picked_id RETURNING ",
+            claimed_columns!()
+        )
+    };
+}
 
-const TAKE_FROM: &str = concat!(
-    "WITH picked AS MATERIALIZED (SELECT id AS picked_id FROM sarsen_jobs WHERE state = 0 AND queue = ? \
-     AND (priority, run_at) >= (CAST(? AS BIGINT), CAST(? AS BIGINT)) \
-     ORDER BY priority, run_at, id LIMIT ? FOR UPDATE SKIP LOCKED) \
-     UPDATE sarsen_jobs SET state = 3, worker = ?, attempt = attempt + 1, lease = lease + 1, claimed_at = ? \
-     FROM picked WHERE id = picked_id RETURNING ",
-    claimed_columns!()
-);
+const TAKE: &str = take!("");
+const TAKE_FROM: &str = take!("AND (priority, run_at) >= (CAST(? AS BIGINT), CAST(? AS BIGINT)) ");
 
 impl Store {
     /// Puts away what went well and takes the next jobs of a queue without limits: one transaction, one round trip.

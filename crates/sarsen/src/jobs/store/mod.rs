@@ -80,6 +80,24 @@ macro_rules! claimed_columns {
 }
 pub(super) use claimed_columns;
 
+/// Copies live jobs into the history. The one value that is always bound is when they ended.
+macro_rules! into_history {
+    (outcome $outcome:literal, args $args:literal, $which:literal) => {
+        concat!(
+            "INSERT INTO sarsen_job_history (id, queue, kind, version, outcome, priority, run_at, seq, job_key, attempt, \
+             max_attempts, crashes, claimed_at, enqueued_at, finished_at, flags, batch, trace, progress, args) \
+             SELECT id, queue, kind, version, ",
+            $outcome,
+            ", priority, run_at, seq, job_key, attempt, max_attempts, crashes, claimed_at, enqueued_at, \
+             CAST(? AS BIGINT), flags, batch, trace, progress, ",
+            $args,
+            " FROM sarsen_jobs WHERE ",
+            $which
+        )
+    };
+}
+pub(super) use into_history;
+
 impl Claimed {
     pub(crate) fn has(&self, flag: i64) -> bool {
         self.flags & flag != 0

@@ -1,6 +1,6 @@
 //! The one place that decides what becomes of a job that ran.
 
-use super::{Claimed, Store, WHILE_ALIVE, flag};
+use super::{Claimed, Store, WHILE_ALIVE, flag, into_history};
 use crate::clock::Timestamp;
 use crate::data::{On, Tx};
 use crate::error::{Error, Result};
@@ -35,8 +35,7 @@ const MAX_MESSAGE: usize = 4_000;
 impl Failure {
     pub(crate) fn new(error: &Error) -> Self {
         let mut message = error.report();
-        let end = (0..=MAX_MESSAGE.min(message.len())).rev().find(|end| message.is_char_boundary(*end));
-        message.truncate(end.unwrap_or_default());
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
         Self { kind: error.kind().as_str(), message: message.replace('\0', " ") }
     }
 }
@@ -50,10 +49,9 @@ struct Gone {
     batch: Option<Uuid>,
 }
 
-const MOVE: &str = "INSERT INTO sarsen_job_history (id, queue, kind, version, outcome, priority, run_at, seq, job_key, \
-     attempt, max_attempts, crashes, claimed_at, enqueued_at, finished_at, flags, batch, trace, progress, args) \
-     SELECT id, queue, kind, version, CAST(? AS BIGINT), priority, run_at, seq, job_key, attempt, max_attempts, crashes, \
-     claimed_at, enqueued_at, CAST(? AS BIGINT), flags, batch, trace, progress, args FROM sarsen_jobs WHERE id IN (?)";
+const MOVE: &str = into_history!(outcome "CAST(? AS BIGINT)", args "args", "id IN (?)");
+// Arguments are only kept of what may be tried again.
+const MOVE_COMPLETED: &str = into_history!(outcome "0", args "?", "id IN (?) AND (flags & 32) = 0");
 
 impl Store {
     /// Ends jobs of `worker` that went well; gives those that were still its own.
@@ -153,19 +151,13 @@ pub(crate) async fn end(tx: &Tx, ids: &[Uuid], state: State) -> Result<()> {
 }
 
 async fn keep(tx: &Tx, ids: &[Uuid], state: State) -> Result<()> {
-    let ended = state.number() - crate::jobs::state::ENDED;
     let now = tx.clock().now().as_micros();
-    let query = |sql: &'static str| tx.own(sql).bind(ended).bind(now);
-    if state == State::Completed {
-        // Arguments are only kept of what may be tried again.
-        const COMPLETED: &str = "INSERT INTO sarsen_job_history (id, queue, kind, version, outcome, priority, run_at, seq, \
-             job_key, attempt, max_attempts, crashes, claimed_at, enqueued_at, finished_at, flags, batch, trace, progress, \
-             args) SELECT id, queue, kind, version, CAST(? AS BIGINT), priority, run_at, seq, job_key, attempt, \
-             max_attempts, crashes, claimed_at, enqueued_at, CAST(? AS BIGINT), flags, batch, trace, progress, ? \
-             FROM sarsen_jobs WHERE id IN (?) AND (flags & 32) = 0";
-        return query(COMPLETED).bind(Vec::new()).bind_list(ids.iter().copied()).execute().await.map(drop);
-    }
-    query(MOVE).bind_list(ids.iter().copied()).execute().await.map(drop)
+    let query = if state == State::Completed {
+        tx.own(MOVE_COMPLETED).bind(now).bind(Vec::new())
+    } else {
+        tx.own(MOVE).bind(state.number() - crate::jobs::state::ENDED).bind(now)
+    };
+    query.bind_list(ids.iter().copied()).execute().await.map(drop)
 }
 
 fn marked(gone: &[Gone], flag: i64) -> Vec<Uuid> {

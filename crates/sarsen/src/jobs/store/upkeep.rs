@@ -76,6 +76,20 @@ pub(crate) struct Rescued {
     pub(crate) discarded: usize,
 }
 
+impl Rescued {
+    /// Jobs in all.
+    pub(crate) fn total(self) -> usize {
+        self.again + self.discarded
+    }
+}
+
+impl std::ops::AddAssign for Rescued {
+    fn add_assign(&mut self, other: Self) {
+        self.again += other.again;
+        self.discarded += other.discarded;
+    }
+}
+
 impl Store {
     /// Writes this process down.
     pub(crate) async fn register(&self, worker: &WorkerRow) -> Result<()> {
@@ -115,9 +129,8 @@ impl Store {
         let mut rescued = Rescued::default();
         loop {
             let done = On::Db(&self.db).within(async |tx| self.rescue_some(tx, worker, died).await).await?;
-            rescued.again += done.again;
-            rescued.discarded += done.discarded;
-            if done.again + done.discarded < usize::try_from(BATCH).unwrap_or(usize::MAX) {
+            rescued += done;
+            if done.total() < usize::try_from(BATCH).unwrap_or(usize::MAX) {
                 break;
             }
         }
@@ -148,9 +161,7 @@ impl Store {
                    AND worker NOT IN (SELECT id FROM sarsen_workers) LIMIT 100";
         let mut rescued = Rescued::default();
         for (worker,) in self.db.query(sql).bind(me).all::<(Uuid,)>().await? {
-            let done = self.rescue(worker, true).await?;
-            rescued.again += done.again;
-            rescued.discarded += done.discarded;
+            rescued += self.rescue(worker, true).await?;
         }
         Ok(rescued)
     }
@@ -266,7 +277,7 @@ impl Store {
                 rescued.discarded += 1;
             }
         }
-        if rescued != Rescued::default() {
+        if rescued.total() > 0 {
             lifecycle::fault("jobs.rescuing");
         }
         Ok(rescued)

@@ -81,7 +81,7 @@ async fn beat(shared: &Shared, store: &Store, row: &mut WorkerRow, others: &mut 
         tracing::warn!(worker = %dead, again, discarded, "a worker died; its jobs are given to others");
     }
     let rescued = store.rescue_orphans(row.id).await?;
-    if rescued.again + rescued.discarded > 0 {
+    if rescued.total() > 0 {
         tracing::warn!(again = rescued.again, discarded = rescued.discarded, "jobs of a worker that nobody knows");
     }
     Ok(())
