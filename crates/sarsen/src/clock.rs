@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// A moment in UTC with microseconds, from year 0 to 9999.
 ///
 /// Everywhere in Sarsen it has one text form of 27 characters (`2026-11-23T01:02:03.000004Z`), so text order is time order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 const LEAST: i64 = -62_167_219_200_000_000;

@@ -2,6 +2,7 @@
 //!
 //! Start at [`App`] and [`Module`]; the parts are used through handles: [`Db`], and the [`http`] extractors.
 
+pub mod advisor;
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -3,22 +3,32 @@
 //! Adapters never read a clock themselves. They go through [`wait`], [`sync`], [`blocking`] or [`spawn`], so the exact
 //! accounting that a later version puts behind these doors sees every wait there is.
 
+mod account;
+mod budget;
 mod log;
 mod operation;
 mod recorder;
+mod snapshot;
 mod trace;
 
+pub use account::{Account, KINDS};
+pub use budget::{Budget, kb, ms};
 pub use log::{init_logging, write_operations};
 pub use operation::{
     Operation, OperationKind, Outcome, QueryRecord, QueryRecords, Record, Scope, Statement, WaitRecord, WaitTotals,
 };
 pub use recorder::Recorder;
+pub use snapshot::{
+    CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState, Reason,
+    Sample, Snapshot, Stall, Sums,
+};
 pub use trace::Trace;
 
 use crate::clock;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle;
 use pin_project_lite::pin_project;
+use serde::{Deserialize, Serialize};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -26,13 +36,17 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 /// What an Operation can wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum WaitKind {
     /// A free database connection.
     DatabasePool,
     /// The database at work.
+    #[default]
     Database,
+    /// The cache.
+    Cache,
     /// Another service over HTTP.
     Http,
     /// A mail server.
@@ -53,14 +67,35 @@ pub enum WaitKind {
     Blocking,
     /// A task of its own.
     Child,
+    /// Something else that was named.
+    Named,
 }
 
 impl WaitKind {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [WaitKind; 14] = [
+        WaitKind::DatabasePool,
+        WaitKind::Database,
+        WaitKind::Cache,
+        WaitKind::Http,
+        WaitKind::Mail,
+        WaitKind::Lock,
+        WaitKind::Queue,
+        WaitKind::Sleep,
+        WaitKind::BodyIn,
+        WaitKind::BodyOut,
+        WaitKind::File,
+        WaitKind::Blocking,
+        WaitKind::Child,
+        WaitKind::Named,
+    ];
+
     /// The name in logs.
     pub fn as_str(self) -> &'static str {
         match self {
             WaitKind::DatabasePool => "database_pool",
             WaitKind::Database => "database",
+            WaitKind::Cache => "cache",
             WaitKind::Http => "http",
             WaitKind::Mail => "mail",
             WaitKind::Lock => "lock",
@@ -71,6 +106,7 @@ impl WaitKind {
             WaitKind::File => "file",
             WaitKind::Blocking => "blocking",
             WaitKind::Child => "child",
+            WaitKind::Named => "named",
         }
     }
 }

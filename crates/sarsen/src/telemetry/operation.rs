@@ -5,6 +5,7 @@ use super::recorder::Recorder;
 use super::trace::Trace;
 use crate::clock;
 use pin_project_lite::pin_project;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::future::Future;
@@ -22,9 +23,11 @@ pub(super) const MAX_QUERIES: usize = 500;
 const MAX_WAITS: usize = 64;
 
 /// What an Operation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OperationKind {
     /// An HTTP request.
+    #[default]
     Request,
     /// A run of a job.
     Job,
