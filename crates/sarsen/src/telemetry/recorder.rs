@@ -1,6 +1,7 @@
 //! Where closed Operations go: a bounded queue that never holds up the one who closes.
 
-use super::Operation;
+use super::name::Names;
+use super::{Name, Operation, OperationKind};
 use crossbeam_queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,12 +14,24 @@ pub struct Recorder(Arc<Queue>);
 struct Queue {
     closed: ArrayQueue<Operation>,
     dropped: AtomicU64,
+    names: Names,
 }
 
 impl Recorder {
     /// A queue of at most `capacity` Operations; what does not fit is dropped and counted.
     pub fn new(capacity: usize) -> Self {
-        Self(Arc::new(Queue { closed: ArrayQueue::new(capacity.max(1)), dropped: AtomicU64::new(0) }))
+        let closed = ArrayQueue::new(capacity.max(1));
+        Self(Arc::new(Queue { closed, dropped: AtomicU64::new(0), names: Names::new() }))
+    }
+
+    /// The name of Operations, made when it is new; their number is bounded.
+    pub fn name(&self, kind: OperationKind, module: &'static str, text: &str) -> Name {
+        self.0.names.get(kind, module, text)
+    }
+
+    /// All names, in the order of their places.
+    pub fn names(&self) -> Vec<Name> {
+        self.0.names.all()
     }
 
     pub(super) fn push(&self, operation: Operation) {
