@@ -14,6 +14,7 @@ pub mod http;
 pub mod jobs;
 pub mod lifecycle;
 pub mod module;
+pub mod realtime;
 pub mod resilience;
 pub mod telemetry;
 #[cfg(feature = "testing")]

@@ -115,6 +115,7 @@ impl App {
     fn jobs(&self) -> Vec<Error> {
         let (registry, mut problems) = self.registry();
         problems.extend(self.events().1);
+        problems.extend(self.topics().1);
         let section = &self.config().jobs;
         let short = section.encryption_keys.iter().any(|key| key.expose().chars().count() < LEAST_KEY);
         if short {

@@ -18,6 +18,7 @@ use crate::http::{self, Assets};
 use crate::jobs::Jobs;
 use crate::jobs::registry::Registry;
 use crate::module::{Module, ModuleInfo, Mounted};
+use crate::realtime;
 
 /// The framework's own migrations, in order, whichever folder they are of.
 const MIGRATIONS: MigrationFiles = crate::migrations![
@@ -25,11 +26,12 @@ const MIGRATIONS: MigrationFiles = crate::migrations![
     "../data/migrations/0002_log.sql",
     "../jobs/migrations/0003_jobs.sql",
     "../jobs/migrations/0003_jobs_tuning.postgres.sql",
-    "../events/migrations/0004_events.sql"
+    "../events/migrations/0004_events.sql",
+    "../realtime/migrations/0005_realtime.sql"
 ];
 
 /// The tables that they make.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "sarsen_sessions",
     "sarsen_migrations",
     "sarsen_log",
@@ -46,6 +48,7 @@ const TABLES: [&str; 16] = [
     "sarsen_schedules",
     "sarsen_inbox",
     "sarsen_projections",
+    "sarsen_realtime",
 ];
 
 /// The migrations of the framework itself, which an application applies first: for tests of a [`Db`] without one.
@@ -178,6 +181,11 @@ impl App {
     fn events(&self) -> (events::Registry, Vec<Error>) {
         let subscribed = self.modules().flat_map(|module| module.subscriptions.clone());
         events::Registry::new(subscribed, self.modules().flat_map(|module| module.projections.clone()))
+    }
+
+    /// The topics of all modules, and what is wrong with them.
+    fn topics(&self) -> (realtime::Registry, Vec<Error>) {
+        realtime::Registry::new(self.modules().flat_map(|module| module.topics.clone()))
     }
 
     /// The handles on jobs and events without modules, for looking at them.

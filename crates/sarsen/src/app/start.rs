@@ -12,6 +12,7 @@ use crate::http::{self, About, Health, Sessions, Stack, StackParts};
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings};
+use crate::realtime::Realtime;
 use crate::telemetry::{self, Operation, OperationKind, Outcome, Recorder, Trace};
 use ::http::Method;
 use futures_util::FutureExt;
@@ -43,6 +44,7 @@ pub struct Running {
     db: Db,
     jobs: Jobs,
     events: Events,
+    realtime: Realtime,
     clock: Clock,
     recorder: Recorder,
     lifecycle: Lifecycle,
@@ -75,6 +77,7 @@ impl App {
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let (jobs, events) = self.handles_on(db);
         command(&recorder, "prepare projections", "", events.prepare()).await?;
+        let realtime = Realtime::new(db, &self.config.realtime, self.topics().0, &recorder, &lifecycle)?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
         let around = Surroundings {
@@ -82,6 +85,7 @@ impl App {
             db: db.clone(),
             jobs: jobs.clone(),
             events: events.clone(),
+            realtime: realtime.clone(),
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
         };
@@ -95,12 +99,15 @@ impl App {
             jobs.registry().bind(handlers.collect());
             let builders = modules.iter_mut().flat_map(|module| std::mem::take(&mut module.builders));
             events.0.registry.bind(builders.collect());
+            let hearing = modules.iter_mut().flat_map(|module| std::mem::take(&mut module.hearing));
+            realtime.bind(hearing.collect());
             start_all(&recorder, &modules).await?;
             let parts = StackParts {
                 environment: config.app.environment,
                 about: About { title: self.name.to_owned(), version: self.version.to_owned() },
                 sessions: Some(Sessions::new(&db, secret, &config.http)),
                 assets: self.assets,
+                realtime: realtime.is_used().then(|| realtime.clone()),
                 ..StackParts::new(&config.http, &recorder, health(&lifecycle, &db, &modules))
             };
             stack(parts, &mut modules)
@@ -119,6 +126,7 @@ impl App {
             db,
             jobs,
             events,
+            realtime,
             clock,
             recorder,
             lifecycle,
@@ -198,13 +206,18 @@ impl Running {
         &self.events
     }
 
+    /// The handle on real time.
+    pub fn realtime(&self) -> &Realtime {
+        &self.realtime
+    }
+
     /// Its version.
     pub fn version(&self) -> &'static str {
         self.version
     }
 
     /// Says when it stops.
-    pub(super) fn lifecycle(&self) -> &Lifecycle {
+    pub(crate) fn lifecycle(&self) -> &Lifecycle {
         &self.lifecycle
     }
 

@@ -107,7 +107,7 @@ impl fmt::Display for Url {
                 return Ok(());
             }
             // A path, or a connection string with a mistake in it, which may hold a password anywhere.
-            let is_path = self.scheme() == "sqlite" && !self.0.contains('@');
+            let is_path = self.scheme() == "sqlite" && !self.0.contains('@') || self.0.ends_with(':');
             return if is_path { f.write_str(&self.0) } else { write!(f, "{}:[redacted]", self.scheme()) };
         };
         // The last @ first: a password may hold a question mark.
@@ -237,6 +237,7 @@ mod tests {
             ("host=h password=p:pw", ":[redacted]"),
             ("postgres://u@h/d", "postgres://u@h/d"),
             ("sqlite:data/app.db", "sqlite:data/app.db"),
+            ("memory:", "memory:"),
             ("", ""),
         ] {
             assert_eq!(Url::new(url).to_string(), shown);

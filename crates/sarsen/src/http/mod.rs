@@ -15,6 +15,7 @@ mod file;
 mod guard;
 mod headers;
 mod health;
+mod live;
 mod openapi;
 mod origin;
 mod problem;

@@ -1,7 +1,7 @@
 //! Refuses requests that another site made a browser send: the algorithm of Go 1.25's `CrossOriginProtection`.
 
 use crate::error::{Error, Result};
-use http::header::{HOST, HeaderName, ORIGIN};
+use http::header::{HOST, HeaderName, HeaderValue, ORIGIN};
 use http::{HeaderMap, Method, Uri};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -14,7 +14,7 @@ pub(super) fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(
     if method.is_safe() {
         return Ok(());
     }
-    let allowed = match headers.get(SEC_FETCH_SITE).map(http::HeaderValue::as_bytes) {
+    let allowed = match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
         Some(b"same-origin" | b"none") => true,
         Some(b"") | None => origin_is_host(uri, headers),
         Some(_) => false,
@@ -24,8 +24,16 @@ pub(super) fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(
 
 fn origin_is_host(uri: &Uri, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN).filter(|origin| !origin.is_empty()) else { return true };
-    let host = uri.authority().map(|authority| authority.as_str().as_bytes());
-    let host = host.or_else(|| headers.get(HOST).map(http::HeaderValue::as_bytes));
+    let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
+    is_of(origin, authority.or_else(|| headers.get(HOST).map(HeaderValue::as_bytes)))
+}
+
+/// Whether a page of `origin` is one of the host that was asked.
+pub(super) fn is_host(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    is_of(origin, host.map(HeaderValue::as_bytes))
+}
+
+fn is_of(origin: &HeaderValue, host: Option<&[u8]>) -> bool {
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     match (origin, host) {
         (Some((_, origin)), Some(host)) => origin.as_bytes().eq_ignore_ascii_case(host),

@@ -9,9 +9,11 @@ use super::openapi::About;
 use super::problem::{self, Refusal};
 use super::routes::{ModuleRoutes, RouteName, RouteTable};
 use super::session::Sessions;
+use super::live::{self, Endless};
 use super::{docs, headers, openapi, origin};
 use crate::config::{Environment, HttpSection};
 use crate::error::{Error, Result};
+use crate::realtime::Realtime;
 use crate::telemetry::{Operation, Outcome, Recorder, Trace};
 use aide::axum::ApiRouter as Routes;
 use aide::openapi::OpenApi;
@@ -54,6 +56,8 @@ pub struct StackParts {
     pub authenticate: Vec<Authenticate>,
     /// The web client, if there is one.
     pub assets: Option<Assets>,
+    /// Real time, if any module serves topics.
+    pub realtime: Option<Realtime>,
 }
 
 impl fmt::Debug for StackParts {
@@ -75,6 +79,7 @@ impl StackParts {
             sessions: None,
             authenticate: Vec::new(),
             assets: None,
+            realtime: None,
         }
     }
 }
@@ -104,7 +109,7 @@ impl Stack {
     pub fn new(parts: StackParts) -> Result<Self> {
         let StackParts { section, environment, recorder, health, about, mut modules, .. } = parts;
         let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter())?;
-        modules.push(own_routes(&document, parts.assets)?);
+        modules.push(own_routes(&document, parts.assets)?.plain(live::routes(parts.realtime)));
         let routes = RouteTable::new(&modules, &recorder)?;
         let named = modules.iter().fold(Router::new(), |all, module| all.merge(module.named()));
         let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
@@ -238,6 +243,12 @@ impl<H: Send + Unpin + 'static> Future for Answer<H> {
         stack.finish(&mut response, *this.head, this.closing);
         // 10. The Operation closes now, or when the body has gone out.
         let status = response.status().as_u16();
+        if response.extensions_mut().remove::<Endless>().is_some() {
+            // What goes on for hours is no request that takes hours.
+            this.closing.close_into(&stack.recorder, Outcome::Status(status));
+            let held = this.held.take();
+            return Poll::Ready(response.map(|body| Body::new(Outgoing::new(body, Closing::default(), status, held))));
+        }
         if response.body().size_hint().exact().is_some() {
             this.closing.close_into(&stack.recorder, Outcome::Status(status));
             *this.held = None;

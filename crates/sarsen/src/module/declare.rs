@@ -11,6 +11,7 @@ use crate::http::Routes;
 use crate::jobs::registry::{self, Handler};
 use crate::jobs::schedule::Declared;
 use crate::jobs::{Firing, Job, KindInfo, Queue, Run, Schedule};
+use crate::realtime::{Asked, Authorize, Grant, Topics};
 use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -29,6 +30,9 @@ type QueueOf = Box<dyn Fn(&Config) -> Queue + Send>;
 /// How a projection is built, once its module is up.
 pub(super) type BuildView<M> = Box<dyn FnOnce(Arc<M>) -> ProjectionHandler + Send>;
 
+/// Who may hear topics, once their module is up.
+pub(super) type MayHear<M> = Box<dyn FnOnce(Arc<M>) -> Authorize + Send>;
+
 /// The zone that the section of a module names.
 type ZoneOf<M> = fn(&<M as Module>::Config) -> &str;
 
@@ -46,6 +50,7 @@ pub struct Declare<M: Module> {
     pub(super) subscriptions: Vec<Subscribed>,
     pub(super) projections: Vec<(Projection, BuildView<M>)>,
     pub(super) schedules: Vec<(Declared, Option<ZoneOf<M>>)>,
+    pub(super) topics: Vec<(Topics, MayHear<M>)>,
 }
 
 impl<M: Module> Declare<M> {
@@ -61,6 +66,7 @@ impl<M: Module> Declare<M> {
             subscriptions: Vec::new(),
             projections: Vec::new(),
             schedules: Vec::new(),
+            topics: Vec::new(),
         };
         M::declare(&mut declared);
         declared
@@ -164,6 +170,21 @@ impl<M: Module> Declare<M> {
         let bind =
             move |module: Arc<M>| events::projection_handler(move |view, events| work(module.clone(), view, events));
         self.projections.push((projection.of_module(M::NAME), Box::new(bind)));
+        self
+    }
+
+    /// Serves topics of a kind: `declare.topics(Topics::durable("channel"), Module::may_hear)`, where that is
+    /// `async fn may_hear(self: Arc<Self>, asked: Asked) -> Result<Grant>`.
+    ///
+    /// It is asked when somebody subscribes, and again when the grant has expired. An error of kind `NotFound`, `Forbidden`
+    /// or `Unauthenticated` is a no.
+    pub fn topics<F, Answer>(&mut self, topics: Topics, may_hear: F) -> &mut Self
+    where
+        F: Fn(Arc<M>, Asked) -> Answer + Send + Sync + 'static,
+        Answer: Future<Output = Result<Grant>> + Send + 'static,
+    {
+        let bind = move |module: Arc<M>| -> Authorize { Arc::new(move |asked| Box::pin(may_hear(module.clone(), asked))) };
+        self.topics.push((topics, Box::new(bind)));
         self
     }
 

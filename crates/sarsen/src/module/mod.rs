@@ -47,6 +47,7 @@ use crate::error::Result;
 use crate::events::Events;
 use crate::jobs::Jobs;
 use crate::lifecycle::Lifecycle;
+use crate::realtime::Realtime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -109,6 +110,8 @@ pub struct Init<M: Module> {
     pub jobs: Jobs,
     /// Publishes events.
     pub events: Events,
+    /// Broadcasts to topics.
+    pub realtime: Realtime,
     /// The clock of the application.
     pub clock: Clock,
     /// The address people use, without a slash at its end: what links in a mail begin with.

@@ -1,7 +1,7 @@
 //! A module of an application without its type: first mounted, then live.
 
 use super::api::{Api, ApiDesc, BoxFuture, ServedBy};
-use super::declare::{BuildView, Declare};
+use super::declare::{BuildView, Declare, MayHear};
 use super::deps::{Dependency, Deps};
 use super::{Init, Module};
 use crate::clock::Clock;
@@ -14,6 +14,7 @@ use crate::jobs::registry::Handler;
 use crate::jobs::schedule::Declared;
 use crate::jobs::{Jobs, KindInfo, Queue};
 use crate::lifecycle::Lifecycle;
+use crate::realtime::{Authorize, Realtime, Topics, TopicsInfo};
 use std::fmt;
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ pub struct ModuleInfo {
     pub subscriptions: Vec<Subscribed>,
     /// What it builds from events.
     pub projections: Vec<Projection>,
+    /// The topics that it serves.
+    pub topics: Vec<TopicsInfo>,
 }
 
 /// What a module starts with.
@@ -49,6 +52,7 @@ pub(crate) struct Surroundings {
     pub(crate) db: Db,
     pub(crate) jobs: Jobs,
     pub(crate) events: Events,
+    pub(crate) realtime: Realtime,
     pub(crate) clock: Clock,
     pub(crate) lifecycle: Lifecycle,
 }
@@ -83,6 +87,7 @@ impl Mounted {
             queues: declared.queues.iter().map(|queue| queue(config)).collect(),
             subscriptions: declared.subscriptions.clone(),
             projections: declared.projections.iter().map(|(projection, _)| projection.clone()).collect(),
+            topics: declared.topics.iter().map(|(topics, _)| TopicsInfo { topics: *topics, module: M::NAME }).collect(),
         };
         let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
         let schedules = declared.schedules_of(&config_of::<M>(config).unwrap_or_default());
@@ -126,10 +131,10 @@ fn show_config<M: Module>(config: &Config) -> Result<toml::Table> {
 
 async fn init<M: Module>(deps: M::Deps, declared: Declare<M>, handle: M::Api, around: Surroundings) -> Result<Live> {
     let config = config_of::<M>(&around.config)?;
-    let Surroundings { db, jobs, events, clock, lifecycle, .. } = around;
+    let Surroundings { db, jobs, events, realtime, clock, lifecycle, .. } = around;
     let public_url = around.config.http.address();
     let db = db.for_module(M::NAME);
-    let module = Arc::new(M::init(Init { deps, config, db, jobs, events, clock, public_url, lifecycle }).await?);
+    let module = Arc::new(M::init(Init { deps, config, db, jobs, events, realtime, clock, public_url, lifecycle }).await?);
     handle.slot().bind(<M::Api as ServedBy<M>>::erase(module.clone()));
     Ok(Live::new(module, declared))
 }
@@ -144,6 +149,8 @@ pub(crate) struct Live {
     pub(crate) handlers: Vec<(&'static str, Handler)>,
     /// Until the registry of events takes them.
     pub(crate) builders: Vec<(&'static str, ProjectionHandler)>,
+    /// Until the registry of topics takes them.
+    pub(crate) hearing: Vec<(&'static str, Authorize)>,
     pub(crate) hooks: Arc<dyn Hooks>,
 }
 
@@ -163,7 +170,10 @@ impl Live {
         let handlers = declared.jobs.into_iter().map(|job| (job.info.kind, (job.bind)(module.clone()))).collect();
         let builder = |(projection, build): (Projection, BuildView<M>)| (projection.name, build(module.clone()));
         let builders = declared.projections.into_iter().map(builder).collect();
-        Self { name: M::NAME, routes: Some(routes), authenticate, handlers, builders, hooks: Arc::new(Hosted(module)) }
+        let hearing = |(topics, may): (Topics, MayHear<M>)| (topics.name, may(module.clone()));
+        let hearing = declared.topics.into_iter().map(hearing).collect();
+        let hooks = Arc::new(Hosted(module));
+        Self { name: M::NAME, routes: Some(routes), authenticate, handlers, builders, hearing, hooks }
     }
 }
 

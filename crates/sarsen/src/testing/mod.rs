@@ -28,10 +28,14 @@ use crate::app::{App, Running};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Environment};
 use crate::data::Db;
+use crate::http;
 use crate::jobs::{Job, Ran};
+use crate::lifecycle;
 use crate::telemetry::Operation;
 use profile::Database;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 
 /// 2026-01-01: where the clock of a test stands at first.
 const START: i64 = 1_767_225_600_000_000;
@@ -76,6 +80,17 @@ impl TestApp {
         running.recorder().drain();
         let client = Client::new(running.stack().clone());
         TestApp { running: Some(running), client, database }
+    }
+
+    /// Listens on a free port until the application stops, for what needs a real connection.
+    #[expect(clippy::panic, reason = "a test without a port says why")]
+    pub async fn listen(&self) -> SocketAddr {
+        let bound = TcpListener::bind("127.0.0.1:0").await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (address, listener) = bound.unwrap_or_else(|error| panic!("there is no port to listen on: {error}"));
+        let (stack, section) = (self.running().stack().clone(), self.running().config().http.clone());
+        let lifecycle = self.running().lifecycle().clone();
+        lifecycle::spawn_background(async move { http::serve(listener, stack, &section, &lifecycle).await });
+        address
     }
 
     /// The application itself.
