@@ -306,6 +306,12 @@ impl Connection {
             self.hub.tell_change(&change);
             self.hub.send_presence(vec![note]);
         }
+        // What was told until now is among the members.
+        if let Some(subscriber) = self.hub.shard(topic).get_mut(topic).and_then(|live| live.find(&self.link))
+            && let Some(held) = &mut subscriber.held
+        {
+            held.retain(|frame| frame.offset.is_some());
+        }
         Some(presence.members(topic))
     }
 

@@ -217,7 +217,7 @@ impl Queue {
     /// Ready when the client is not to be waited for any more.
     pub(super) fn poll_cut(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut waiting = self.waiting();
-        if matches!(waiting.end, Some(End::Slow | End::Silent | End::Revoked | End::Flood)) {
+        if matches!(waiting.end, Some(End::Slow | End::Silent | End::Revoked)) {
             return Poll::Ready(());
         }
         waiting.cutter = Some(context.waker().clone());

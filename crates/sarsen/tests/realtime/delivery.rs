@@ -67,6 +67,7 @@ sarsen::each_profile! {
         let mut client = process.connect(somebody()).await;
         let stands = place(&client.subscribe(&room).await);
         process.say_all(&room, 0..11).await;
+        client.data(11).await;
         for (since, why) in [
             (stands.clone(), "more was missed than is given"),
             (json!({ "epoch": "another", "offset": stands["offset"] }), "the log is another one"),

@@ -103,7 +103,7 @@ sarsen::each_profile! {
             (json!({ "t": "sub", "topic": "no colon" }).to_string(), "invalid"),
             (json!({ "t": "sub", "topic": format!("room:{long}") }).to_string(), "invalid"),
             (json!({ "t": "sub", "topic": "room:\"}" }).to_string(), "invalid"),
-            (json!({ "t": "sub", "topic": "sessions:1" }).to_string(), "not_found"),
+            (json!({ "t": "sub", "topic": "sessions:1" }).to_string(), "not-found"),
             (json!({ "t": "sub", "topic": "room:secret" }).to_string(), "forbidden"),
             (json!({ "t": "pub", "topic": "room:1", "data": 1 }).to_string(), "forbidden"),
             (json!({ "t": "pub", "topic": "typing:secret", "data": 1 }).to_string(), "forbidden"),
@@ -150,7 +150,7 @@ sarsen::each_profile! {
                 Message::Text(text) => {
                     let message: Value = serde_json::from_str(&text).expect("JSON");
                     pongs += usize::from(message["t"] == "pong");
-                    refused += usize::from(message["problem"]["type"] == "urn:sarsen:problem:too_many");
+                    refused += usize::from(message["problem"]["type"] == "urn:sarsen:problem:too-many");
                 }
                 Message::Close(close) => break close.map(|close| u16::from(close.code)),
                 _ => {}

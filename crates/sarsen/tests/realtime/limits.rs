@@ -26,11 +26,14 @@ sarsen::each_profile! {
             one.subscribe(&topic("room")).await;
         }
         one.send(&json!({ "t": "sub", "topic": topic("room").as_str() })).await;
-        assert_eq!(one.next_of("error").await["problem"]["type"], "urn:sarsen:problem:too_many");
+        assert_eq!(one.next_of("error").await["problem"]["type"], "urn:sarsen:problem:too-many");
     }
 
     async fn a_client_that_does_not_read_costs_a_bounded_queue_and_the_others_nothing() {
-        let process = Process::start_with("memory:", |section| section.queue = Size(64 << 10)).await;
+        let process = Process::start_with("memory:", |section| {
+            section.queue = Size(64 << 10);
+            section.ping = Span::seconds(300);
+        }).await;
         let (room, text) = (topic("room"), "x".repeat(8 << 10));
         let mut reads = process.hear(somebody(), &room).await;
         let stalled = process.hear(somebody(), &room).await;

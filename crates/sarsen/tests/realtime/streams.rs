@@ -54,9 +54,12 @@ sarsen::each_profile! {
         let (id, data) = stream.next().await;
         assert_eq!(data, "a");
         drop(stream);
+        let mut witness = Stream::open(&process, &query, "").await;
+        while !witness.line().await.contains(two.as_str()) {}
         for (topic, text) in [(&two, "b"), (&one, "c"), (&two, "d")] {
             process.say(topic, &json!(text)).await;
         }
+        while witness.next().await.1 != "d" {}
         let last = format!("Last-Event-ID: {}\r\n", id.expect("an id"));
         let mut stream = Stream::open(&process, &query, &last).await;
         let mut missed = Vec::new();
