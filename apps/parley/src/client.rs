@@ -25,6 +25,12 @@ pub fn assets() -> Result<Assets> {
 }
 
 fn files() -> Vec<Asset> {
+    let mut files = own_files();
+    files.push(Asset::new("realtime.js", sarsen::realtime::CLIENT));
+    files
+}
+
+fn own_files() -> Vec<Asset> {
     files![
         "api.js",
         "app.css",
@@ -45,9 +51,12 @@ fn files() -> Vec<Asset> {
         "index.html",
         "layout.css",
         "listbox.js",
+        "live.css",
+        "live.js",
         "markup.js",
         "message.css",
         "message.js",
+        "notices.js",
         "overlay.css",
         "people.js",
         "posting.js",
@@ -75,6 +84,7 @@ fn files() -> Vec<Asset> {
         "thread.js",
         "time.js",
         "timeline.js",
+        "typing.js",
         "webhooks.js",
     ]
     .to_vec()

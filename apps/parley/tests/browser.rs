@@ -22,6 +22,8 @@ mod driver;
 mod history;
 #[path = "browser/http.rs"]
 mod http;
+#[path = "browser/live.rs"]
+mod live;
 #[path = "browser/messages.rs"]
 mod messages;
 #[path = "browser/page.rs"]
@@ -61,6 +63,8 @@ stories! {
     company::two_people_see_each_other;
     docs::the_reference_lists_and_tries_operations;
     history::seven_hundred_messages_scroll_back_in_order;
+    live::two_people_see_what_the_other_does_while_it_happens;
+    live::who_was_away_comes_back_complete_and_in_order;
     messages::a_message_is_posted_edited_answered_and_found;
     phone::everything_fits_a_phone;
     unread::what_others_say_is_counted_until_it_is_seen;

@@ -11,6 +11,7 @@ import { send } from "./posting.js";
 import { channelPath, navigate, rename } from "./router.js";
 import { channelName, on, state } from "./store.js";
 import { createThread } from "./thread.js";
+import { createTyping } from "./typing.js";
 
 /** Makes the view of a channel; `setHead(nodes, title)` fills the top bar. */
 export function createChannelView(channelId, { setHead }) {
@@ -21,6 +22,7 @@ export function createChannelView(channelId, { setHead }) {
   let history = null;
   let composer = null;
   let thread = null;
+  let typing = null;
   let gone = false;
 
   const stop = on("channels", () => {
@@ -66,12 +68,13 @@ export function createChannelView(channelId, { setHead }) {
     if (!place) return;
     if (!channel.joined) return void fill(place, joinBar());
     const name = channelName(channel);
+    typing ??= createTyping(channel.id);
     composer = createComposer({
       key: channel.id, placeholder: channel.kind === "direct" ? `Message ${name}` : `Message #${name}`, test: "composer", sendTest: "send",
       onSend: (text) => { send(channel.id, text); history.toNewest(); },
-      onUp: () => history.editLast(),
+      onUp: () => history.editLast(), onType: (text) => typing.typed(text),
     });
-    fill(place, composer.node);
+    fill(place, typing.node, composer.node);
     if (matchMedia("(min-width: 800px)").matches && !state.route.messageId && !document.querySelector("dialog[open]")) composer.focus();
   }
 
@@ -114,6 +117,6 @@ export function createChannelView(channelId, { setHead }) {
     read: () => history?.read(),
     /** Closes the thread; false when there is none. */
     escape: () => (thread ? (navigate(channelPath(channelId)), true) : false),
-    destroy: () => { gone = true; stop(); history?.destroy(); thread?.destroy(); },
+    destroy: () => { gone = true; stop(); history?.destroy(); thread?.destroy(); typing?.destroy(); },
   };
 }

@@ -13,7 +13,7 @@ const WARN_AT = 7500;
 const CHOICES = 7;
 
 /** `key` names the draft, `onSend(text)` sends, `onUp()` is Up in the empty box. */
-export function createComposer({ key, placeholder, test, sendTest, onSend, onUp }) {
+export function createComposer({ key, placeholder, test, sendTest, onSend, onUp, onType = () => {} }) {
   const box = make("textarea", { "data-test": test, rows: "1", placeholder, "aria-label": placeholder, enterkeyhint: "send", autocomplete: "off", value: state.drafts.get(key) || "" });
   const sender = make("button", { type: "button", class: "send", "data-test": sendTest, "aria-label": "Send", title: "Send (Enter)", onclick: submit }, icon("send"));
   const smile = make("button", { type: "button", class: "icon-button", "aria-label": "Insert an emoji", title: "Insert an emoji", "data-test": "composer-emoji", onclick: () => pickEmoji(smile, insert) }, icon("smile"));
@@ -54,6 +54,7 @@ export function createComposer({ key, placeholder, test, sendTest, onSend, onUp 
     else state.drafts.delete(key);
     fit();
     suggest();
+    onType(box.value);
   }
 
   function fit() {

@@ -24,6 +24,7 @@ export function showProfile(person) {
   const self = known.id === state.me.id;
   const body = make("div", { class: "profile" }, avatar(known, "large"),
     make("h2", {}, known.display_name || known.username), make("p", { class: "faint" }, `@${known.username}`),
+    state.present.has(known.id) ? make("p", { class: "here-now" }, "● Here now") : null,
     known.about ? make("p", { class: "profile-about" }, known.about) : null,
     make("p", { class: "faint small" }, `Here since ${fullTime(known.created_at).split(" at ")[0]}`),
     make("div", { class: "row row-center" },

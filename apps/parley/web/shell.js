@@ -11,6 +11,8 @@ import { createReportsView } from "./reports.js";
 import { channelPath, navigate } from "./router.js";
 import { createMentionsView, createSearchView } from "./search.js";
 import { listen, showShortcuts } from "./shortcuts.js";
+import { startLive, stopLive } from "./live.js";
+import { startNotices } from "./notices.js";
 import { createSidebar } from "./sidebar.js";
 import { channelName, joined, on, state, unread } from "./store.js";
 import { countMentions, startSync, stopSync } from "./sync.js";
@@ -144,11 +146,12 @@ export function createShell() {
   const stops = [
     on("route", follow), on("channels", titled), on("fresh", say), on("connection", () => (offline.hidden = state.online)),
     listen({ focusSearch, escape, step, focusHistory: () => current?.focusHistory?.() }),
-    () => document.removeEventListener("visibilitychange", onVisible),
+    startNotices(), () => document.removeEventListener("visibilitychange", onVisible),
   ];
   load();
   startSync();
+  startLive();
   follow();
 
-  return { node, destroy: () => { stops.forEach((stop) => stop()); stopSync(); current?.destroy?.(); sidebar.destroy(); } };
+  return { node, destroy: () => { stops.forEach((stop) => stop()); stopSync(); stopLive(); current?.destroy?.(); sidebar.destroy(); } };
 }

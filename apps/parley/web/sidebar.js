@@ -72,8 +72,15 @@ export function createSidebar() {
     link.className = isUnread ? "side-link channel-item unread" : "side-link channel-item";
     link.dataset.name = name;
     current(link, state.route.channelId === channel.id);
-    const mark = channel.kind === "direct" ? crowd(channel, others.length ? others : [state.me], "tiny") : icon(channel.kind === "private" ? "lock" : "hash");
+    const mark = channel.kind === "direct" ? presence(channel, others) : icon(channel.kind === "private" ? "lock" : "hash");
     return fill(link, mark, make("span", { class: "cut" }, name), isUnread ? badge(channel) : null);
+  }
+
+  /** Who one talks to, with a dot while they are there. */
+  function presence(channel, others) {
+    const picture = crowd(channel, others.length ? others : [state.me], "tiny");
+    if (others.length !== 1 || !state.present.has(others[0].id)) return picture;
+    return make("span", { class: "with-dot" }, picture, make("span", { class: "dot", role: "img", "aria-label": "online", "data-test": "online" }));
   }
 
   /** How much is unread; louder where somebody talks to me alone. */
@@ -91,7 +98,7 @@ export function createSidebar() {
     links[at + (event.key === "ArrowDown" ? 1 : -1)]?.focus();
   });
 
-  const stops = [on("channels", draw), on("route", draw), on("session", drawMe)];
+  const stops = [on("channels", draw), on("route", draw), on("presence", draw), on("session", drawMe)];
   draw();
   drawMe();
   return { node, destroy: () => stops.forEach((stop) => stop()) };

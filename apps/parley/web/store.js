@@ -16,6 +16,8 @@ export const state = {
   /** Unsent text, by channel or thread id. */
   drafts: new Map(),
   mentionCount: 0,
+  /** Who is there now, by id. */
+  present: new Set(),
 };
 
 const listeners = new Map();

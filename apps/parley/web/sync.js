@@ -1,13 +1,15 @@
-// Keeps the client up to date: polls the open channel's changes, the channel list and mentions.
+// Keeps the client up to date where it does not hear of things while they happen: polls the open channel's changes, the
+// channel list and mentions. While it hears of them, it only looks now and then.
 
 import { get, query } from "./api.js";
 import { loadChannels } from "./channels.js";
 import { remembered } from "./dom.js";
 import { emit, state } from "./store.js";
-import { apply, timelineOf } from "./timeline.js";
+import { apply } from "./timeline.js";
 
 const VISIBLE_MS = 2000;
 const HIDDEN_MS = 15000;
+const LIVE_MS = 60000;
 const CHANNELS_EVERY_MS = 10000;
 const LONGEST_WAIT_MS = 30000;
 const PAGES_PER_POLL = 20;
@@ -17,6 +19,13 @@ let failures = 0;
 let listedAt = 0;
 let running = false;
 let started = false;
+let live = false;
+
+/** Says whether changes are heard of while they happen. */
+export function setLive(now) {
+  live = now;
+  if (!live) pollNow();
+}
 
 /** Starts polling; safe to call again. */
 export function startSync() {
@@ -48,7 +57,7 @@ function schedule(wait) {
 async function turn() {
   if (!state.me || running) return;
   running = true;
-  let wait = document.visibilityState === "visible" ? VISIBLE_MS : HIDDEN_MS;
+  let wait = live ? LIVE_MS : document.visibilityState === "visible" ? VISIBLE_MS : HIDDEN_MS;
   try {
     await changes();
     if (Date.now() - listedAt > CHANNELS_EVERY_MS) {
@@ -70,8 +79,13 @@ async function turn() {
 async function changes() {
   const { channelId } = state.route;
   if (state.route.name !== "channel") return void (await heartbeat());
-  const timeline = timelineOf(channelId);
-  if (timeline.revision === null) return;
+  await catchUp(channelId);
+}
+
+/** Asks for what changed in a channel since what is loaded of it. */
+export async function catchUp(channelId) {
+  const timeline = state.timelines.get(channelId);
+  if (!timeline || timeline.revision === null) return;
   for (let page = 0; page < PAGES_PER_POLL; page += 1) {
     const answer = await get(query(`/v1/channels/${channelId}/changes`, { since: timeline.revision, limit: 100 }));
     timeline.revision = Math.max(timeline.revision, answer.revision);

@@ -15,6 +15,7 @@ use api::{Accounts, AccountsApi, AccountsError, MAX_NAMES, MAX_USERS, Mailbox, N
 use attempts::Attempts;
 use passwords::Passwords;
 use sarsen::events::Events;
+use sarsen::realtime::{Asked, Grant, Topics};
 use sarsen::{Clock, Declare, Error, Init, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -61,7 +62,8 @@ impl sarsen::Module for Module {
         d.tables(["users", "tokens"])
             .migrations(sarsen::migrations!["migrations/0001_create.sql", "migrations/0002_email.sql"])
             .routes(http::routes)
-            .authenticate(authenticate);
+            .authenticate(authenticate)
+            .topics(Topics::ephemeral("people").with_presence(), may_see_people);
     }
 
     async fn init(i: Init<Self>) -> Result<Self> {
@@ -69,6 +71,12 @@ impl sarsen::Module for Module {
         let (store, attempts) = (Store::new(i.db), Attempts::default());
         Ok(Module { store, clock: i.clock, events: i.events, passwords, attempts })
     }
+}
+
+/// Everybody who is signed in sees who else is there: the topic `people:all`.
+async fn may_see_people(_: Arc<Module>, asked: Asked) -> Result<Grant> {
+    asked.actor()?;
+    if asked.topic.id() == "all" { Ok(Grant::hear()) } else { Err(Error::not_found("there is only people:all")) }
 }
 
 async fn authenticate(module: Arc<Module>, token: String) -> Result<Option<Uuid>> {

@@ -1,6 +1,7 @@
 //! What other modules may know of channels: who may read and post where.
 
 use crate::Failure;
+use sarsen::realtime::Topic;
 use sarsen::events::Event;
 use sarsen::{Error, Timestamp};
 use schemars::JsonSchema;
@@ -135,6 +136,16 @@ impl Event for ChannelLeft {
     fn key(&self) -> Option<String> {
         Some(self.channel.to_string())
     }
+}
+
+/// The topic of what is said in a channel.
+pub fn channel_topic(channel: Uuid) -> Topic {
+    Topic::new("channel", channel)
+}
+
+/// The topic of who types in a channel.
+pub fn typing_topic(channel: Uuid) -> Topic {
+    Topic::new("typing", channel)
 }
 
 /// Why channels did not do it.

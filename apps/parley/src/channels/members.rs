@@ -27,6 +27,7 @@ impl Module {
         if !self.store.remove_member(&tx, id, user).await? {
             return tx.rollback().await;
         }
+        self.send_away(&tx, id, user).await?;
         self.events.publish(&tx, ChannelLeft { channel: id, user, at: self.clock.now() }).await?;
         tx.commit().await
     }
@@ -62,6 +63,7 @@ impl Module {
         if new.is_empty() {
             return tx.rollback().await;
         }
+        self.tell_list(&tx, &new).await?;
         let joined = new.into_iter().map(|user| ChannelJoined { channel, user, by: by.unwrap_or(user), at });
         self.events.publish_many(&tx, joined.collect()).await?;
         tx.commit().await

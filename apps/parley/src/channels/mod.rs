@@ -3,6 +3,7 @@
 pub mod api;
 mod direct;
 mod http;
+mod live;
 mod members;
 mod names;
 mod recency;
@@ -17,6 +18,7 @@ use recency::Recency;
 use sarsen::data::{Page, PageRequest};
 use sarsen::error::Kind;
 use sarsen::events::Events;
+use sarsen::realtime::Realtime;
 use sarsen::{Clock, Declare, Error, Init, Result, Timestamp};
 use store::{NewChannel, Store, Stored};
 use uuid::Uuid;
@@ -28,6 +30,7 @@ pub struct Module {
     store: Store,
     clock: Clock,
     events: Events,
+    realtime: Realtime,
     accounts: Accounts,
     recency: Recency,
 }
@@ -50,11 +53,12 @@ impl sarsen::Module for Module {
             .migrations(sarsen::migrations!["migrations/0001_create.sql", "migrations/0002_read_until.sql"])
             .projection(unread::projection(), unread::apply)
             .routes(http::routes);
+        live::declare(d);
     }
 
     async fn init(i: Init<Self>) -> Result<Self> {
         let (store, accounts) = (Store::new(i.db), i.deps.accounts);
-        Ok(Module { store, clock: i.clock, events: i.events, accounts, recency: Recency::default() })
+        Ok(Module { store, clock: i.clock, events: i.events, realtime: i.realtime, accounts, recency: Recency::default() })
     }
 }
 
@@ -105,6 +109,7 @@ impl Module {
             tx.rollback().await?;
             return Ok(false);
         }
+        self.tell_list(&tx, members).await?;
         self.events.publish(&tx, ChannelCreated { channel, name, kind, by, members: members.to_vec(), at }).await?;
         tx.commit().await?;
         Ok(true)
@@ -126,6 +131,7 @@ impl Module {
         })?;
         let event = ChannelChanged { channel: id, by: user, name, topic, at: self.clock.now() };
         self.events.publish(&tx, event).await?;
+        self.tell_changed(&tx, id).await?;
         tx.commit().await?;
         self.channel(user, id).await
     }

@@ -3,6 +3,7 @@
 pub mod api;
 mod http;
 mod import;
+mod live;
 mod mentions;
 mod posting;
 mod reacting;
@@ -18,6 +19,7 @@ use crate::accounts::api::Accounts;
 use crate::channels::api::{Access, Channels};
 use api::Messages;
 use sarsen::events::Events;
+use sarsen::realtime::Realtime;
 use sarsen::{Clock, Declare, Error, Init, Result};
 use store::{Store, Stored};
 use uuid::Uuid;
@@ -28,6 +30,7 @@ pub struct Module {
     store: Store,
     clock: Clock,
     events: Events,
+    realtime: Realtime,
     accounts: Accounts,
     channels: Channels,
 }
@@ -60,7 +63,8 @@ impl sarsen::Module for Module {
 
     async fn init(i: Init<Self>) -> Result<Self> {
         let Deps { accounts, channels } = i.deps;
-        Ok(Module { store: Store::new(i.db), clock: i.clock, events: i.events, accounts, channels })
+        let (store, realtime) = (Store::new(i.db), i.realtime);
+        Ok(Module { store, clock: i.clock, events: i.events, realtime, accounts, channels })
     }
 }
 

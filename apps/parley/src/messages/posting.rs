@@ -1,9 +1,10 @@
 //! Posts, edits and deletes messages.
 
 use super::api::{MessageDeleted, MessageEdited, MessagePosted};
+use super::live::What;
 use super::mentions::{MAX_MENTIONS, candidates};
 use super::store::Stored;
-use super::view::Message;
+use super::view::{self, Message};
 use super::write::{self, NewMessage};
 use super::{Module, check_may_post, rules};
 use crate::accounts::api::User;
@@ -33,17 +34,19 @@ impl Module {
     pub(super) async fn post_checked(&self, author: Uuid, channel: Uuid, draft: Draft) -> Result<Message> {
         let mentions = self.mentioned(&draft.text).await?;
         let nonce = draft.nonce.clone();
-        match self.insert(author, channel, draft, &mentions).await? {
-            Some(stored) => {
-                self.note_posted(stored.channel_id, stored.posted_at).await;
-                self.fresh(stored, mentions).await
+        // Before the transaction, which is to be short.
+        let by = self.accounts.user(author).await?;
+        match self.insert(by, channel, draft, mentions).await? {
+            Some(message) => {
+                self.note_posted(channel, message.posted_at).await;
+                Ok(message)
             }
             None => self.posted_before(author, channel, nonce).await,
         }
     }
 
     /// The transaction of a post; nothing when the nonce was used before.
-    async fn insert(&self, author: Uuid, channel: Uuid, draft: Draft, mentions: &[User]) -> Result<Option<Stored>> {
+    async fn insert(&self, by: User, channel: Uuid, draft: Draft, mentions: Vec<User>) -> Result<Option<Message>> {
         let tx = self.store.db.begin().await?;
         // Two revisions for a reply: one for itself, and one for the message it replies to.
         let count = if draft.thread.is_some() { 2 } else { 1 };
@@ -51,16 +54,19 @@ impl Module {
         let Draft { text, thread, nonce } = draft;
         // Taken after the lock, so that the times of a channel's messages rise as their revisions do.
         let (id, posted_at) = (self.clock.id(), self.clock.now());
-        let new = NewMessage { id, channel, author, text, posted_at, thread, nonce, revision: revision - count + 1 };
+        let new = NewMessage { id, channel, author: by.id, text, posted_at, thread, nonce, revision: revision - count + 1 };
         let Some(stored) = write::insert(&tx, new).await? else {
             tx.rollback().await?;
             return Ok(None);
         };
         count_reply(&tx, &stored, revision).await?;
-        write::mention(&tx, &stored, &ids(mentions)).await?;
-        self.events.publish(&tx, posted(&stored, ids(mentions))).await?;
+        let mentioned = ids(&mentions);
+        write::mention(&tx, &stored, &mentioned).await?;
+        self.events.publish(&tx, posted(&stored, mentioned)).await?;
+        let message = view::fresh(stored, by, mentions);
+        self.tell(&tx, channel, revision, count, What::Posted { message: &message }).await?;
         tx.commit().await?;
-        Ok(Some(stored))
+        Ok(Some(message))
     }
 
     /// The message of a nonce. One of another channel is no answer: its author may not read that channel any more.
@@ -102,7 +108,10 @@ impl Module {
         let revision = write::next_revision(&tx, message.channel_id, 1).await?;
         let at = self.clock.now();
         let edited = write::set_text(&tx, id, text, at, revision).await?.ok_or_else(deleted)?;
-        let (mentions, channel) = (ids(&mentions), edited.channel_id);
+        let channel = edited.channel_id;
+        let what = What::Edited { id, text: &edited.text, edited_at: at, mentions: &mentions };
+        self.tell(&tx, channel, revision, 1, what).await?;
+        let mentions = ids(&mentions);
         write::mention_again(&tx, &edited, &mentions).await?;
         self.events.publish(&tx, MessageEdited { message: id, channel, author: user, mentions, at }).await?;
         tx.commit().await?;
@@ -118,6 +127,7 @@ impl Module {
             return tx.rollback().await;
         }
         let Stored { channel_id: channel, posted_at, .. } = message;
+        self.tell(&tx, channel, revision, 1, What::Deleted { id }).await?;
         let event = MessageDeleted { message: id, channel, author: user, posted_at, at: self.clock.now() };
         self.events.publish(&tx, event).await?;
         tx.commit().await

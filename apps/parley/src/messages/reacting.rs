@@ -1,5 +1,6 @@
 //! Adds and takes back reactions.
 
+use super::live::What;
 use super::store::Stored;
 use super::view::Message;
 use super::{Module, check_may_post, posting, rules, write};
@@ -23,6 +24,7 @@ impl Module {
             return Err(Error::conflict(format!("the message has {MAX_EMOJI} different emoji already")));
         }
         let message = write::touch(&tx, id, revision).await?.ok_or_else(posting::deleted)?;
+        self.tell(&tx, message.channel_id, revision, 1, What::Reacted { id, emoji, by: user, added: true }).await?;
         tx.commit().await?;
         self.view(user, message).await
     }
@@ -37,6 +39,7 @@ impl Module {
             return self.view(user, message).await;
         }
         let message = write::touch(&tx, id, revision).await?.ok_or_else(posting::deleted)?;
+        self.tell(&tx, message.channel_id, revision, 1, What::Reacted { id, emoji, by: user, added: false }).await?;
         tx.commit().await?;
         self.view(user, message).await
     }

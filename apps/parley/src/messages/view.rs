@@ -17,7 +17,7 @@ pub(super) struct Message {
     author: User,
     /// Empty when it was deleted.
     text: String,
-    posted_at: Timestamp,
+    pub(super) posted_at: Timestamp,
     edited_at: Option<Timestamp>,
     deleted: bool,
     /// The first message of the thread, for a reply.
@@ -52,12 +52,6 @@ impl Module {
         shown.ok_or_else(|| Error::internal("a message was not shown"))
     }
 
-    /// Shows a message that nobody had time to react to.
-    pub(super) async fn fresh(&self, stored: Stored, mentions: Vec<User>) -> Result<Message> {
-        let author = self.accounts.user(stored.author_id).await?;
-        Ok(shown(stored, author, Vec::new(), mentions))
-    }
-
     /// Shows messages to `user`, in the order given.
     pub(super) async fn views(&self, user: Uuid, stored: Vec<Stored>) -> Result<Vec<Message>> {
         if stored.is_empty() {
@@ -88,6 +82,11 @@ impl Module {
         let users = self.accounts.users(ids).await?;
         Ok(users.into_iter().map(|user| (user.id, user)).collect())
     }
+}
+
+/// Shows a message that nobody had time to react to.
+pub(super) fn fresh(stored: Stored, author: User, mentions: Vec<User>) -> Message {
+    shown(stored, author, Vec::new(), mentions)
 }
 
 fn shown(stored: Stored, author: User, reactions: Vec<Reaction>, mentions: Vec<User>) -> Message {

@@ -135,6 +135,12 @@ impl Driver {
         self.post("/actions", &json!({"actions": [{"type": "pointer", "id": "mouse", "actions": [step]}]}))
     }
 
+    /// Takes the browser off the network, or gives it back.
+    pub(crate) fn set_offline(&self, offline: bool) {
+        let conditions = json!({"offline": offline, "latency": 0, "download_throughput": -1, "upload_throughput": -1});
+        self.post("/chromium/network_conditions", &json!({"network_conditions": conditions})).unwrap();
+    }
+
     /// What is on the screen, as base64 of a PNG.
     pub(crate) fn picture(&self) -> Result<String, Refused> {
         Ok(self.command("GET", "/screenshot", None)?.as_str().unwrap_or_default().to_owned())

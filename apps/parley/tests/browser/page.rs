@@ -144,6 +144,11 @@ impl<'a> Page<'a> {
         self.driver.wheel(place, by).unwrap();
     }
 
+    /// Takes the browser off the network, or gives it back.
+    pub(crate) fn set_offline(&self, offline: bool) {
+        self.driver.set_offline(offline);
+    }
+
     /// Saves what is on the screen under `target/screenshots`, with the pointer away from everything.
     pub(crate) fn picture(&self, name: &str) -> PathBuf {
         let _ = self.driver.point((2, 2));

@@ -55,6 +55,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use uuid::Uuid;
 
+/// The client for browsers: an ES module without dependencies, to be served beside what uses it. `docs/realtime.md`
+pub const CLIENT: &[u8] = include_bytes!("../../js/realtime.js");
+
 /// The handle on real time. Clones are the same.
 #[derive(Clone, Debug)]
 pub struct Realtime(Arc<Hub>);
