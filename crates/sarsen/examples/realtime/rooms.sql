@@ -1,0 +1,4 @@
+CREATE TABLE rooms (
+    id BIGINT PRIMARY KEY,
+    last BIGINT NOT NULL
+);
