@@ -425,13 +425,11 @@ fn keys_of<T: Serialize>(value: &T) -> Result<toml::Table> {
 
 /// Serializing hides secrets; defaults that hold one get it back.
 fn exposed(defaults: &Config, mut keys: toml::Table) -> Result<toml::Table> {
-    for (section, key, value) in
-        [
+    for (section, key, value) in [
         ("app", "secret", defaults.app.secret.expose()),
         ("database", "url", defaults.database.url.expose()),
         ("realtime", "url", defaults.realtime.url.expose()),
-    ]
-    {
+    ] {
         if let Some(table) = keys.get_mut(section).and_then(toml::Value::as_table_mut) {
             table.insert(key.into(), value.into());
         }

@@ -7,6 +7,7 @@ mod memory;
 mod parley;
 mod peers;
 mod process;
+mod realtime;
 mod report;
 
 use std::fs;
@@ -44,6 +45,8 @@ enum Bench {
     Memory,
     /// Job queues side by side: enqueueing, draining, and how soon a job starts.
     Jobs(jobs::Options),
+    /// Real time beside npm ws and socket.io: an idle connection, a delivery, and from a commit to a client.
+    Realtime(realtime::Options),
     /// How many packages there are, and how long a cold build and an edit take.
     Build,
 }
@@ -57,6 +60,7 @@ pub(crate) fn run(options: &Options) -> Outcome<ExitCode> {
         Bench::DataGrowth(growth) => growth::run(growth, options.quick, &report)?,
         Bench::Memory => memory::run(options.quick, &report)?,
         Bench::Jobs(jobs) => jobs::run(jobs, options.quick, &report)?,
+        Bench::Realtime(realtime) => realtime::run(realtime, options.quick, &report)?,
         Bench::Build => build::run(options.quick, &report)?,
     }
     Ok(ExitCode::SUCCESS)

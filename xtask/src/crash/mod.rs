@@ -3,6 +3,7 @@
 
 mod outage;
 mod plan;
+mod realtime;
 mod report;
 mod stage;
 
@@ -42,6 +43,8 @@ pub(crate) struct Options {
 enum Verb {
     /// Takes the database away under load and gives it back.
     Outage(outage::Options),
+    /// Cuts the connections of clients of real time, and kills one of two servers on one PostgreSQL.
+    Realtime(realtime::Options),
 }
 
 /// What the application keeps its tables in.
@@ -84,6 +87,9 @@ pub(crate) fn check() -> Outcome<()> {
 
 /// Runs `cargo xtask crash`.
 pub(crate) fn run(options: &Options) -> Outcome<ExitCode> {
+    if let Some(Verb::Realtime(realtime)) = &options.verb {
+        return realtime::run(realtime, options.json);
+    }
     Ok(if go(options)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -1,8 +1,8 @@
 //! What other modules may know of channels: who may read and post where.
 
 use crate::Failure;
-use sarsen::realtime::Topic;
 use sarsen::events::Event;
+use sarsen::realtime::Topic;
 use sarsen::{Error, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -58,7 +58,14 @@ impl sarsen::Module for Module {
 
     async fn init(i: Init<Self>) -> Result<Self> {
         let (store, accounts) = (Store::new(i.db), i.deps.accounts);
-        Ok(Module { store, clock: i.clock, events: i.events, realtime: i.realtime, accounts, recency: Recency::default() })
+        Ok(Module {
+            store,
+            clock: i.clock,
+            events: i.events,
+            realtime: i.realtime,
+            accounts,
+            recency: Recency::default(),
+        })
     }
 }
 

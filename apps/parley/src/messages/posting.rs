@@ -54,7 +54,8 @@ impl Module {
         let Draft { text, thread, nonce } = draft;
         // Taken after the lock, so that the times of a channel's messages rise as their revisions do.
         let (id, posted_at) = (self.clock.id(), self.clock.now());
-        let new = NewMessage { id, channel, author: by.id, text, posted_at, thread, nonce, revision: revision - count + 1 };
+        let new =
+            NewMessage { id, channel, author: by.id, text, posted_at, thread, nonce, revision: revision - count + 1 };
         let Some(stored) = write::insert(&tx, new).await? else {
             tx.rollback().await?;
             return Ok(None);

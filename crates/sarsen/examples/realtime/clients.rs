@@ -100,7 +100,8 @@ async fn serve(client: u64, addresses: Arc<[String]>, seen: Arc<Seen>) {
         at += 1;
         let address = &addresses[at % addresses.len()];
         // Everybody is cut at a moment of their own.
-        let cut = EVERY.mul_f64(if place.since.is_some() { 0.9 + fastrand::f64() * 0.2 } else { 0.2 + fastrand::f64() });
+        let cut =
+            EVERY.mul_f64(if place.since.is_some() { 0.9 + fastrand::f64() * 0.2 } else { 0.2 + fastrand::f64() });
         let listening = listen(client, address, &mut place, &seen);
         match clock::until(clock::monotonic() + cut - AWAY, listening).await {
             Err(_) if seen.over.load(Ordering::SeqCst) => {}

@@ -59,7 +59,14 @@ impl Protocol {
 }
 
 /// Measures one case, and says it as JSON.
-pub(crate) async fn run(case: &str, protocol: &str, address: &str, process: &str, count: u64, seconds: u64) -> Result<()> {
+pub(crate) async fn run(
+    case: &str,
+    protocol: &str,
+    address: &str,
+    process: &str,
+    count: u64,
+    seconds: u64,
+) -> Result<()> {
     let protocol = match protocol {
         "sarsen" => Protocol::Sarsen,
         "plain" => Protocol::Plain,
@@ -97,7 +104,9 @@ async fn idle(protocol: Protocol, address: &str, process: &str, count: u64, seco
     clock::pause(Duration::from_secs(seconds)).await;
     let after = resident_kib(process)?;
     let each = (after as f64 - before as f64) / wires.len() as f64;
-    Ok(json!({ "connections": count, "kib_before": before, "kib_after": after, "kib_each": (each * 100.0).round() / 100.0 }))
+    Ok(
+        json!({ "connections": count, "kib_before": before, "kib_after": after, "kib_each": (each * 100.0).round() / 100.0 }),
+    )
 }
 
 async fn delivery(protocol: Protocol, address: &str, process: &str, count: u64, seconds: u64) -> Result<Value> {
@@ -109,7 +118,11 @@ async fn delivery(protocol: Protocol, address: &str, process: &str, count: u64, 
     let mut publisher = protocol.open(address, &["talk:1"]).await?;
     let (cpu, began) = (cpu_seconds(process)?, clock::monotonic());
     for number in 0..seconds * RATE {
-        clock::pause((began + Duration::from_secs(number) / u32::try_from(RATE).unwrap_or(1)).saturating_duration_since(clock::monotonic())).await;
+        clock::pause(
+            (began + Duration::from_secs(number) / u32::try_from(RATE).unwrap_or(1))
+                .saturating_duration_since(clock::monotonic()),
+        )
+        .await;
         let stamp = format!("{:020}", Clock::real().now().as_micros());
         publisher.send(protocol.publish(&format!("{stamp}{}", "x".repeat(80)))).await?;
     }
@@ -167,7 +180,9 @@ async fn commit_to_client(address: &str, count: u64, seconds: u64) -> Result<Val
     while let Ok(latency) = latencies.try_recv() {
         all.push(latency);
     }
-    Ok(json!({ "clients": count, "messages": all.len(), "p50_ms": quantile(&mut all, 0.5), "p99_ms": quantile(&mut all, 0.99) }))
+    Ok(
+        json!({ "clients": count, "messages": all.len(), "p50_ms": quantile(&mut all, 0.5), "p99_ms": quantile(&mut all, 0.99) }),
+    )
 }
 
 fn quantile(all: &mut [f64], share: f64) -> Option<f64> {

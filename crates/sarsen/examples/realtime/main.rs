@@ -40,7 +40,9 @@ async fn run() -> Result<()> {
         ["load", case, wire, address, process, count, seconds] => {
             load::run(case, wire, address, process, number(count)?, number(seconds)?).await
         }
-        _ => Err(Error::invalid("say `serve GO FILE`, `clients COUNT SECONDS FILE ADDRESS…` or `load CASE WIRE ADDRESS PROCESS COUNT SECONDS`")),
+        _ => Err(Error::invalid(
+            "say `serve GO FILE`, `clients COUNT SECONDS FILE ADDRESS…` or `load CASE WIRE ADDRESS PROCESS COUNT SECONDS`",
+        )),
     }
 }
 

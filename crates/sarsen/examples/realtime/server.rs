@@ -25,7 +25,7 @@ impl Module for Rooms {
     fn declare(declare: &mut Declare<Self>) {
         declare
             .tables(["rooms"])
-            .migrations(sarsen::migrations!["rooms.sql"])
+            .migrations(sarsen::migrations!["0001_rooms.sql"])
             .topics(Topics::durable("room"), Rooms::may_hear)
             .topics(Topics::ephemeral("talk"), Rooms::may_hear)
             .authenticate(|_, token| async move { Ok(token.parse().ok()) });

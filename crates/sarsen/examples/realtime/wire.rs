@@ -34,7 +34,9 @@ impl Wire {
             head.push(stream.read_u8().await?);
         }
         if !head.starts_with(b"HTTP/1.1 101") {
-            return Err(Error::unavailable(String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned()));
+            return Err(Error::unavailable(
+                String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned(),
+            ));
         }
         let config = WebSocketConfig::default().read_buffer_size(1024);
         Ok(Self(WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await))

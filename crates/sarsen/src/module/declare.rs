@@ -183,7 +183,8 @@ impl<M: Module> Declare<M> {
         F: Fn(Arc<M>, Asked) -> Answer + Send + Sync + 'static,
         Answer: Future<Output = Result<Grant>> + Send + 'static,
     {
-        let bind = move |module: Arc<M>| -> Authorize { Arc::new(move |asked| Box::pin(may_hear(module.clone(), asked))) };
+        let bind =
+            move |module: Arc<M>| -> Authorize { Arc::new(move |asked| Box::pin(may_hear(module.clone(), asked))) };
         self.topics.push((topics, Box::new(bind)));
         self
     }

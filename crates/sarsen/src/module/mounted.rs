@@ -134,7 +134,8 @@ async fn init<M: Module>(deps: M::Deps, declared: Declare<M>, handle: M::Api, ar
     let Surroundings { db, jobs, events, realtime, clock, lifecycle, .. } = around;
     let public_url = around.config.http.address();
     let db = db.for_module(M::NAME);
-    let module = Arc::new(M::init(Init { deps, config, db, jobs, events, realtime, clock, public_url, lifecycle }).await?);
+    let module =
+        Arc::new(M::init(Init { deps, config, db, jobs, events, realtime, clock, public_url, lifecycle }).await?);
     handle.slot().bind(<M::Api as ServedBy<M>>::erase(module.clone()));
     Ok(Live::new(module, declared))
 }

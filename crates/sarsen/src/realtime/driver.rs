@@ -30,7 +30,8 @@ pub(super) enum Passing {
 impl Passing {
     /// The entry of the log that carries it.
     pub(super) fn entry(&self, clock: &Clock) -> Result<NewEntry> {
-        let data = serde_json::to_string(self).map_err(|error| Error::internal("a note cannot be written").source(error))?;
+        let data =
+            serde_json::to_string(self).map_err(|error| Error::internal("a note cannot be written").source(error))?;
         let (id, name) = (clock.id(), PASSING.to_owned());
         Ok(NewEntry { id, name, version: 1, key: String::new(), data, meta: "{}".into() })
     }
@@ -92,6 +93,7 @@ impl Driver for Database {
 
 /// The note that a message passes.
 pub(super) fn message(topic: &Topic, key: Option<&str>, by: Option<Uuid>, data: String) -> Result<Passing> {
-    let data = serde_json::value::RawValue::from_string(data).map_err(|error| Error::invalid("that is no JSON").source(error))?;
+    let data = serde_json::value::RawValue::from_string(data)
+        .map_err(|error| Error::invalid("that is no JSON").source(error))?;
     Ok(Passing::Message { topic: topic.as_str().to_owned(), key: key.map(str::to_owned), by, data })
 }

@@ -110,7 +110,8 @@ async fn sweep_step(db: &Db, name: &'static str, what: &'static str, before: Tim
     let sql = "SELECT pos, at FROM sarsen_log WHERE pos > ? AND pos <= ? ORDER BY pos LIMIT ?";
     let looked: Vec<(i64, i64)> = db.query(sql).of_framework().bind(from).bind(mark).bind(SWEEP_MANY).all().await?;
     let old = looked.iter().take_while(|(_, at)| *at < before.as_micros());
-    let Some((to, count)) = old.fold(None, |last, (pos, _)| Some((*pos, last.map_or(1, |(_, count)| count + 1)))) else {
+    let Some((to, count)) = old.fold(None, |last, (pos, _)| Some((*pos, last.map_or(1, |(_, count)| count + 1))))
+    else {
         return Ok(0);
     };
     let tx = db.begin().await?;
@@ -179,7 +180,8 @@ pub(super) fn known(since: Option<&super::protocol::Position>, epoch: &str) -> O
 
 /// The messages must be JSON of a bounded size.
 pub(super) fn to_json<M: serde::Serialize + ?Sized>(message: &M, most: u64) -> Result<String> {
-    let data = serde_json::to_string(message).map_err(|error| Error::internal("a message cannot be written as JSON").source(error))?;
+    let data = serde_json::to_string(message)
+        .map_err(|error| Error::internal("a message cannot be written as JSON").source(error))?;
     if data.len() as u64 > most {
         return Err(Error::invalid(format!("a message of {} bytes is more than realtime.max_broadcast", data.len()))
             .hint("send ids, and let clients ask for the rest"));

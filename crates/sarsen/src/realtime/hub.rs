@@ -84,7 +84,13 @@ impl fmt::Debug for Hub {
 }
 
 impl Hub {
-    pub(super) fn new(db: &Db, section: &RealtimeSection, registry: Registry, recorder: &Recorder, lifecycle: &Lifecycle) -> Result<Self> {
+    pub(super) fn new(
+        db: &Db,
+        section: &RealtimeSection,
+        registry: Registry,
+        recorder: &Recorder,
+        lifecycle: &Lifecycle,
+    ) -> Result<Self> {
         let (db, process) = (db.primary(), db.clock().id());
         Ok(Self {
             driver: driver::connect(&section.url, &db)?,
@@ -197,7 +203,9 @@ impl Hub {
                 self.send_presence(vec![told]);
             }
             Passing::Hello { .. } => {}
-            Passing::Revoke { actor, topic } => self.revoke_here(actor, topic.and_then(|topic| Topic::parse(&topic).ok()).as_ref()),
+            Passing::Revoke { actor, topic } => {
+                self.revoke_here(actor, topic.and_then(|topic| Topic::parse(&topic).ok()).as_ref())
+            }
         }
     }
 

@@ -169,7 +169,9 @@ impl Connection {
             _ => "(no message)",
         };
         let name = match info {
-            Some(TopicsInfo { topics, module }) => recorder.name(OperationKind::Request, module, &format!("LIVE {verb} {}", topics.name)),
+            Some(TopicsInfo { topics, module }) => {
+                recorder.name(OperationKind::Request, module, &format!("LIVE {verb} {}", topics.name))
+            }
             None => recorder.name(OperationKind::Request, "", &format!("LIVE {verb}")),
         };
         let operation = Operation::open_in(name, Trace::new(), recorder);
@@ -191,8 +193,10 @@ impl Connection {
                 self.push(protocol::pong());
                 Ok(())
             }
-            other => Err(Error::invalid(format!("there is no message `{}`", other.chars().take(20).collect::<String>()))
-                .hint("send sub, unsub, pub or ping")),
+            other => {
+                Err(Error::invalid(format!("there is no message `{}`", other.chars().take(20).collect::<String>()))
+                    .hint("send sub, unsub, pub or ping"))
+            }
         }
     }
 
@@ -275,7 +279,8 @@ impl Connection {
         let members = self.join(topic);
         let mut shard = hub.shard(topic);
         let live = hub.live(&mut shard, topic);
-        let position = Position { epoch: format!("{}.{}", hub.process.simple(), live.number), offset: live.ring.last() };
+        let position =
+            Position { epoch: format!("{}.{}", hub.process.simple(), live.number), offset: live.ring.last() };
         let since = history::known(since, &position.epoch);
         let kept = match class {
             Class::Hot => since.and_then(|since| live.ring.after(since)).filter(|missed| hub.fits(missed)),

@@ -108,7 +108,14 @@ impl Presence {
     }
 
     /// What another process says of who came and left there.
-    pub(super) fn moved(&mut self, process: Uuid, topic: &Topic, joined: &[Uuid], left: &[Uuid], now: Instant) -> Option<Change> {
+    pub(super) fn moved(
+        &mut self,
+        process: Uuid,
+        topic: &Topic,
+        joined: &[Uuid],
+        left: &[Uuid],
+        now: Instant,
+    ) -> Option<Change> {
         if process == self.process {
             return None;
         }
@@ -128,8 +135,10 @@ impl Presence {
             return Vec::new();
         }
         self.heard.insert(process, now);
-        let there: BTreeMap<Topic, BTreeSet<Uuid>> =
-            topics.iter().filter_map(|(topic, all)| Some((Topic::parse(topic).ok()?, all.iter().copied().collect()))).collect();
+        let there: BTreeMap<Topic, BTreeSet<Uuid>> = topics
+            .iter()
+            .filter_map(|(topic, all)| Some((Topic::parse(topic).ok()?, all.iter().copied().collect())))
+            .collect();
         self.replace(process, there)
     }
 
@@ -137,10 +146,13 @@ impl Presence {
     pub(super) fn expire(&mut self, now: Instant) -> Vec<Change> {
         let silent: Vec<Uuid> =
             self.heard.iter().filter(|(_, at)| **at + BELIEVED < now).map(|(process, _)| *process).collect();
-        silent.into_iter().flat_map(|process| {
-            self.heard.remove(&process);
-            self.replace(process, BTreeMap::new())
-        }).collect()
+        silent
+            .into_iter()
+            .flat_map(|process| {
+                self.heard.remove(&process);
+                self.replace(process, BTreeMap::new())
+            })
+            .collect()
     }
 
     fn replace(&mut self, process: Uuid, mut there: BTreeMap<Topic, BTreeSet<Uuid>>) -> Vec<Change> {

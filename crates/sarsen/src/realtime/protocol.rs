@@ -95,7 +95,9 @@ fn frame(value: &serde_json::Value) -> Frame {
 
 /// The first thing that a client hears.
 pub(super) fn hello(ping: Duration, max_message: u64) -> Frame {
-    frame(&json!({ "t": "hello", "protocol": 1, "ping_ms": u64::try_from(ping.as_millis()).unwrap_or(u64::MAX), "max_message": max_message }))
+    frame(
+        &json!({ "t": "hello", "protocol": 1, "ping_ms": u64::try_from(ping.as_millis()).unwrap_or(u64::MAX), "max_message": max_message }),
+    )
 }
 
 /// Who is there, as a subscriber is told.
@@ -107,7 +109,12 @@ pub(super) enum Members {
 }
 
 /// A subscription stands; what was missed follows where `recovered` says so.
-pub(super) fn subscribed(topic: &Topic, position: Option<&Position>, recovered: bool, members: Option<&Members>) -> Frame {
+pub(super) fn subscribed(
+    topic: &Topic,
+    position: Option<&Position>,
+    recovered: bool,
+    members: Option<&Members>,
+) -> Frame {
     let mut value = json!({ "t": "subscribed", "topic": topic.as_str(), "recovered": recovered });
     if let Some(position) = position {
         value["epoch"] = json!(position.epoch);
@@ -200,7 +207,10 @@ mod tests {
         assert_eq!(frame.text, r#"{"t":"msg","topic":"channel:7","offset":12,"data":{"text":"hi"}}"#);
         assert_eq!((frame.offset, frame.keep), (Some(12), Keep::All));
         let message = Message { key: Some("a\"b"), offset: None, ..message };
-        assert_eq!(message.frame(Class::Conflated).text, r#"{"t":"msg","topic":"channel:7","key":"a\"b","data":{"text":"hi"}}"#);
+        assert_eq!(
+            message.frame(Class::Conflated).text,
+            r#"{"t":"msg","topic":"channel:7","key":"a\"b","data":{"text":"hi"}}"#
+        );
     }
 
     #[test]

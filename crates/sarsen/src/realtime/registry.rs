@@ -35,12 +35,17 @@ impl Registry {
         for info in declared {
             let name = info.topics.name;
             if Topic::parse(&format!("{name}:1")).is_err() || name.contains(':') {
-                problems.push(Error::invalid(format!("`{name}` is no name for a kind of topics")).hint("use one plain word"));
+                problems.push(
+                    Error::invalid(format!("`{name}` is no name for a kind of topics")).hint("use one plain word"),
+                );
             }
             if let Some(before) = registry.kinds.insert(name, info) {
                 problems.push(
-                    Error::invalid(format!("topics `{name}` are declared by `{}` and `{}`", before.module, info.module))
-                        .hint("give one of them another name"),
+                    Error::invalid(format!(
+                        "topics `{name}` are declared by `{}` and `{}`",
+                        before.module, info.module
+                    ))
+                    .hint("give one of them another name"),
                 );
             }
         }

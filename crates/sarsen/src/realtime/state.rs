@@ -55,8 +55,11 @@ impl Counts {
 
     pub(super) fn state(&self, connections: usize, queued: usize, topics: &[(Topic, usize)]) -> State {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let mut kinds: BTreeMap<&'static str, KindState> =
-            self.kinds.iter().map(|(name, counts)| (*name, KindState { delivered: read(&counts.delivered), ..KindState::default() })).collect();
+        let mut kinds: BTreeMap<&'static str, KindState> = self
+            .kinds
+            .iter()
+            .map(|(name, counts)| (*name, KindState { delivered: read(&counts.delivered), ..KindState::default() }))
+            .collect();
         for (topic, subscribers) in topics {
             if let Some(kind) = kinds.get_mut(topic.kind()) {
                 kind.topics += 1;

@@ -179,7 +179,10 @@ mod tests {
 
     #[test]
     fn only_plain_names_with_a_kind_are_topics() {
-        assert_eq!(Topic::parse("channel:7").map(|topic| (topic.kind().to_owned(), topic.id().to_owned())).expect("plain"), ("channel".into(), "7".into()));
+        assert_eq!(
+            Topic::parse("channel:7").map(|topic| (topic.kind().to_owned(), topic.id().to_owned())).expect("plain"),
+            ("channel".into(), "7".into())
+        );
         let long = format!("channel:{}", "x".repeat(MAX_TOPIC));
         for wrong in ["", "channel", ":7", "channel:", "a b:c", "a:\"", "a:\\", "ü:1", "a:\n", &long] {
             assert!(Topic::parse(wrong).is_err(), "{wrong:?}");

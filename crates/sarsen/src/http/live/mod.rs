@@ -22,12 +22,18 @@ pub(super) struct Endless;
 /// The routes, if there is anything to hear.
 pub(super) fn routes(realtime: Option<Realtime>) -> Router {
     match realtime {
-        Some(realtime) => Router::new().route("/live", get(socket)).route("/live/events", get(stream)).with_state(realtime),
+        Some(realtime) => {
+            Router::new().route("/live", get(socket)).route("/live/events", get(stream)).with_state(realtime)
+        }
         None => Router::new(),
     }
 }
 
-async fn socket(State(realtime): State<Realtime>, MaybeActor(actor): MaybeActor, mut request: Request) -> Result<Response> {
+async fn socket(
+    State(realtime): State<Realtime>,
+    MaybeActor(actor): MaybeActor,
+    mut request: Request,
+) -> Result<Response> {
     check_origin(request.headers(), &realtime)?;
     let accepted = websocket::accept(&mut request)?;
     let connection = realtime.connect(actor.map(|actor| actor.id)).await?;
