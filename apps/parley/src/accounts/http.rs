@@ -11,7 +11,7 @@ use axum::extract::State;
 use sarsen::Result;
 use sarsen::data::{Page, PageRequest};
 use sarsen::http::routing::{delete_with, get_with, post_with};
-use sarsen::http::{Actor, Created, Json, NoContent, Path, Query, Routes, Session, SessionInfo};
+use sarsen::http::{Actor, Created, Json, MaybeActor, NoContent, Path, Query, Routes, Session, SessionInfo};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -146,8 +146,11 @@ async fn session(State(module): This, actor: Actor) -> Result<Json<SignedIn>> {
     Ok(Json(SignedIn { user }))
 }
 
-async fn sign_out(session: Session) -> Result<NoContent> {
+async fn sign_out(State(module): This, actor: MaybeActor, session: Session) -> Result<NoContent> {
     session.sign_out().await?;
+    if let MaybeActor(Some(actor)) = actor {
+        module.end_connections(actor.id).await?;
+    }
     Ok(NoContent)
 }
 
@@ -168,6 +171,7 @@ async fn change_password(
 ) -> Result<NoContent> {
     module.change_password(actor.id, wanted.current, wanted.new).await?;
     session.revoke_others(actor.id).await?;
+    module.end_connections(actor.id).await?;
     Ok(NoContent)
 }
 
@@ -175,8 +179,14 @@ async fn sessions(actor: Actor, session: Session) -> Result<Json<Page<SessionInf
     Ok(whole(session.list(actor.id).await?))
 }
 
-async fn revoke_session(actor: Actor, session: Session, Path(path): Path<SessionPath>) -> Result<NoContent> {
+async fn revoke_session(
+    State(module): This,
+    actor: Actor,
+    session: Session,
+    Path(path): Path<SessionPath>,
+) -> Result<NoContent> {
     session.revoke(actor.id, &path.id).await?;
+    module.end_connections(actor.id).await?;
     Ok(NoContent)
 }
 

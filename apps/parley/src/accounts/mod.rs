@@ -15,7 +15,7 @@ use api::{Accounts, AccountsApi, AccountsError, MAX_NAMES, MAX_USERS, Mailbox, N
 use attempts::Attempts;
 use passwords::Passwords;
 use sarsen::events::Events;
-use sarsen::realtime::{Asked, Grant, Topics};
+use sarsen::realtime::{Asked, Grant, Realtime, Topics};
 use sarsen::{Clock, Declare, Error, Init, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -32,6 +32,7 @@ pub struct Module {
     store: Store,
     clock: Clock,
     events: Events,
+    realtime: Realtime,
     passwords: Passwords,
     attempts: Attempts,
 }
@@ -69,7 +70,7 @@ impl sarsen::Module for Module {
     async fn init(i: Init<Self>) -> Result<Self> {
         let passwords = Passwords::new(i.config.password_memory_kib, i.config.password_iterations).await?;
         let (store, attempts) = (Store::new(i.db), Attempts::default());
-        Ok(Module { store, clock: i.clock, events: i.events, passwords, attempts })
+        Ok(Module { store, clock: i.clock, events: i.events, realtime: i.realtime, passwords, attempts })
     }
 }
 
@@ -112,6 +113,13 @@ impl Module {
         }
         self.attempts.forget(&key);
         self.store.set_password(user, self.passwords.hash(new).await?).await
+    }
+
+    /// Ends the live connections of somebody whose sessions are fewer now; those with a session come back by themselves.
+    async fn end_connections(&self, user: Uuid) -> Result<()> {
+        let tx = self.store.begin().await?;
+        self.realtime.revoke(&tx, user, None).await?;
+        tx.commit().await
     }
 
     async fn verified(&self, found: Option<Credentials>, password: String) -> Result<Option<Uuid>> {

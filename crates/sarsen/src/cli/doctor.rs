@@ -244,13 +244,15 @@ fn time(clock: &Clock) -> Finding {
 #[cfg(unix)]
 fn descriptors(config: &Config) -> Vec<Finding> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    // A connection of a client and one of the database are a file each; the rest is for files and listeners.
-    let needed = config.http.max_connections + 2 * config.database.connections + 64;
+    // A connection of a client and one of the database are a file each; the rest is for files and listeners. One that has
+    // become a WebSocket leaves its place among those of HTTP.
+    let clients = config.http.max_connections.saturating_add(config.realtime.max_connections);
+    let needed = clients.saturating_add(2 * config.database.connections + 64);
     let needed = u64::try_from(needed).unwrap_or(u64::MAX);
     vec![match limit {
         Some(limit) if limit < needed => {
             Finding::new(Level::Warn, "files", format!("{limit} may be open at once, and {needed} may be needed")).hint(
-                format!("raise it (`ulimit -n {needed}`, LimitNOFILE= of systemd), or lower http.max_connections"),
+                format!("raise it (`ulimit -n {needed}`, LimitNOFILE= of systemd), or lower http.max_connections and realtime.max_connections"),
             )
         }
         Some(limit) => Finding::new(Level::Ok, "files", format!("{limit} may be open at once, {needed} may be needed")),
