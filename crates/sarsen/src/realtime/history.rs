@@ -222,7 +222,7 @@ mod tests {
     fn a_ring_knows_what_it_has_lost() {
         let (mut ring, now) = (Ring::default(), crate::clock::monotonic());
         assert_eq!(texts(ring.after(0)), Some(vec![]));
-        ["1", "2", "3"].map(|text| ring.push(frame(text), now, 2));
+        ["1", "2", "3"].into_iter().for_each(|text| ring.push(frame(text), now, 2));
         assert_eq!(texts(ring.after(0)), None);
         assert_eq!(texts(ring.after(1)), Some(vec!["2".into(), "3".into()]));
         assert_eq!(texts(ring.after(4)), None, "that is of another ring");

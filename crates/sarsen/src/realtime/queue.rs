@@ -334,7 +334,9 @@ mod tests {
     #[test]
     fn many_frames_go_out_in_bounded_batches_and_the_room_is_given_back() {
         let queue = Queue::default();
-        (0..100).for_each(|_| drop(queue.push(frame("a", Keep::All), usize::MAX)));
+        for _ in 0..100 {
+            queue.push(frame("a", Keep::All), usize::MAX);
+        }
         assert_eq!(
             [texts(&queue).len(), texts(&queue).len(), texts(&queue).len(), texts(&queue).len()],
             [32, 32, 32, 4]
