@@ -37,7 +37,8 @@ async fn socket(
     check_origin(request.headers(), &realtime)?;
     let accepted = websocket::accept(&mut request)?;
     let connection = realtime.connect(actor.map(|actor| actor.id)).await?;
-    lifecycle::spawn(websocket::serve(accepted.upgrade, connection));
+    // In a box, because a future that is passed on by value takes its room at each step.
+    lifecycle::spawn(Box::pin(websocket::serve(accepted.upgrade, connection)));
     Ok(accepted.response)
 }
 

@@ -87,7 +87,7 @@ pub(super) async fn serve(upgrade: OnUpgrade, connection: Connection) {
     let farewell = talk(&mut socket, &connection).await;
     drop(connection);
     if let Some((code, reason)) = farewell {
-        let goodbye = say_goodbye(socket, code, reason);
+        let goodbye = Box::pin(say_goodbye(socket, code, reason));
         let _ = clock::until(clock::monotonic() + PATIENCE, goodbye).await;
     }
 }
@@ -118,7 +118,7 @@ async fn talk(socket: &mut Socket, connection: &Connection) -> Farewell {
         let sent = match next {
             Next::Close(end) => return Some((end.code(), end.as_str())),
             Next::Recheck => {
-                connection.recheck().await;
+                Box::pin(connection.recheck()).await;
                 continue;
             }
             next => tokio::select! {
@@ -153,7 +153,8 @@ async fn hear(
     connection: &Connection,
 ) -> std::result::Result<(), Farewell> {
     match message {
-        Some(Ok(Message::Text(text))) => connection.receive(&text).await,
+        // In a box while it is at work: an idle connection would hold the room for all its queries.
+        Some(Ok(Message::Text(text))) => Box::pin(connection.receive(&text)).await,
         Some(Ok(Message::Binary(_))) => return Err(Some((1003, "only text is spoken here"))),
         Some(Ok(Message::Close(_))) | None => return Err(None),
         Some(Ok(_)) => connection.heard(),
