@@ -130,7 +130,8 @@ async fn drop_index(State(module): This, Path(Name { name }): Path<Name>) -> Res
     if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
         return Err(Error::invalid("that is no name of an index"));
     }
-    module.db.query(&format!("DROP INDEX {name}")).execute().await.map(Json)
+    let sql = format!("DROP INDEX {name}");
+    module.db.query(&sql).execute().await.map(Json)
 }
 
 async fn healthy(State(module): This, Path(Id { id }): Path<Id>) -> Result<Json<i64>> {
@@ -278,7 +279,7 @@ impl Module {
             let sql = "INSERT INTO planted_orders (id, customer, total, at, note) VALUES (?, ?, ?, ?, 'made up')";
             let rows = (from..from + 1_000).map(|id| (id, id.wrapping_mul(7_919) % CUSTOMERS, id % 997, id));
             let query = tx.query(sql);
-            let rows = rows.map(|(id, customer, total, at)| [id, customer, total, at].map(Value::from).to_vec());
+            let rows = rows.map(|(id, customer, total, at)| [id, customer, total, at].map(Value::Int).to_vec());
             query.execute_many(rows.collect()).await?;
         }
         tx.commit().await.map_err(|error| Error::internal("the planted table cannot be filled").source(error))
