@@ -131,7 +131,8 @@ async fn drop_index(State(module): This, Path(Name { name }): Path<Name>) -> Res
         return Err(Error::invalid("that is no name of an index"));
     }
     let sql = format!("DROP INDEX {name}");
-    module.db.query(&sql).execute().await.map(Json)
+    let dropped = module.db.query(&sql).execute().await?;
+    Ok(Json(dropped))
 }
 
 async fn healthy(State(module): This, Path(Id { id }): Path<Id>) -> Result<Json<i64>> {
