@@ -5,22 +5,37 @@
 
 mod account;
 mod budget;
+mod cause;
+mod closing;
+mod counters;
+mod distinct;
+mod histogram;
 mod log;
+mod name;
 mod operation;
+mod reading;
 mod recorder;
+mod shard;
 mod snapshot;
 mod trace;
 
 pub use account::{Account, KINDS};
 pub use budget::{Budget, kb, ms};
+pub(crate) use cause::Cause;
+use closing::Leaf;
+pub(crate) use counters::{CauseValues, OverValues, SumValues, part, sum};
+pub(crate) use distinct::{REGISTERS, Registers, estimate as estimate_distinct, merge as merge_registers};
+pub(crate) use histogram::Histogram;
 pub use log::{init_logging, write_operations};
+pub use name::Name;
 pub use operation::{
     Operation, OperationKind, Outcome, QueryRecord, QueryRecords, Record, Scope, Statement, WaitRecord, WaitTotals,
 };
+pub(crate) use reading::Collected;
 pub use recorder::Recorder;
 pub use snapshot::{
-    CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState, Reason,
-    Sample, Snapshot, Stall, Sums,
+    CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState,
+    Reason, Sample, Snapshot, Stall, Sums,
 };
 pub use trace::Trace;
 

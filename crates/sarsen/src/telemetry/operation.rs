@@ -1,6 +1,7 @@
 //! One record per unit of work: what it is, what it did, and how it ended.
 
 use super::WaitKind;
+use super::closing::Closing;
 use super::recorder::Recorder;
 use super::trace::Trace;
 use crate::clock;
@@ -76,6 +77,10 @@ pub struct Statement {
     pub runs: AtomicU64,
     /// Sum of execution time in nanoseconds.
     pub nanoseconds: AtomicU64,
+    /// Whether it changes anything.
+    pub writes: bool,
+    /// The tables it names.
+    pub tables: Vec<String>,
 }
 
 impl Statement {
@@ -340,7 +345,7 @@ impl Operation {
 
     /// Closes it; the first close holds. The record goes to the recorder's queue.
     pub fn close(&self, outcome: Outcome) {
-        if self.end(outcome) {
+        if self.end(outcome, &self.0.recorder) {
             self.0.recorder.push(self.clone());
         }
     }
@@ -348,20 +353,30 @@ impl Operation {
     /// Like [`Operation::close`] for one who is done with it, and has its recorder at hand: nothing is cloned.
     #[inline]
     pub(crate) fn close_into(self, recorder: &Recorder, outcome: Outcome) {
-        if self.end(outcome) {
+        if self.end(outcome, recorder) {
             recorder.push(self);
         }
     }
 
     /// Notes the end; false when it was closed before.
-    fn end(&self, outcome: Outcome) -> bool {
+    fn end(&self, outcome: Outcome, recorder: &Recorder) -> bool {
         let duration = clock::monotonic() - self.0.started;
         let mut record = self.record();
         let first = record.outcome == Outcome::Open;
         if first {
             (record.outcome, record.duration) = (outcome, duration);
+            if recorder.counts() {
+                self.book(&record, recorder);
+            }
         }
         first
+    }
+
+    fn book(&self, record: &Record, recorder: &Recorder) {
+        let name = recorder.name(self.kind(), record.module, &record.name);
+        let account = record.account(self.kind());
+        let closing = Closing { queries: record.query_count, ..Closing::new(name, &account, record.outcome) };
+        recorder.book(&closing, record.leaves());
     }
 }
 
