@@ -13,7 +13,7 @@ use crate::insight::Insight;
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings};
-use crate::telemetry::{self, Operation, OperationKind, Outcome, Recorder};
+use crate::telemetry::{self, Operation, OperationKind, Outcome, Recorder, Trace};
 use ::http::Method;
 use futures_util::FutureExt;
 use std::net::SocketAddr;
@@ -308,8 +308,8 @@ async fn command<T>(
     module: &'static str,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let operation = Operation::open(OperationKind::Command, name, recorder);
-    operation.record().module = module;
+    let name = recorder.name(OperationKind::Command, module, name);
+    let operation = Operation::open_in(name, Trace::new(), recorder);
     let result = match operation.scope(AssertUnwindSafe(work).catch_unwind()).await {
         Ok(result) => result,
         Err(panic) => Err(Error::internal(format!("panic: {}", telemetry::panic_words(&*panic)))),
@@ -317,7 +317,7 @@ async fn command<T>(
     match &result {
         Ok(_) => operation.close(Outcome::Done),
         Err(error) => {
-            operation.set_error(error.report());
+            operation.set_error(error);
             operation.close(Outcome::Failed);
         }
     }

@@ -2,8 +2,7 @@
 
 use super::counters::{CauseValues, Counters, part};
 use super::distinct::{self, REGISTERS, Registers};
-use super::operation::Statement;
-use super::{Leaf, WaitKind};
+use super::{Leaf, Statement, WaitKind};
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -22,9 +21,10 @@ pub(crate) struct Cause {
 }
 
 impl Cause {
-    pub(crate) fn of(key: u64, leaf: &Leaf<'_>) -> Self {
-        let label = if leaf.query.is_some() { Arc::default() } else { leaf.label.into() };
-        Self { key, kind: leaf.kind, label, query: leaf.query.map(|query| (query.statement.clone(), query.site)) }
+    pub(crate) fn of(key: u64, leaf: &Leaf) -> Self {
+        let label = if leaf.query.is_some() { Arc::default() } else { leaf.label.as_str().into() };
+        let query = leaf.query.as_ref().map(|query| (query.statement.clone(), query.site));
+        Self { key, kind: leaf.kind, label, query }
     }
 
     /// Stands for those that there is no room for.
@@ -35,14 +35,14 @@ impl Cause {
 
 /// The key of the cause that a leaf belongs to.
 #[inline]
-pub(crate) fn key_of(leaf: &Leaf<'_>) -> u64 {
-    match leaf.query {
+pub(crate) fn key_of(leaf: &Leaf) -> u64 {
+    match &leaf.query {
         // Its address will not do: the compiler writes one line down as often as it likes.
         Some(query) => {
             let place = (u64::from(query.site.line()) << 32) | (u64::from(query.site.column()) << 16);
             spread(mix(query.statement.fingerprint, place | query.site.file().len() as u64))
         }
-        None => label_key(leaf.kind, leaf.label),
+        None => label_key(leaf.kind, &leaf.label),
     }
 }
 

@@ -24,6 +24,11 @@ impl<const N: usize> Counters<N> {
         }
     }
 
+    /// One of them.
+    pub(crate) fn get(&self, place: usize) -> u64 {
+        self.0[place].load(Ordering::Relaxed)
+    }
+
     /// All of them as they stand.
     pub(crate) fn read(&self) -> Values<N> {
         Values(std::array::from_fn(|place| self.0[place].load(Ordering::Relaxed)))

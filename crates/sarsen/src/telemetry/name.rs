@@ -8,10 +8,10 @@ use std::ops::Deref;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 /// Most names that one recorder knows; what comes later is called [`OTHERS`].
-pub(crate) const MAX_NAMES: usize = 2_000;
+pub const MAX_NAMES: usize = 2_000;
 
 /// The name of what came when there were [`MAX_NAMES`].
-pub(crate) const OTHERS: &str = "(others)";
+pub const OTHERS: &str = "(others)";
 
 /// The name of an Operation: a route pattern with its method, a kind of job, a command; never a raw path.
 ///

@@ -1,10 +1,10 @@
 //! What one thread recorded: a shard for each name, which this thread alone writes and the collector reads.
 
 use super::cause::{Cause, Cell, key_of, others_key};
-use super::closing::{Closing, Leaf};
 use super::counters::{Counters, OverValues, SumValues, over, part, sum};
 use super::histogram::{BUCKETS, Histogram, bucket_of};
-use super::{KINDS, Outcome, WaitKind};
+use super::operation::{Outcome, Record};
+use super::{KINDS, Leaf, WaitKind};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
@@ -140,50 +140,50 @@ impl Shard {
     }
 
     /// Adds one Operation; only the thread that owns the shard may.
-    fn book(&self, closing: &Closing<'_>, moment: Moment) {
+    fn book(&self, record: &Record, moment: Moment) {
         let turn = self.turn.load(Ordering::Relaxed);
         self.turn.store(turn.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
-        let bucket = &self.histogram[bucket_of(closing.account.wall)];
+        let bucket = &self.histogram[bucket_of(record.account.wall)];
         bucket.store(bucket.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        add_sums(&self.all, closing);
+        add_sums(&self.all, record);
         if moment.slow {
-            add_sums(&self.tail, closing);
+            add_sums(&self.tail, record);
         }
-        if closing.name.budget().is_some() {
-            self.note_over(closing);
+        if record.name.budget().is_some() {
+            self.note_over(record);
         }
-        self.note_peaks(closing, moment);
+        self.note_peaks(record, moment);
         self.turn.store(turn.wrapping_add(2), Ordering::Release);
     }
 
-    fn note_peaks(&self, closing: &Closing<'_>, Moment { slow, tick }: Moment) {
+    fn note_peaks(&self, record: &Record, Moment { slow, tick }: Moment) {
         let peaks = &self.peaks[tick as usize & 1];
         if peaks.tick.load(Ordering::Relaxed) != tick {
             peaks.longest.iter().for_each(|longest| longest.store(0, Ordering::Relaxed));
             peaks.tick.store(tick, Ordering::Relaxed);
         }
-        let poll = closing.account.longest_poll;
-        for (longest, value) in peaks.longest.iter().zip([closing.account.wall, poll, if slow { poll } else { 0 }]) {
+        let poll = record.account.longest_poll;
+        for (longest, value) in peaks.longest.iter().zip([record.account.wall, poll, if slow { poll } else { 0 }]) {
             if value > longest.load(Ordering::Relaxed) {
                 longest.store(value, Ordering::Relaxed);
             }
         }
     }
 
-    fn note_over(&self, closing: &Closing<'_>) {
-        let Some(budget) = closing.name.budget() else { return };
+    fn note_over(&self, record: &Record) {
+        let Some(budget) = record.name.budget() else { return };
         let longer = |limit: Option<std::time::Duration>, than: u64| {
             limit.is_some_and(|limit| u128::from(than) > limit.as_nanos())
         };
         let more = |limit: Option<u64>, than: u64| limit.is_some_and(|limit| than > limit);
-        let wall = closing.account.wall;
+        let wall = record.account.wall;
         let counts = [
             (over::TIME, longer(budget.p99, wall) || longer(budget.run, wall)),
-            (over::QUERIES, more(budget.queries, closing.queries)),
-            (over::ALLOCATED, more(budget.allocated, closing.allocated)),
-            (over::WAIT, longer(budget.wait, closing.queued)),
-            (over::RETRIES, more(budget.retries, closing.retries)),
+            (over::QUERIES, more(budget.queries, record.query_count)),
+            (over::ALLOCATED, more(budget.allocated, record.allocated)),
+            (over::WAIT, budget.wait.is_some_and(|limit| record.queued > limit)),
+            (over::RETRIES, more(budget.retries, record.retries)),
         ];
         for (place, broken) in counts {
             self.over.add(place, u64::from(broken));
@@ -191,18 +191,18 @@ impl Shard {
     }
 }
 
-fn add_sums(sums: &Counters<{ sum::ALL }>, closing: &Closing<'_>) {
-    let account = closing.account;
+fn add_sums(sums: &Counters<{ sum::ALL }>, record: &Record) {
+    let account = record.account;
     sums.add(sum::COUNT, 1);
-    sums.add(sum::FAILED, u64::from(closing.failed()));
-    sums.add(sum::CANCELLED, u64::from(closing.outcome == Outcome::Cancelled));
-    sums.add(sum::CPU, closing.cpu);
-    sums.add(sum::CPU_WALL, closing.cpu_wall);
-    sums.add(sum::QUERIES, closing.queries);
-    sums.add(sum::ALLOCATED, closing.allocated);
-    sums.add(sum::KEPT, closing.kept.cast_unsigned());
-    sums.add(sum::QUEUED, closing.queued);
-    sums.add(sum::BYTES_OUT, closing.bytes_out);
+    sums.add(sum::FAILED, u64::from(record.has_failed()));
+    sums.add(sum::CANCELLED, u64::from(record.outcome == Outcome::Cancelled));
+    sums.add(sum::CPU, record.cpu);
+    sums.add(sum::CPU_WALL, record.cpu_wall);
+    sums.add(sum::QUERIES, record.query_count);
+    sums.add(sum::ALLOCATED, record.allocated);
+    sums.add(sum::KEPT, record.kept.cast_unsigned());
+    sums.add(sum::QUEUED, u64::try_from(record.queued.as_nanos()).unwrap_or(u64::MAX));
+    sums.add(sum::BYTES_OUT, record.bytes_out);
     sums.add(sum::WALL, account.wall);
     sums.add(sum::ON_CPU, account.on_cpu);
     sums.add(sum::RUNNABLE, account.runnable);
@@ -277,17 +277,17 @@ impl Local {
 
     /// Adds one Operation and its leaves.
     #[inline]
-    pub(crate) fn book<'a>(&mut self, closing: &Closing<'_>, leaves: impl Iterator<Item = Leaf<'a>>, moment: Moment) {
-        let index = closing.name.index();
+    pub(crate) fn book(&mut self, record: &Record, moment: Moment) {
+        let index = record.name.index();
         if !matches!(self.places.get(index), Some(Some(_))) {
             self.add_place(index);
         }
         let Some(Some(place)) = self.places.get_mut(index) else { return };
-        place.shard.book(closing, moment);
+        place.shard.book(record, moment);
         place.number += 1;
-        let mut before: Option<Leaf<'_>> = None;
-        for leaf in leaves {
-            place.book_leaf(&leaf, before.as_ref(), &mut self.seen, &self.cells, moment);
+        let mut before = None;
+        for leaf in &record.leaves {
+            place.book_leaf(leaf, before, &mut self.seen, &self.cells, moment);
             before = Some(leaf);
         }
         if !self.seen.is_empty() {
@@ -322,14 +322,7 @@ pub(crate) struct Moment {
 type Seen = HashSet<u64, BuildHasherDefault<AsItIs>>;
 
 impl Place {
-    fn book_leaf(
-        &mut self,
-        leaf: &Leaf<'_>,
-        before: Option<&Leaf<'_>>,
-        seen: &mut Seen,
-        cells: &AtomicUsize,
-        moment: Moment,
-    ) {
+    fn book_leaf(&mut self, leaf: &Leaf, before: Option<&Leaf>, seen: &mut Seen, cells: &AtomicUsize, moment: Moment) {
         let (key, number) = (key_of(leaf), self.number);
         if !self.causes.get(&key).is_some_and(|known| !known.cell.ended.load(Ordering::Relaxed)) {
             self.add_cause(key, leaf, cells);
@@ -342,7 +335,7 @@ impl Place {
             (known.number, known.calls, known.row, known.to) = (number, 0, 0, 0);
             counters.add(part::OPERATIONS, 1);
         }
-        let wall = leaf.to.saturating_sub(leaf.from);
+        let wall = leaf.wall();
         known.calls += 1;
         known.row = if leaf.from >= known.to { known.row + 1 } else { 1 };
         known.to = leaf.to;
@@ -359,19 +352,17 @@ impl Place {
         }
         counters.add(part::AFTER_ANOTHER, before.map_or(0, |before| beside(leaf, before)));
         known.cell.note_most(moment.tick, known.calls);
-        let Some(query) = leaf.query else { return };
+        let Some(query) = &leaf.query else { return };
         counters.add(part::ROWS, query.rows);
         counters.add(part::FAILED, u64::from(query.failed));
-        if let Some(parameters) = query.parameters {
-            known.cell.note_parameters(moment.tick, parameters);
-            let same = !seen.insert(query.statement.fingerprint ^ parameters.rotate_left(17));
-            counters.add(part::IDENTICAL, u64::from(same));
-        }
+        known.cell.note_parameters(moment.tick, query.parameters);
+        let same = !seen.insert(query.statement.fingerprint ^ query.parameters.rotate_left(17));
+        counters.add(part::IDENTICAL, u64::from(same));
     }
 
     /// Makes room for a cause; where there is none, it is counted as one of the others.
     #[cold]
-    fn add_cause(&mut self, key: u64, leaf: &Leaf<'_>, cells: &AtomicUsize) {
+    fn add_cause(&mut self, key: u64, leaf: &Leaf, cells: &AtomicUsize) {
         let shard = self.shard.clone();
         let mut listed = shard.causes();
         self.causes.retain(|_, known| !known.cell.ended.load(Ordering::Relaxed));
@@ -397,7 +388,7 @@ impl Place {
     /// The cell stays until the collector has read it, so nothing that was counted is lost.
     fn end_the_rarest(&mut self) {
         let all = self.causes.iter().filter(|(key, known)| **key != others_key(known.cell.cause.kind));
-        let rarest = all.min_by_key(|(_, known)| known.cell.read().0[part::CALLS]).map(|(key, _)| *key);
+        let rarest = all.min_by_key(|(_, known)| known.cell.counters.get(part::CALLS)).map(|(key, _)| *key);
         if let Some(known) = rarest.and_then(|key| self.causes.remove(&key)) {
             known.cell.ended.store(true, Ordering::Release);
         }
@@ -405,14 +396,14 @@ impl Place {
 }
 
 /// What would have been saved had the two run at the same time.
-fn beside(leaf: &Leaf<'_>, before: &Leaf<'_>) -> u64 {
-    let writes = |leaf: &Leaf<'_>| leaf.query.is_some_and(|query| query.statement.writes);
+fn beside(leaf: &Leaf, before: &Leaf) -> u64 {
+    let writes = |leaf: &Leaf| leaf.query.as_ref().is_some_and(|query| query.statement.writes);
     let outside = |kind| matches!(kind, WaitKind::Http | WaitKind::Mail | WaitKind::Cache | WaitKind::Database);
     let close = leaf.from >= before.to && leaf.from - before.to < GAP;
     if !close || !outside(leaf.kind) || !outside(before.kind) || writes(leaf) || writes(before) {
         return 0;
     }
-    (leaf.to - leaf.from).min(before.to - before.from)
+    leaf.wall().min(before.wall())
 }
 
 /// Keys are hashes already.
