@@ -19,8 +19,8 @@ pub use operation::{
 };
 pub use recorder::Recorder;
 pub use snapshot::{
-    CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState, Reason,
-    Sample, Snapshot, Stall, Sums,
+    CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState,
+    Reason, Sample, Snapshot, Stall, Sums,
 };
 pub use trace::Trace;
 
