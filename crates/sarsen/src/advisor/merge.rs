@@ -5,6 +5,7 @@ use super::verdict::Verdict;
 use super::view::Name;
 use super::{Finding, Level, Word};
 use crate::telemetry::Snapshot;
+use std::cmp::Reverse;
 
 /// The rules that explain a word, the best explanation first.
 fn explains(word: Word) -> &'static [&'static str] {
@@ -34,6 +35,7 @@ pub(super) fn under_roots(
     for verdict in &mut verdicts {
         adopt(verdict, &mut findings);
     }
+    promote(&mut verdicts, &mut findings);
     let roots: Vec<Option<usize>> = (0..verdicts.len()).map(|index| root(&verdicts, index)).collect();
     for (victim, root) in roots.iter().enumerate() {
         if let Some(root) = *root {
@@ -42,13 +44,40 @@ pub(super) fn under_roots(
     }
     let mut ranked: Vec<(bool, Verdict)> = roots.iter().map(Option::is_some).zip(verdicts).collect();
     ranked.sort_by(|(behind, one), (also, other)| {
-        let key = |behind: bool, finding: &Finding| (behind, finding.level == Level::Note);
-        key(*behind, &one.finding)
-            .cmp(&key(*also, &other.finding))
-            .then(other.finding.impact.total_cmp(&one.finding.impact))
+        let (one, other) = (&one.finding, &other.finding);
+        let key = |behind: bool, finding: &Finding| (behind, finding.level == Level::Note, Reverse(weight(finding)));
+        key(*behind, one).cmp(&key(*also, other)).then(other.impact.total_cmp(&one.impact))
     });
     findings.sort_by(|one, other| other.level.cmp(&one.level).then(other.impact.total_cmp(&one.impact)));
     (ranked.into_iter().map(|(_, verdict)| verdict.finding).collect(), findings)
+}
+
+/// What stops the process altogether comes first, and what others do to it last; after that it is the impact that counts.
+pub(super) fn weight(finding: &Finding) -> u8 {
+    let stops =
+        matches!(finding.rule.as_str(), "memory" | "descriptors" | "disk_full" | "nothing_moves" | "connection_leak");
+    match finding.word {
+        Word::Host => 0,
+        _ if stops && finding.level == Level::Fail => 2,
+        _ => 1,
+    }
+}
+
+/// What a detector found of whom no verdict speaks is a verdict by itself, where it says what that is bound by.
+fn promote(verdicts: &mut Vec<Verdict>, findings: &mut Vec<Finding>) {
+    let is_known = |finding: &Finding| {
+        let has_verdict = |name: &Name| verdicts.iter().any(|verdict| verdict.finding.operation.as_ref() == Some(name));
+        finding.operation.as_ref().is_some_and(has_verdict)
+    };
+    let speaks = |finding: &Finding| {
+        finding.level >= Level::Warn
+            && finding.word != Word::Unknown
+            && finding.rule != "regression"
+            && !is_known(finding)
+    };
+    let (promoted, others): (Vec<Finding>, Vec<Finding>) = findings.drain(..).partition(speaks);
+    *findings = others;
+    verdicts.extend(promoted.into_iter().map(|finding| Verdict { finding, guilty: None, says: String::new() }));
 }
 
 /// A budget of queries that is broken by an N+1 is one finding: the N+1, as grave as the broken promise.

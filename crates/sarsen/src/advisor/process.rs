@@ -1,5 +1,6 @@
 //! The verdict on the process: of what is worst, or that nothing is wrong.
 
+use super::merge::weight;
 use super::view::{self, ratio};
 use super::{FEWEST, Finding, Level, Word, words};
 use crate::telemetry::{OperationKind, Snapshot};
@@ -21,17 +22,6 @@ pub(super) fn of(snapshot: &Snapshot, verdicts: &[Finding], findings: &[Finding]
         process.unknown = unknown(snapshot);
     }
     process
-}
-
-/// What stops the process altogether comes first, and what others do to it last; after that it is the impact that counts.
-fn weight(finding: &Finding) -> u8 {
-    let stops =
-        matches!(finding.rule.as_str(), "memory" | "descriptors" | "disk_full" | "nothing_moves" | "connection_leak");
-    match finding.word {
-        Word::Host => 0,
-        _ if stops && finding.level == Level::Fail => 2,
-        _ => 1,
-    }
 }
 
 fn is_behind(verdict: &Finding) -> bool {

@@ -22,6 +22,7 @@ pub(super) enum Part {
     Sleep,
     Child,
     File,
+    Blocking,
 }
 
 /// Ten seconds on two idle cores.
@@ -102,6 +103,7 @@ fn sums(count: u64, parts: &[(Part, f64)]) -> Sums {
             Part::Sleep => wait(&mut account, WaitKind::Sleep),
             Part::Child => wait(&mut account, WaitKind::Child),
             Part::File => wait(&mut account, WaitKind::File),
+            Part::Blocking => wait(&mut account, WaitKind::Blocking),
         }
     }
     account.polls = 2 * count;

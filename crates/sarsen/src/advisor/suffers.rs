@@ -1,7 +1,8 @@
 //! Which Operations suffer, and how much it matters.
 
-use super::view::ratio;
-use super::{Level, shares, words};
+use super::shares::Shares;
+use super::view::{causes, impact, ratio};
+use super::{Level, Word, shares, words};
 use crate::telemetry::{OperationKind, OperationSpan, Snapshot, WaitKind};
 use std::time::Duration;
 
@@ -27,12 +28,19 @@ pub(super) struct Complaint {
 }
 
 /// What is wrong with it, if anything.
-pub(super) fn of(snapshot: &Snapshot, operation: &OperationSpan) -> Option<Complaint> {
+pub(super) fn of(snapshot: &Snapshot, operation: &OperationSpan, shares: &Shares) -> Option<Complaint> {
     if matches!(operation.kind, OperationKind::Command) || operation.all.count == 0 {
         return None;
     }
-    let found = [over_time(operation), waited(operation), slow(operation), heavy(snapshot, operation)];
-    found.into_iter().flatten().max_by_key(|complaint| complaint.level)
+    let found = [
+        over_time(operation),
+        waited(operation),
+        slow(operation),
+        wastes(snapshot, operation, shares),
+        heavy(snapshot, operation),
+    ];
+    // Of equals the first one: it says more.
+    found.into_iter().rev().flatten().max_by_key(|complaint| complaint.level)
 }
 
 /// The least part of all that is bad, with 95 % certainty (Wilson).
@@ -103,12 +111,48 @@ fn slow(operation: &OperationSpan) -> Option<Complaint> {
     Some(Complaint { level, says, in_queue: false })
 }
 
+/// What a request may lose to one thing, in nanoseconds, before it is worth a word however quick it is; and how many of them
+/// must sit in it at any moment.
+fn allowance(word: Word) -> Option<(f64, f64)> {
+    match word {
+        Word::DbPool | Word::Lock | Word::Cpu | Word::Disk | Word::File => Some((10e6, 0.1)),
+        Word::Blocking => Some((10e6, 0.02)),
+        Word::Runtime => Some((5e6, 0.1)),
+        Word::Db => Some((4e6, 0.1)),
+        _ => None,
+    }
+}
+
+/// Time that need not be lost, although the request is quick as a whole.
+fn wastes(snapshot: &Snapshot, operation: &OperationSpan, shares: &Shares) -> Option<Complaint> {
+    let (word, part) = shares.word();
+    let (least, moment) = allowance(word)?;
+    // Work on threads for blocking work is where it should be.
+    let aside = operation.all.account.of(WaitKind::Blocking) as f64;
+    let all = part * operation.all.account.wall as f64 - if word == Word::Cpu { aside } else { 0.0 };
+    let (lost, sits) = (all / operation.all.count.max(1) as f64, impact(snapshot, all));
+    let is_request = operation.kind == OperationKind::Request && operation.all.count >= super::FEWEST;
+    if !is_request || part < shares::threshold(word) || lost < least || sits < moment {
+        return None;
+    }
+    // Many quick queries are counted elsewhere; here it is one that is slow.
+    let is_slow = |cause: &crate::telemetry::CauseSpan| ratio(cause.share, cause.calls) >= least;
+    if word == Word::Db
+        && !causes(snapshot, &operation.id()).any(|cause| cause.kind == WaitKind::Database && is_slow(cause))
+    {
+        return None;
+    }
+    let promised = operation.budget.is_some_and(|budget| budget.p99.is_some());
+    let level = if promised && word != Word::Blocking { Level::Note } else { Level::Warn };
+    Some(Complaint { level, says: format!("{} in the mean", words::time(operation.all.mean())), in_queue: false })
+}
+
 /// Quick, and still much of what there is goes into it.
 fn heavy(snapshot: &Snapshot, operation: &OperationSpan) -> Option<Complaint> {
     let account = &operation.all.account;
     let idle: u64 = IDLE.into_iter().map(|kind| account.of(kind)).sum();
     let busy = account.wall.saturating_sub(account.other).saturating_sub(idle);
-    let impact = super::view::impact(snapshot, busy as f64);
+    let impact = impact(snapshot, busy as f64);
     (impact >= 0.5 && operation.kind == OperationKind::Request).then(|| Complaint {
         level: Level::Note,
         says: format!("{} of them at any moment", words::number(impact)),

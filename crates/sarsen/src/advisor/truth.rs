@@ -175,6 +175,59 @@ fn of_holders() -> Vec<Planted> {
     ]
 }
 
+/// Faults that break no promise, as `cargo xtask verdicts` plants them.
+fn without_budgets() -> Vec<Planted> {
+    let index = with(scene::of(vec![get("/a", 250, &[(Part::Database, 12.0), (Part::Cpu, 1.0)])]), |snapshot| {
+        snapshot.causes = vec![query("GET /a", SEARCH, 250, 12.0)];
+    });
+    let many = with(scene::of(vec![get("/a", 700, &[(Part::Inline, 0.4), (Part::Cpu, 0.3)])]), |snapshot| {
+        let text = "SELECT total FROM orders WHERE id = ?";
+        snapshot.causes = vec![CauseSpan { operations: 700, repeated: 700, ..query("GET /a", text, 21_000, 0.013) }];
+    });
+    let pool = with(
+        scene::of(vec![get("/a", 600, &[(Part::Pool, 70.0), (Part::Sleep, 30.0), (Part::Database, 2.0)])]),
+        |snapshot| {
+            snapshot.causes = vec![query("GET /a", "INSERT INTO writes (id, at) VALUES (?)", 600, 1.0)];
+            snapshot.holders = vec![holder(WaitKind::DatabasePool, "pool", 2, 42_000.0, &[("GET /a", 19_000.0, 600)])];
+        },
+    );
+    let cpu = with(scene::of(vec![get("/a", 250, &[(Part::Cpu, 15.0)])]), |snapshot| {
+        snapshot.stalls = vec![stall("GET /a", 15.0, 0.97, "", 200)];
+    });
+    let blocking = with(scene::of(vec![get("/a", 140, &[(Part::Cpu, 40.0)])]), |snapshot| {
+        snapshot.stalls = vec![stall("GET /a", 40.0, 0.01, "hrtimer_nanosleep", 130)];
+        snapshot.operations[0].all.account.longest_poll = 40_000_000;
+    });
+    let lock = with(scene::of(vec![get("/a", 450, &[(Part::Lock, 140.0), (Part::Sleep, 20.0)])]), |snapshot| {
+        snapshot.causes = vec![
+            wait("GET /a", WaitKind::Lock, "report", 450, 140.0),
+            wait("GET /a", WaitKind::Sleep, "counting", 450, 20.0),
+        ];
+        snapshot.holders = vec![holder(WaitKind::Lock, "report", 1, 63_000.0, &[("GET /a", 9_500.0, 450)])];
+    });
+    let memory = with(scene::of(vec![get("/a", 240, &[(Part::Cpu, 2.0)])]), |snapshot| {
+        (snapshot.operations[0].all.allocated, snapshot.operations[0].all.kept) = (240 * (4 << 20), 240 * (4 << 20));
+        (snapshot.process.resident, snapshot.process.memory_limit) = (380 << 20, 400 << 20);
+    });
+    let disk = with(scene::of(vec![get("/a", 350, &[(Part::Pool, 70.0), (Part::Database, 31.0)])]), |snapshot| {
+        snapshot.causes = vec![
+            query("GET /a", "INSERT INTO writes (id, at) VALUES (?)", 350, 0.1),
+            wait("GET /a", WaitKind::Database, "offloaded", 350, 31.0),
+        ];
+        snapshot.holders = vec![holder(WaitKind::DatabasePool, "writer", 1, 24_000.0, &[("GET /a", 9_900.0, 350)])];
+    });
+    vec![
+        planted("quick scans", Word::Db, "FROM messages", "verdict", index),
+        planted("quick n+1", Word::Db, "FROM orders", "n_plus_one", many),
+        planted("pool held by a pause", Word::DbPool, "GET /a", "long_transaction", pool),
+        planted("short CPU loop", Word::Cpu, "GET /a at src/a/http.rs:77", "blocking_handler", cpu),
+        planted("short block", Word::Blocking, "src/a/http.rs:77", "blocking_handler", blocking),
+        planted("short lock", Word::Lock, "`report`", "verdict", lock),
+        planted("what is kept", Word::Memory, "GET /a", "memory", memory),
+        planted("slow disk behind the writer", Word::Disk, "commits of GET /a", "verdict", disk),
+    ]
+}
+
 fn of_threads() -> Vec<Planted> {
     let victim = |wait: f64| late(get("/a", 500, &[(Part::Runnable, wait), (Part::Cpu, 0.5)]));
     let cpu = with(scene::of(vec![late(get("/burn", 60, &[(Part::Cpu, 150.0)])), victim(90.0)]), |snapshot| {
@@ -215,7 +268,7 @@ fn of_threads() -> Vec<Planted> {
         planted("CPU loop on a busy machine", Word::Cpu, "GET /burn", "verdict", preempted),
         planted("blocking call", Word::Blocking, "src/a/http.rs:77", "blocking_handler", blocking),
         planted("blocking call, line unknown", Word::Blocking, "GET /block", "verdict", unseen),
-        planted("noisy neighbour", Word::Runtime, "GET /burn", "noisy_neighbour", noisy),
+        planted("noisy neighbour", Word::Cpu, "GET /burn", "blocking_handler", noisy),
         planted("others use the machine", Word::Host, "the machine", "verdict", host),
         planted("memory hog", Word::Memory, "GET /hog", "memory", memory),
     ]
@@ -305,7 +358,7 @@ fn shown(judgement: &Judgement) -> String {
 #[test]
 fn each_planted_fault_has_its_word_and_its_culprit() {
     let mut wrong = Vec::new();
-    for fault in [of_database(), of_holders(), of_threads(), of_others()].into_iter().flatten() {
+    for fault in [of_database(), of_holders(), of_threads(), of_others(), without_budgets()].into_iter().flatten() {
         let judgement = judge(&fault.snapshot);
         let found = &judgement.process;
         if found.word != fault.word || !found.culprit.contains(fault.culprit) || found.rule != fault.rule {
@@ -333,7 +386,7 @@ fn a_healthy_application_is_not_blamed() {
     let usual = get("/a", 2000, &[(Part::Cpu, 1.0), (Part::Inline, 2.0), (Part::Pool, 0.2), (Part::Runnable, 0.3)]);
     let few_slow = budget(with_tail(usual, 40, &[(Part::Cpu, 2.0), (Part::Inline, 20.0), (Part::Runnable, 10.0)]), 8);
     let stream = get("/events", 50, &[(Part::BodyOut, 20_000.0)]);
-    let hashes = get("/login", 40, &[(Part::Cpu, 60.0)]);
+    let hashes = get("/login", 40, &[(Part::Blocking, 60.0)]);
     let mut snapshot =
         scene::of(vec![few_slow, stream, hashes, job("mail.send", 100, &[(Part::Http, 80.0), (Part::Database, 5.0)])]);
     snapshot.causes =
@@ -345,7 +398,7 @@ fn a_healthy_application_is_not_blamed() {
         400.0,
         &[("job mail.send", 500.0, 100), ("GET /a", 200.0, 400)],
     )];
-    snapshot.stalls = vec![stall("GET /login", 60.0, 0.95, "", 40), stall("GET /a", 15.0, 0.2, "", 3)];
+    snapshot.stalls = vec![stall("GET /a", 15.0, 0.2, "", 3)];
     snapshot.process.canary_p99 = 8_000_000;
     snapshot.queues = vec![QueueState {
         name: "mail".to_owned(),
@@ -408,9 +461,18 @@ fn a_broken_budget_of_queries_stands_under_its_n_plus_one() {
     let text = "SELECT name FROM users WHERE id = ?";
     snapshot.causes = vec![CauseSpan { operations: 100, repeated: 100, ..query("GET /a", text, 1100, 0.5) }];
     let judgement = judge(&snapshot);
-    let found: Vec<_> = judgement.findings.iter().map(|finding| (finding.rule.as_str(), finding.level)).collect();
+    let found: Vec<_> = judgement.verdicts.iter().map(|finding| (finding.rule.as_str(), finding.level)).collect();
     assert_eq!(found, [("n_plus_one", Level::Fail)], "{}", shown(&judgement));
     assert_eq!(judgement.process.rule, "n_plus_one");
+}
+
+#[test]
+fn a_noisy_neighbour_is_named_beside_its_own_verdict() {
+    let fault = of_threads().into_iter().find(|fault| fault.name == "noisy neighbour").expect("is there");
+    let judgement = judge(&fault.snapshot);
+    let noisy = judgement.verdicts.iter().find(|verdict| verdict.rule == "noisy_neighbour").expect("is found");
+    assert_eq!((noisy.word, noisy.subject()), (Word::Runtime, "GET /a".to_owned()));
+    assert!(noisy.culprit.contains("GET /burn"), "{}", noisy.culprit);
 }
 
 #[test]

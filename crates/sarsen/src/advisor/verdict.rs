@@ -36,13 +36,15 @@ pub(super) fn of_all(snapshot: &Snapshot) -> Vec<Verdict> {
 }
 
 fn of_one(snapshot: &Snapshot, operation: &OperationSpan) -> Option<Verdict> {
-    let complaint = suffers::of(snapshot, operation)?;
     let shares = Shares::of(snapshot, operation);
+    let complaint = suffers::of(snapshot, operation, &shares)?;
     let (word, part) = if complaint.in_queue { (Word::Queue, 1.0) } else { shares.word() };
     if is_idle(operation, &complaint, word) {
         return None;
     }
     let culprit = culprit::of(Case { snapshot, operation, basis: shares.basis }, word);
+    // What is behind the wait can be another thing than the wait.
+    let word = culprit.word.unwrap_or(word);
     if operation.all.count < FEWEST {
         return Some(too_few(operation, &complaint, word, part, culprit));
     }

@@ -15,6 +15,8 @@ use crate::telemetry::{CauseSpan, OperationSpan, Snapshot};
 pub(super) struct Culprit {
     /// Which rule says so; empty when it is only the word's.
     pub(super) rule: &'static str,
+    /// The word for what is behind it, where that is not the wait.
+    pub(super) word: Option<Word>,
     pub(super) what: String,
     pub(super) advice: String,
     pub(super) evidence: Vec<(String, String)>,

@@ -3,7 +3,7 @@
 
 use super::{Case, Culprit};
 use crate::advisor::view::{self, Name, held, impact, ratio};
-use crate::advisor::{shares, words};
+use crate::advisor::{Word, shares, words};
 use crate::telemetry::{CauseSpan, Held, HolderSpan, Snapshot, WaitKind};
 
 /// A query that takes longer holds its connection by itself.
@@ -24,6 +24,7 @@ pub(super) fn pool(case: Case<'_>) -> Culprit {
     let advice = reason.advice(case.snapshot, holder, top);
     let mut culprit = Culprit::new(reason.what(holder, top), advice).done_by(Some(top.operation.clone()));
     culprit.rule = reason.rule();
+    culprit.word = reason.word().filter(|_| case.operation.is(&top.operation));
     with_holders(culprit, holder)
         .shows("held for", format!("{} in the mean", words::time(ratio(top.time, top.times.max(1)))))
         .shows("places", format!("{}, {} in use now, {} waiting", holder.capacity, holder.in_use, holder.waiting))
@@ -124,6 +125,15 @@ impl Reason<'_> {
         }
     }
 
+    /// What an Operation that waits for its own kind is bound by.
+    fn word(self) -> Option<Word> {
+        match self {
+            Reason::Query(_) => Some(Word::Db),
+            Reason::Disk => Some(Word::Disk),
+            Reason::External(_) | Reason::Idle | Reason::Needed => None,
+        }
+    }
+
     fn what(self, holder: &HolderSpan, top: &Held) -> String {
         let by =
             format!("{} ({} of the held time)", words::operation(&top.operation), words::percent(part(holder, top)));
@@ -132,7 +142,7 @@ impl Reason<'_> {
                 format!("`{}` held by {by}, which calls {} meanwhile", holder.label, words::cause(cause))
             }
             Reason::Query(cause) => format!("`{}` held by {by} for {}", holder.label, words::cause(cause)),
-            Reason::Disk => format!("`{}` held by {by} for its commits", holder.label),
+            Reason::Disk => format!("the disk: commits of {by}, which hold `{}`", holder.label),
             Reason::Idle => format!("`{}` held by {by}, which does something else meanwhile", holder.label),
             Reason::Needed => format!("`{}` of {}, held by {by}", holder.label, holder.capacity),
         }

@@ -43,6 +43,10 @@ fn of(snapshot: &Snapshot, stall: &Stall, times: u64, time: u64) -> Option<Findi
         (true, false) => (Word::Blocking, "blocks in"),
         (false, _) => (Word::Cpu, "computes in"),
     };
+    let advice = match blocked {
+        true => "put the call into `telemetry::blocking(…)`, or use its async form",
+        false => "do less in that loop, keep its result, or move it to a job or to `telemetry::blocking(…)`",
+    };
     let subject = words::operation(&stall.operation);
     let place = if stall.site.is_empty() { subject.clone() } else { format!("{subject} at {}", stall.site) };
     let sentence = format!(
@@ -52,7 +56,7 @@ fn of(snapshot: &Snapshot, stall: &Stall, times: u64, time: u64) -> Option<Findi
     let operation = view::find(snapshot, &stall.operation);
     let finding = Finding::new("blocking_handler", word, level, Some(&stall.operation))
         .of(place)
-        .says(sentence, "put the call into `telemetry::blocking(…)`, or use its async form")
+        .says(sentence, advice)
         .shows("on a core", words::percent(stall.on_core))
         .shows("the kernel waits in", stall.waits_in.clone())
         .shows("times", times.to_string())

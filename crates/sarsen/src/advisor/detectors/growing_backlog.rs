@@ -4,9 +4,10 @@ use crate::advisor::{Finding, Level, Word, words};
 use crate::telemetry::{OperationKind, QueueState, Snapshot};
 use std::time::Duration;
 
-/// Fewest jobs that wait, and how long the oldest must.
+/// Fewest jobs that wait, how long the oldest must, and how many seconds of work they must be.
 const MANY: u64 = 20;
-const LONG: Duration = Duration::from_secs(5);
+const LONG: Duration = Duration::from_secs(2);
+const WORK: f64 = 5.0;
 /// Far too long for any.
 const STARVED: Duration = Duration::from_secs(30);
 
@@ -18,7 +19,8 @@ pub(super) fn find(snapshot: &Snapshot) -> Vec<Finding> {
 fn of(snapshot: &Snapshot, queue: &QueueState) -> Option<Finding> {
     // What does not move at all is told by another detector.
     let moves = queue.settled > 0.0 && !queue.paused;
-    let grows = queue.arrival > 1.1 * queue.settled && queue.available >= MANY && queue.oldest >= LONG;
+    let grows =
+        queue.arrival > 1.1 * queue.settled && queue.available >= MANY && queue.oldest >= LONG && is_much(queue);
     if !moves || !(grows || queue.available > 0 && queue.oldest >= STARVED) {
         return None;
     }
@@ -44,6 +46,10 @@ fn of(snapshot: &Snapshot, queue: &QueueState) -> Option<Finding> {
     Some(finding)
 }
 
+fn is_much(queue: &QueueState) -> bool {
+    queue.available as f64 >= WORK * queue.settled
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +71,7 @@ mod tests {
             ("grows", grows.clone(), 1),
             ("keeps up", QueueState { arrival: 20.0, ..grows.clone() }, 0),
             ("starves", QueueState { arrival: 20.0, oldest: Duration::from_secs(60), ..grows.clone() }, 1),
+            ("a burst that is soon done", QueueState { settled: 45.0, arrival: 60.0, ..grows.clone() }, 0),
             ("a burst", QueueState { oldest: Duration::from_secs(1), ..grows.clone() }, 0),
             ("few", QueueState { available: 5, ..grows.clone() }, 0),
             ("does not move", QueueState { settled: 0.0, ..grows }, 0),

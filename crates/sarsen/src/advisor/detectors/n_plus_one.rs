@@ -6,6 +6,8 @@ use crate::telemetry::{CauseSpan, OperationKind, Snapshot};
 
 /// Fewest repetitions in one Operation.
 const REPEATED: f64 = 5.0;
+/// So many are a fault however quick they are: they grow with the data.
+const MANY: f64 = 10.0;
 /// Fewest Operations in which it was seen, before it is more than a note.
 const OFTEN: u64 = 20;
 /// What it must cost: of the time of one, or in nanoseconds.
@@ -31,7 +33,8 @@ fn of(snapshot: &Snapshot, cause: &CauseSpan) -> Option<Finding> {
     let time = ratio(cause.share, cause.operations);
     let part = ratio(cause.share, operation.all.account.wall);
     let costs = (part >= PART && time >= TIME / 10.0) || time >= TIME;
-    let level = if cause.repeated >= OFTEN && costs && !cause.writes { Level::Warn } else { Level::Note };
+    let level =
+        if cause.repeated >= OFTEN && (costs || each >= MANY) && !cause.writes { Level::Warn } else { Level::Note };
     let (calls, subject) = (words::number(each), words::operation(&cause.operation));
     let table = cause.tables.first().map_or("it", String::as_str);
     let advice = match cause.writes {

@@ -9,6 +9,8 @@ const LOOKED_AT: u64 = 100;
 const ROWS: u64 = 1000;
 /// From this time of one call on it is more than a note.
 const SLOW: f64 = 5e6;
+/// Rows looked at for one call that are many on any machine.
+const SCAN: u64 = 10_000;
 /// An answer that is large, and one that is too large.
 const LARGE: f64 = 300.0 * 1024.0;
 const HUGE: f64 = 4.0 * 1024.0 * 1024.0;
@@ -30,7 +32,11 @@ fn scanned(snapshot: &Snapshot, cause: &CauseSpan) -> Option<Finding> {
         return None;
     }
     let took = ratio(cause.share, cause.calls);
-    let level = if took >= SLOW { Level::Warn } else { Level::Note };
+    let level = if took >= SLOW || took >= SLOW / 5.0 && cause.examined >= SCAN * cause.calls {
+        Level::Warn
+    } else {
+        Level::Note
+    };
     let looked = words::number(ratio(cause.examined, cause.calls));
     let table = cause.tables.first().map_or("its table", String::as_str);
     let sentence = format!(
@@ -111,7 +117,7 @@ mod tests {
         };
         for (name, cause, expected) in [
             ("a scan", cause(900_000, 5000, 20.0), Some((Level::Warn, "over_fetch"))),
-            ("a quick scan", cause(900_000, 5000, 1.0), Some((Level::Note, "over_fetch"))),
+            ("a quick scan", cause(900_000, 5000, 0.5), Some((Level::Note, "over_fetch"))),
             ("a small table", cause(50_000, 100, 20.0), None),
             ("all of it is returned", cause(400_000, 400_000, 20.0), None),
             ("a whole table at a time", cause(900_000, 900_000, 20.0), Some((Level::Note, "over_fetch"))),
