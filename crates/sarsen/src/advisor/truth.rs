@@ -82,7 +82,7 @@ fn of_database() -> Vec<Planted> {
     ]
 }
 
-fn of_holders() -> Vec<Planted> {
+fn of_pools() -> Vec<Planted> {
     let small_pool =
         with(scene::of(vec![late(get("/a", 300, &[(Part::Pool, 200.0), (Part::Database, 20.0)]))]), |snapshot| {
             snapshot.causes = vec![query("GET /a", "SELECT name FROM users WHERE id = ?", 300, 20.0)];
@@ -105,6 +105,26 @@ fn of_holders() -> Vec<Planted> {
             )];
         })
     };
+    vec![
+        planted("pool too small", Word::DbPool, "`pool` of 1", "verdict", small_pool),
+        planted(
+            "a call while holding the pool",
+            Word::DbPool,
+            "oracle",
+            "external_while_holding",
+            held_outside("pool"),
+        ),
+        planted(
+            "a call while holding the writer",
+            Word::DbPool,
+            "GET /call",
+            "external_while_holding",
+            held_outside("writer"),
+        ),
+    ]
+}
+
+fn of_holders() -> Vec<Planted> {
     let lock = with(
         scene::of(vec![
             late(get("/slow", 40, &[(Part::Sleep, 100.0), (Part::Lock, 50.0)])),
@@ -154,21 +174,6 @@ fn of_holders() -> Vec<Planted> {
         },
     );
     vec![
-        planted("pool too small", Word::DbPool, "`pool` of 1", "verdict", small_pool),
-        planted(
-            "a call while holding the pool",
-            Word::DbPool,
-            "oracle",
-            "external_while_holding",
-            held_outside("pool"),
-        ),
-        planted(
-            "a call while holding the writer",
-            Word::DbPool,
-            "GET /call",
-            "external_while_holding",
-            held_outside("writer"),
-        ),
         planted("lock contention", Word::Lock, "`ledger`, held by GET /slow", "verdict", lock),
         planted("a slow query fills the pool", Word::Db, "FROM messages", "verdict", slow_query),
         planted("a transaction that idles", Word::DbPool, "GET /slow", "long_transaction", long),
@@ -358,7 +363,9 @@ fn shown(judgement: &Judgement) -> String {
 #[test]
 fn each_planted_fault_has_its_word_and_its_culprit() {
     let mut wrong = Vec::new();
-    for fault in [of_database(), of_holders(), of_threads(), of_others(), without_budgets()].into_iter().flatten() {
+    for fault in
+        [of_database(), of_pools(), of_holders(), of_threads(), of_others(), without_budgets()].into_iter().flatten()
+    {
         let judgement = judge(&fault.snapshot);
         let found = &judgement.process;
         if found.word != fault.word || !found.culprit.contains(fault.culprit) || found.rule != fault.rule {

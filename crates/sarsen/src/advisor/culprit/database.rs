@@ -51,7 +51,7 @@ fn is_searched(text: &str) -> bool {
 
 pub(super) fn disk(case: Case<'_>) -> Culprit {
     let facts = &case.snapshot.process;
-    let cause = case.greatest(|cause| shares::is_slow_commit(cause));
+    let cause = case.greatest(shares::is_slow_commit);
     let what = match cause {
         Some(cause) if cause.query => words::cause(cause),
         _ => format!("commits of {}", case.subject()),
