@@ -1,5 +1,6 @@
 //! What happened in a span of time, kept small; and many of them added up.
 
+use super::error::{ErrorKey, Errors};
 use super::row::{CauseRow, NameRow};
 use crate::clock::Timestamp;
 use crate::telemetry::{Cause, Collected, Held, HolderSpan, Name, OperationKind, ProcessFacts, Stall, WaitKind};
@@ -78,7 +79,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    fn name(&mut self, name: Name) -> Arc<NameKey> {
+    pub(super) fn name(&mut self, name: Name) -> Arc<NameKey> {
         self.names.entry(name.index()).or_insert_with(|| Arc::new(NameKey::of(name))).clone()
     }
 
@@ -106,6 +107,8 @@ pub(super) struct Frame {
     pub(super) span: Duration,
     pub(super) names: Vec<(Arc<NameKey>, Box<[u8]>)>,
     pub(super) causes: Vec<(Arc<CauseKey>, Box<[u8]>)>,
+    /// How often each error came.
+    pub(super) errors: Vec<(Arc<ErrorKey>, u64)>,
     pub(super) holders: Vec<HolderSpan>,
     pub(super) stalls: Vec<Stall>,
     pub(super) process: ProcessFacts,
@@ -118,7 +121,7 @@ impl Frame {
     fn size(&self) -> usize {
         let rows = self.names.iter().map(|(_, row)| row.len() + 32).sum::<usize>();
         let causes = self.causes.iter().map(|(_, row)| row.len() + 32).sum::<usize>();
-        rows + causes + self.holders.len() * 500 + self.stalls.len() * 200 + 300
+        rows + causes + self.errors.len() * 24 + self.holders.len() * 500 + self.stalls.len() * 200 + 300
     }
 }
 
@@ -130,6 +133,7 @@ pub(super) struct Gathered {
     pub(super) span: Duration,
     pub(super) names: HashMap<Arc<NameKey>, NameRow>,
     pub(super) causes: HashMap<Arc<CauseKey>, CauseRow>,
+    pub(super) errors: HashMap<Arc<ErrorKey>, u64>,
     pub(super) holders: Vec<HolderSpan>,
     pub(super) stalls: VecDeque<Stall>,
     pub(super) process: ProcessFacts,
@@ -137,8 +141,8 @@ pub(super) struct Gathered {
 
 impl Gathered {
     /// What the recorder gave.
-    pub(super) fn of(collected: Collected, keys: &mut Keys) -> Self {
-        let mut gathered = Self::default();
+    pub(super) fn of(collected: Collected, keys: &mut Keys, errors: &mut Errors, at: Timestamp) -> Self {
+        let mut gathered = Self { to: at, ..Self::default() };
         for delta in collected.names {
             let (all, tail, over, longest) = (delta.all, delta.tail, delta.over, delta.longest);
             let row = NameRow { all, tail, over, longest, slow_after: delta.slow_after, histogram: delta.histogram };
@@ -147,6 +151,11 @@ impl Gathered {
         for delta in collected.causes {
             let row = CauseRow { values: delta.values, most: delta.most, registers: delta.registers };
             gathered.causes.entry(keys.cause(delta.name, &delta.cause)).or_default().add(&row);
+        }
+        for delta in collected.errors {
+            let (kind, message) = (delta.kind.into(), delta.message.into());
+            let key = errors.see(ErrorKey { operation: keys.name(delta.name), kind, message }, at);
+            *gathered.errors.entry(key).or_default() += delta.count;
         }
         gathered
     }
@@ -161,6 +170,9 @@ impl Gathered {
         }
         for (key, row) in &frame.causes {
             self.causes.entry(key.clone()).or_default().add(&CauseRow::unpack(row));
+        }
+        for (key, count) in &frame.errors {
+            *self.errors.entry(key.clone()).or_default() += count;
         }
         frame.holders.iter().for_each(|holder| add_holder(&mut self.holders, holder));
         self.stalls.extend(frame.stalls.iter().cloned());
@@ -190,12 +202,18 @@ impl Gathered {
             causes.sort_by_key(|(_, row)| std::cmp::Reverse(row.share()));
             causes.truncate(MOST.1);
         }
+        let mut errors: Vec<_> = self.errors.into_iter().collect();
+        if errors.len() > MOST.0 {
+            errors.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            errors.truncate(MOST.0);
+        }
         let mut frame = Frame {
             from: self.from,
             to: self.to,
             span: self.span,
             names: names.into_iter().map(|(key, row)| (key, row.pack())).collect(),
             causes: causes.into_iter().map(|(key, row)| (key, row.pack())).collect(),
+            errors,
             holders: self.holders,
             stalls: self.stalls.into(),
             process: self.process,

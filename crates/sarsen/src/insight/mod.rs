@@ -9,15 +9,20 @@
 //! # }
 //! ```
 
+mod error;
 mod frame;
 mod row;
+mod sample;
 mod summary;
 mod window;
 
-use crate::clock::{self, Clock};
+use crate::clock::{self, Clock, Timestamp};
 use crate::lifecycle::Lifecycle;
-use crate::telemetry::{Budget, Recorder, Snapshot};
+use crate::telemetry::{Budget, Operation, Reason, Recorder, Sample, Snapshot};
+use error::{ErrorKey, Errors};
 use frame::{Gathered, Keys};
+pub use sample::SampleFilter;
+use sample::Samples;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use summary::Budgets;
@@ -45,6 +50,8 @@ struct Inner {
 struct State {
     keys: Keys,
     windows: Windows,
+    samples: Samples,
+    errors: Errors,
     last: Instant,
     ticks: u64,
     /// Snapshots since the last tick, by their span.
@@ -57,6 +64,8 @@ impl Insight {
         let state = State {
             keys: Keys::default(),
             windows: Windows::default(),
+            samples: Samples::default(),
+            errors: Errors::default(),
             last: clock::monotonic(),
             ticks: 0,
             made: Vec::new(),
@@ -84,7 +93,15 @@ impl Insight {
         let mut gathered = Gathered::default();
         state.windows.last(state.windows.now(), span).into_iter().for_each(|frame| gathered.add(frame));
         let budgets = self.budgets();
-        let snapshot = Arc::new(Snapshot { build: self.0.build.clone(), ..summary::snapshot(gathered, &budgets) });
+        let errors = std::mem::take(&mut gathered.errors);
+        let mut snapshot = Snapshot { build: self.0.build.clone(), ..summary::snapshot(gathered, &budgets) };
+        snapshot.errors = errors.iter().map(|(key, count)| state.errors.group(key, *count)).collect();
+        snapshot.errors.sort_by_key(|group| std::cmp::Reverse((group.count, group.last)));
+        let ids = state.samples.ids_since(snapshot.at - span);
+        for operation in &mut snapshot.operations {
+            operation.samples = ids.get(&(operation.kind, operation.name.as_str())).cloned().unwrap_or_default();
+        }
+        let snapshot = Arc::new(snapshot);
         if state.made.len() < 8 {
             state.made.push((span, snapshot.clone()));
         }
@@ -99,10 +116,13 @@ impl Insight {
 
     /// Takes in what was closed since the last time. The collector does it each second; a test does it before it looks.
     pub fn collect(&self) {
-        let collected = self.0.recorder.collect();
-        let mut state = self.state();
+        let mut collected = self.0.recorder.collect();
+        let mut guard = self.state();
+        let state = &mut *guard;
         let (now, at) = (clock::monotonic(), self.0.clock.now());
-        let mut gathered = Gathered::of(collected, &mut state.keys);
+        let kept = std::mem::take(&mut collected.kept);
+        let mut gathered = Gathered::of(collected, &mut state.keys, &mut state.errors, at);
+        state.keep(kept, now, at);
         gathered.span = now - std::mem::replace(&mut state.last, now);
         let last = state.windows.now();
         let begun = at - gathered.span;
@@ -114,8 +134,21 @@ impl Insight {
         state.ticks += 1;
         if state.ticks.is_multiple_of(60) {
             state.keys.forget();
+            state.samples.forget(at);
         }
         self.set_limits(&state.windows, &names);
+    }
+
+    /// Operations that were kept whole, the slowest first.
+    pub fn samples(&self, filter: &SampleFilter) -> Vec<Sample> {
+        let found = self.state().samples.list(filter);
+        found.iter().filter_map(|kept| sample::unpack(&kept.packed).ok()).collect()
+    }
+
+    /// An Operation that was kept whole.
+    pub fn sample(&self, id: &str) -> Option<Sample> {
+        let found = self.state().samples.find(id).cloned();
+        found.and_then(|kept| sample::unpack(&kept.packed).ok())
     }
 
     /// What is slow: above the budget, or above the p95 of the last ten seconds, whichever is less.
@@ -149,6 +182,23 @@ impl Insight {
     }
 }
 
+impl State {
+    /// Keeps what is worth it, and says of errors which sample shows them.
+    fn keep(&mut self, offered: Vec<(Reason, Operation)>, now: Instant, at: Timestamp) {
+        for (reason, operation) in offered {
+            let began = at - now.saturating_duration_since(operation.started());
+            let Some(id) = self.samples.offer(reason, &operation, began) else { continue };
+            if reason == Reason::Failed {
+                let record = operation.record();
+                let (kind, message) = record.fault();
+                let key =
+                    ErrorKey { operation: self.keys.name(record.name), kind: kind.into(), message: message.into() };
+                self.errors.set_sample(&key, &id);
+            }
+        }
+    }
+}
+
 fn budget_of_time(budget: &Budget) -> Option<Duration> {
     [budget.p99, budget.run].into_iter().flatten().min()
 }
@@ -160,6 +210,25 @@ mod tests {
 
     fn close(recorder: &Recorder, name: &str, outcome: Outcome) {
         Operation::open(OperationKind::Request, name, recorder).close(outcome);
+    }
+
+    #[test]
+    fn what_fails_is_grouped_and_a_sample_shows_it() {
+        let recorder = Recorder::new(8);
+        let insight = Insight::new(&recorder, &Clock::real(), "1.0");
+        for number in 0..50 {
+            let operation = Operation::open(OperationKind::Job, "send", &recorder);
+            operation.set_error(&crate::error::Error::invalid(format!("no user {number}")));
+            operation.close(Outcome::Failed);
+        }
+        insight.collect();
+        let snapshot = insight.snapshot(Duration::from_secs(10));
+        let group = &snapshot.errors[0];
+        assert_eq!((group.kind.as_str(), group.message.as_str(), group.count), ("invalid", "no user #", 50));
+        let sample = insight.sample(group.sample.as_deref().expect("was kept")).expect("is there");
+        assert_eq!((sample.error.as_deref(), sample.outcome.as_str()), (Some("no user #"), "failed"));
+        assert!(snapshot.operations[0].samples.contains(&sample.id));
+        assert_eq!(insight.samples(&SampleFilter { limit: 3, ..SampleFilter::default() }).len(), 3);
     }
 
     #[test]
