@@ -13,8 +13,8 @@ const MAX_GROUPS: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ErrorKey {
     pub(super) operation: Arc<NameKey>,
-    pub(super) kind: Arc<str>,
-    pub(super) message: Arc<str>,
+    pub(super) kind: String,
+    pub(super) message: String,
 }
 
 /// What is known of it beside how often it came.
@@ -90,8 +90,8 @@ impl Errors {
         let seen = self.0.get(key).cloned().unwrap_or_default();
         ErrorGroup {
             operation: key.operation.operation(),
-            kind: key.kind.to_string(),
-            message: key.message.to_string(),
+            kind: key.kind.clone(),
+            message: key.message.clone(),
             count,
             first: seen.first,
             last: seen.last,
@@ -109,9 +109,9 @@ mod tests {
     fn groups_are_bounded_and_the_oldest_go() {
         let mut errors = Errors::default();
         let key = |message: String| ErrorKey {
-            operation: Arc::new(NameKey { kind: OperationKind::Job, name: "a".into(), module: "".into() }),
+            operation: Arc::new(NameKey { kind: OperationKind::Job, name: "a".into(), module: String::new() }),
             kind: "internal".into(),
-            message: message.into(),
+            message,
         };
         for second in 0..5_000 {
             errors.see(key(format!("fault {second}")), Timestamp::from_micros(second));

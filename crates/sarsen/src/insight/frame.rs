@@ -4,6 +4,7 @@ use super::error::{ErrorKey, Errors};
 use super::row::{CauseRow, NameRow};
 use crate::clock::Timestamp;
 use crate::telemetry::{Cause, Collected, Held, HolderSpan, Name, OperationKind, ProcessFacts, Stall, WaitKind};
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +13,11 @@ use std::time::Duration;
 const MOST: (usize, usize, usize, usize) = (500, 2_000, 100, 50);
 
 /// The Operations of one name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct NameKey {
     pub(super) kind: OperationKind,
-    pub(super) name: Arc<str>,
-    pub(super) module: Arc<str>,
+    pub(super) name: String,
+    pub(super) module: String,
 }
 
 impl NameKey {
@@ -25,11 +26,11 @@ impl NameKey {
     }
 
     pub(super) fn is(&self, name: Name) -> bool {
-        self.kind == name.kind() && *self.name == *name.as_str() && *self.module == *name.module()
+        self.kind == name.kind() && self.name == name.as_str() && self.module == name.module()
     }
 
     pub(super) fn operation(&self) -> (OperationKind, String) {
-        (self.kind, self.name.to_string())
+        (self.kind, self.name.clone())
     }
 }
 
@@ -39,13 +40,13 @@ pub(super) struct CauseKey {
     pub(super) operation: Arc<NameKey>,
     pub(super) kind: WaitKind,
     /// For a query its fingerprint in hexadecimal digits.
-    pub(super) label: Arc<str>,
-    pub(super) site: Arc<str>,
-    pub(super) query: Option<Arc<QueryText>>,
+    pub(super) label: String,
+    pub(super) site: String,
+    pub(super) query: Option<QueryText>,
 }
 
 /// The facts about a query.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct QueryText {
     pub(super) text: String,
     pub(super) tables: Vec<String>,
@@ -56,16 +57,16 @@ impl CauseKey {
     fn of(operation: Arc<NameKey>, cause: &Cause) -> Self {
         let kind = cause.kind;
         match &cause.query {
-            None => Self { operation, kind, label: cause.label.clone(), site: Arc::default(), query: None },
+            None => Self { operation, kind, label: cause.label.to_string(), site: String::new(), query: None },
             Some((statement, site)) => {
                 let text = QueryText {
                     text: statement.normalised.clone(),
                     tables: statement.tables.clone(),
                     writes: statement.writes,
                 };
-                let label = format!("{:016x}", statement.fingerprint).into();
-                let site = format!("{}:{}", site.file(), site.line()).into();
-                Self { operation, kind, label, site, query: Some(Arc::new(text)) }
+                let label = format!("{:016x}", statement.fingerprint);
+                let site = format!("{}:{}", site.file(), site.line());
+                Self { operation, kind, label, site, query: Some(text) }
             }
         }
     }
@@ -117,7 +118,12 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// About how many bytes it takes.
+    /// Says how large it is.
+    pub(super) fn measured(mut self) -> Self {
+        self.bytes = self.size();
+        self
+    }
+
     fn size(&self) -> usize {
         let rows = self.names.iter().map(|(_, row)| row.len() + 32).sum::<usize>();
         let causes = self.causes.iter().map(|(_, row)| row.len() + 32).sum::<usize>();
@@ -153,7 +159,7 @@ impl Gathered {
             gathered.causes.entry(keys.cause(delta.name, &delta.cause)).or_default().add(&row);
         }
         for delta in collected.errors {
-            let (kind, message) = (delta.kind.into(), delta.message.into());
+            let (kind, message) = (delta.kind.to_owned(), delta.message);
             let key = errors.see(ErrorKey { operation: keys.name(delta.name), kind, message }, at);
             *gathered.errors.entry(key).or_default() += delta.count;
         }
@@ -207,7 +213,7 @@ impl Gathered {
             errors.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
             errors.truncate(MOST.0);
         }
-        let mut frame = Frame {
+        let frame = Frame {
             from: self.from,
             to: self.to,
             span: self.span,
@@ -219,8 +225,7 @@ impl Gathered {
             process: self.process,
             bytes: 0,
         };
-        frame.bytes = frame.size();
-        frame
+        frame.measured()
     }
 }
 

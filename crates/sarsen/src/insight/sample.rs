@@ -310,7 +310,7 @@ mod tests {
         let sample = unpack(&samples.find(&id).expect("is there").packed).expect("reads");
         assert_eq!((sample.leaves.len(), sample.error.as_deref()), (3, Some("user `…` has # left")));
         assert_eq!((sample.trace, sample.span), (one.trace().id(), id.clone()));
-        for number in 0..800 {
+        for number in 0..1_200 {
             let noise = closed(&recorder, &format!("GET /{number}"), 7, 500);
             noise.record().leaves.iter_mut().for_each(|leaf| {
                 (leaf.from, leaf.to, leaf.share) = (fastrand::u64(..), fastrand::u64(..), fastrand::u64(..));
