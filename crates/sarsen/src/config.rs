@@ -29,6 +29,8 @@ pub struct Config {
     pub log: LogSection,
     /// What this process does.
     pub process: ProcessSection,
+    /// What is measured beside the Operations.
+    pub telemetry: TelemetrySection,
     /// One section a module: `[modules.NAME.config]`.
     pub modules: BTreeMap<String, ModuleSection>,
     /// The file it was read from, for error messages.
@@ -180,6 +182,18 @@ pub struct ProcessSection {
     pub blocking_threads: usize,
 }
 
+/// Section `[telemetry]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TelemetrySection {
+    /// A poll that holds up a thread of the runtime for longer is looked at; `0s` looks at none.
+    pub stall_after: Span,
+    /// Whether the line of the application that holds it up is read from the thread's stack, where the system allows it.
+    pub stacks: bool,
+    /// How often is measured how long a new request waits unseen; `0s` is never.
+    pub canary: Span,
+}
+
 /// What a module may be told: `[modules.NAME.config]` holds its own keys.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -278,6 +292,13 @@ impl Default for ProcessSection {
     fn default() -> Self {
         let roles = ["web", "worker", "scheduler"].map(String::from).to_vec();
         Self { roles, threads: 0, blocking_threads: 64 }
+    }
+}
+
+impl Default for TelemetrySection {
+    fn default() -> Self {
+        let milliseconds = |count| Span(Duration::from_millis(count));
+        Self { stall_after: milliseconds(10), stacks: true, canary: milliseconds(5) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::WaitKind;
 use super::recorder::Recorder;
+use super::resource::{Named, line};
 use super::trace::Trace;
 use crate::clock;
 use pin_project_lite::pin_project;
@@ -11,7 +12,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -218,6 +219,10 @@ struct State {
     deadline: AtomicU64,
     recorder: Recorder,
     record: Mutex<Record>,
+    /// Kind and name as a number.
+    named: AtomicU16,
+    /// Transactions that it holds open now.
+    holding: AtomicU32,
 }
 
 thread_local! {
@@ -256,6 +261,8 @@ impl Operation {
             started: clock::monotonic(),
             deadline: AtomicU64::new(limit.map_or(0, |limit| nanoseconds(limit).max(1))),
             recorder: recorder.clone(),
+            named: AtomicU16::new(Named::of(kind, &name).number()),
+            holding: AtomicU32::new(0),
             record: Mutex::new(Record::new(name, module)),
         }))
     }
@@ -286,6 +293,7 @@ impl Operation {
     /// Like [`Operation::enter`] for one who owns it, without a clone: while `work` runs, it is not in its `place`.
     #[inline]
     pub(crate) fn lend<T>(place: &mut Option<Operation>, work: impl FnOnce() -> T) -> T {
+        let _polled = place.as_ref().and_then(|operation| line::enter(operation.named()));
         let _swapped = Swapped::new(place);
         work()
     }
@@ -322,8 +330,27 @@ impl Operation {
         self.0.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Its kind and name as a number of this process.
+    pub(crate) fn named(&self) -> Named {
+        Named::from_number(self.0.named.load(Ordering::Relaxed))
+    }
+
+    /// Whether it holds a connection of the database open now, in a transaction or a stream.
+    pub fn holds_connection(&self) -> bool {
+        self.0.holding.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn begin_holding(&self) {
+        self.0.holding.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn end_holding(&self) {
+        self.0.holding.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Names it, once the route is known.
     pub fn set_name(&self, name: Arc<str>, module: &'static str) {
+        self.0.named.store(Named::of(self.0.kind, &name).number(), Ordering::Relaxed);
         let mut record = self.record();
         (record.name, record.module) = (name, module);
     }
@@ -412,6 +439,7 @@ impl<F: Future> Future for Scope<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
+        let _polled = this.operation.as_ref().and_then(|operation| line::enter(operation.named()));
         let _swapped = Swapped::new(this.operation);
         match this.future.as_mut().as_pin_mut() {
             Some(future) => future.poll(context),
