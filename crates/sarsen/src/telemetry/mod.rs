@@ -19,8 +19,8 @@ pub use operation::{
     Operation, OperationKind, Outcome, QueryRecord, QueryRecords, Record, Scope, Statement, WaitRecord, WaitTotals,
 };
 pub use recorder::Recorder;
-pub(crate) use resource::job;
 pub use resource::{Facts, Holder, Holding, Lock, Locked, Named, Waiting, WaitingFor, line_of_code};
+pub(crate) use resource::{hold_blocking_thread, job, on_blocking_thread};
 pub use snapshot::{
     CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState,
     Reason, Sample, Snapshot, Stall, Sums,
@@ -154,7 +154,7 @@ pub(crate) fn sync_since<T>(
 /// Runs `work` on a thread for blocking work; the Operation goes along, and the time is booked.
 pub async fn blocking<T: Send + 'static>(label: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let operation = Operation::current();
-    let work = resource::on_blocking_thread(work);
+    let work = on_blocking_thread(work);
     let task = lifecycle::spawn_blocking(move || match operation {
         Some(operation) => operation.enter(work),
         None => work(),

@@ -259,7 +259,8 @@ async fn begin_write(writer: &mut Writer, deadline: Instant) -> Result<()> {
 
 /// Runs `work` on a thread for blocking work; the time counts as the database's.
 async fn offload<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let task = telemetry::wait(WaitKind::Database, "offloaded", lifecycle::spawn_blocking(work)).await;
+    let task = lifecycle::spawn_blocking(telemetry::on_blocking_thread(work));
+    let task = telemetry::wait(WaitKind::Database, "offloaded", task).await;
     task.map_err(|error| Error::internal(format!("a database task did not finish: {error}")))
 }
 

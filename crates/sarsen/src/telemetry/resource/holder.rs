@@ -11,11 +11,11 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Most kinds and labels that are kept apart; holders beyond them are not shown.
+/// Most kinds and labels that are kept apart; holders beyond them are booked together.
 const MOST_HOLDERS: usize = 128;
 /// Holds at a time that are shown before they end; more are booked when they end.
 const SLOTS: usize = 64;
@@ -54,6 +54,8 @@ impl Drop for Part {
 
 #[derive(Debug)]
 struct Shared {
+    /// Never the same twice in a process.
+    id: u64,
     kind: WaitKind,
     label: Cow<'static, str>,
     capacity: AtomicU64,
@@ -148,23 +150,34 @@ fn shared(kind: WaitKind, label: Cow<'static, str>) -> Arc<Shared> {
     if let Some(known) = holders.iter().filter_map(Weak::upgrade).find(same) {
         return known;
     }
-    let shared = Arc::new(Shared {
-        kind,
-        label,
-        capacity: AtomicU64::new(0),
-        in_use: AtomicU64::new(0),
-        waits: Mutex::default(),
-        held: Ledger::new(),
-        slots: [const { AtomicU64::new(0) }; SLOTS],
-        free: AtomicUsize::new(0),
-    });
     if holders.len() < MOST_HOLDERS {
+        let shared = Shared::new(kind, label);
         holders.push(Arc::downgrade(&shared));
+        return shared;
     }
-    shared
+    static OTHERS: LazyLock<Arc<Shared>> = LazyLock::new(|| Shared::new(WaitKind::Named, "(others)".into()));
+    if !holders.iter().any(|holder| std::ptr::eq(holder.as_ptr(), Arc::as_ptr(&OTHERS))) {
+        holders.push(Arc::downgrade(&OTHERS));
+    }
+    OTHERS.clone()
 }
 
 impl Shared {
+    fn new(kind: WaitKind, label: Cow<'static, str>) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Arc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            kind,
+            label,
+            capacity: AtomicU64::new(0),
+            in_use: AtomicU64::new(0),
+            waits: Mutex::default(),
+            held: Ledger::new(),
+            slots: [const { AtomicU64::new(0) }; SLOTS],
+            free: AtomicUsize::new(0),
+        })
+    }
+
     fn waits(&self) -> MutexGuard<'_, Waits> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -291,7 +304,7 @@ impl Drop for Holding {
 
 /// Reads all holders of the process, each time what came since the last.
 #[derive(Debug, Default)]
-pub(super) struct Holders(HashMap<(WaitKind, Cow<'static, str>), Before>);
+pub(super) struct Holders(HashMap<u64, Before>);
 
 #[derive(Debug, Default)]
 struct Before {
@@ -303,13 +316,13 @@ impl Holders {
     pub(super) fn read(&mut self) -> Vec<HolderSpan> {
         let holders = HOLDERS.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let live: Vec<Arc<Shared>> = holders.iter().filter_map(Weak::upgrade).collect();
-        self.0.retain(|key, _| live.iter().any(|holder| holder.kind == key.0 && holder.label == key.1));
+        self.0.retain(|id, _| live.iter().any(|holder| holder.id == *id));
         live.iter().map(|holder| self.of(holder)).collect()
     }
 
     fn of(&mut self, holder: &Shared) -> HolderSpan {
         let now = now();
-        let before = self.0.entry((holder.kind, holder.label.clone())).or_default();
+        let before = self.0.entry(holder.id).or_default();
         holder.book_open(now);
         let mut sums = Vec::new();
         holder.held.add_to(&mut sums);

@@ -130,6 +130,11 @@ fn disk_of(config: &Config) -> PathBuf {
     folder.map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
+/// The Operation at hand holds a thread for blocking work, until the guard is dropped.
+pub(crate) fn hold_blocking_thread() -> Holding {
+    BLOCKING.hold()
+}
+
 /// Work for a thread for blocking work: it waits for one from now on, and then it holds it.
 pub(crate) fn on_blocking_thread<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     let waiting = BLOCKING.waiting();

@@ -1,8 +1,9 @@
 //! The stack of another thread: a signal asks it, its handler walks, and whoever asked reads the addresses.
 //!
 //! Unsafe because a handler is installed by a pointer, and because the walk runs wherever the signal found the thread. What
-//! the handler does there: two system calls, atomic stores into a table that is always there, and the unwinder, which
-//! neither allocates nor locks here. It leaves `errno` as it was. The addresses become lines elsewhere, on another thread.
+//! the handler does there: a system call, atomic stores into a table that is always there, and the unwinder. That allocates
+//! nothing, and finds its tables without a lock since glibc 2.35; before, by the lock of the loader, which the same thread
+//! may take again. It leaves `errno` as it was. The addresses become lines elsewhere, on another thread.
 #![expect(unsafe_code, reason = "a signal handler is a C function pointer, and the stack is walked inside of it")]
 
 use crate::clock;
@@ -137,5 +138,26 @@ mod tests {
             end.send(()).expect("it waits still");
         });
         assert!(of_thread(1).is_none() && cpu_of(1).is_none(), "another process");
+    }
+
+    #[test]
+    fn a_thread_that_allocates_and_unwinds_is_not_hurt() {
+        assert!(install());
+        let (tell, told) = mpsc::channel();
+        let done = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                tell.send(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()).expect("heard");
+                while done.load(Ordering::Relaxed) == 0 {
+                    let texts: Vec<String> = (0..50).map(|number| format!("{number:>100}")).collect();
+                    let unwound = std::panic::catch_unwind(|| std::panic::resume_unwind(Box::new(texts.len())));
+                    assert_eq!(unwound.err().and_then(|count| count.downcast::<usize>().ok()), Some(Box::new(50)));
+                }
+            });
+            let thread = told.recv().expect("told");
+            let answered = (0..1_000).filter(|_| of_thread(thread).is_some()).count();
+            done.store(1, Ordering::Relaxed);
+            assert!(answered > 500, "{answered}");
+        });
     }
 }
