@@ -130,9 +130,7 @@ async fn drop_index(State(module): This, Path(Name { name }): Path<Name>) -> Res
     if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
         return Err(Error::invalid("that is no name of an index"));
     }
-    let sql = format!("DROP INDEX {name}");
-    let dropped = module.db.query(&sql).execute().await?;
-    Ok(Json(dropped))
+    module.db.query(format!("DROP INDEX {name}")).execute().await.map(Json)
 }
 
 async fn healthy(State(module): This, Path(Id { id }): Path<Id>) -> Result<Json<i64>> {
