@@ -27,10 +27,10 @@ pub struct Config {
     pub events: EventsSection,
     /// What is written to standard error.
     pub log: LogSection,
+    /// What is recorded, and kept.
+    pub telemetry: TelemetrySection,
     /// What this process does.
     pub process: ProcessSection,
-    /// What is measured beside the Operations.
-    pub telemetry: TelemetrySection,
     /// One section a module: `[modules.NAME.config]`.
     pub modules: BTreeMap<String, ModuleSection>,
     /// The file it was read from, for error messages.
@@ -170,6 +170,29 @@ pub struct LogSection {
     pub queue: usize,
 }
 
+/// Section `[telemetry]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TelemetrySection {
+    /// Whether it is added up what Operations do and wait for.
+    pub enabled: bool,
+    /// The file that keeps what was recorded: `sqlite:PATH`; `auto` is `insight.db` beside the embedded database, and in
+    /// tests none; empty is none.
+    pub store: String,
+    /// How long it is kept.
+    pub keep: Span,
+    /// Most bytes of that file; the oldest give way.
+    pub max_size: Size,
+    /// A poll that holds up a thread of the runtime for longer is looked at; `0s` looks at none.
+    pub stall_after: Span,
+    /// Whether the line of the application that holds it up is read from the thread's stack, where the system allows it.
+    pub stacks: bool,
+    /// How often is measured how long a new request waits unseen; `0s` is never.
+    pub canary: Span,
+    /// Most memory that the process may have; 0 is what its control group or the machine has.
+    pub memory_limit: Size,
+}
+
 /// Section `[process]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -180,18 +203,6 @@ pub struct ProcessSection {
     pub threads: usize,
     /// Most threads for blocking work.
     pub blocking_threads: usize,
-}
-
-/// Section `[telemetry]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default)]
-pub struct TelemetrySection {
-    /// A poll that holds up a thread of the runtime for longer is looked at; `0s` looks at none.
-    pub stall_after: Span,
-    /// Whether the line of the application that holds it up is read from the thread's stack, where the system allows it.
-    pub stacks: bool,
-    /// How often is measured how long a new request waits unseen; `0s` is never.
-    pub canary: Span,
 }
 
 /// What a module may be told: `[modules.NAME.config]` holds its own keys.
@@ -288,17 +299,26 @@ impl Default for LogSection {
     }
 }
 
+impl Default for TelemetrySection {
+    fn default() -> Self {
+        let milliseconds = |count| Span(Duration::from_millis(count));
+        Self {
+            enabled: true,
+            store: "auto".into(),
+            keep: Span::seconds(7 * 86_400),
+            max_size: Size(50 << 20),
+            stall_after: milliseconds(10),
+            stacks: true,
+            canary: milliseconds(5),
+            memory_limit: Size(0),
+        }
+    }
+}
+
 impl Default for ProcessSection {
     fn default() -> Self {
         let roles = ["web", "worker", "scheduler"].map(String::from).to_vec();
         Self { roles, threads: 0, blocking_threads: 64 }
-    }
-}
-
-impl Default for TelemetrySection {
-    fn default() -> Self {
-        let milliseconds = |count| Span(Duration::from_millis(count));
-        Self { stall_after: milliseconds(10), stacks: true, canary: milliseconds(5) }
     }
 }
 

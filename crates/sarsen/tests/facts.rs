@@ -201,8 +201,8 @@ async fn a_lock_says_who_waits_and_who_holds() {
     tokio::join!(holder, waiting.scope(second));
     waiting.close(Outcome::Done);
     let record = recorder.drain();
-    let wait = record[0].record().waits[0].clone();
-    assert_eq!((wait.kind, wait.label, *lock.try_lock().expect("free")), (WaitKind::Lock, "report", 2));
+    let wait = record[0].record().waits()[0].clone();
+    assert_eq!((wait.kind, wait.label.as_str(), *lock.try_lock().expect("free")), (WaitKind::Lock, "report", 2));
     let (_, _, holders) = facts.read();
     let span = holders.iter().find(|holder| holder.label == "report").expect("registered");
     assert_eq!(span.held[0].operation, (OperationKind::Request, "POST /holds".to_owned()));

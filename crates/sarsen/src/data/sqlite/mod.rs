@@ -273,8 +273,8 @@ fn run_here(
     pool_wait: Duration,
 ) -> Result<u64> {
     let work = || connection.execute(call, rows);
-    telemetry::sync_since(since, WaitKind::Database, "inline", work, |ran, took, record| {
-        observe::record_on(call, Ran::new(pool_wait, took, ran), record);
+    telemetry::sync_query(since, WaitKind::Database, "inline", work, |ran, took, wanted| {
+        observe::recorded(call, Ran::new(pool_wait, took, ran), wanted)
     })
 }
 
@@ -299,9 +299,9 @@ impl Driver for Sqlite {
         let readers = &self.0.readers;
         readers.with_idle(|connection| {
             let work = || connection.execute(call, rows);
-            telemetry::sync_since(call.asked, WaitKind::Database, "inline", work, |ran, took, record| {
+            telemetry::sync_query(call.asked, WaitKind::Database, "inline", work, |ran, took, wanted| {
                 readers.reading.book(took);
-                observe::record_on(call, Ran::new(Duration::ZERO, took, ran), record);
+                observe::recorded(call, Ran::new(Duration::ZERO, took, ran), wanted)
             })
         })
     }
@@ -383,6 +383,19 @@ impl Driver for Sqlite {
             }
         })
     }
+
+    fn compact(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async {
+            let writer = self.0.get_writer().await?;
+            offload(move || writer.script("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")).await?
+        })
+    }
+}
+
+/// Whether an error says that the file is damaged, or no database.
+pub(super) fn is_damage(error: &Error) -> bool {
+    let report = error.report();
+    ["file is not a database", "disk image is malformed"].iter().any(|says| report.contains(says))
 }
 
 /// Wakes everybody when another process committed something.

@@ -79,6 +79,7 @@ impl Facts {
             lifecycle: lifecycle.clone(),
             stall_after: section.stall_after.0,
             stacks: section.stacks,
+            memory_limit: section.memory_limit.0,
             cage: Mutex::new(Cage::open(&canary, section.canary.0)),
         });
         if let Err(error) = watch::start(&user) {
@@ -102,7 +103,10 @@ impl Facts {
         let runtime = self.0.runtime.as_ref();
         let (canary_p50, canary_p99) = self.0.canary.read();
         let workers = runtime.map_or(0, |runtime| runtime.metrics().num_workers() as u64);
-        let process = ProcessFacts { workers, canary_p50, canary_p99, ..reader.process.read() };
+        let mut process = ProcessFacts { workers, canary_p50, canary_p99, ..reader.process.read() };
+        if self.0.user.memory_limit > 0 {
+            process.memory_limit = self.0.user.memory_limit;
+        }
         let long = u64::try_from(self.0.user.stall_after.as_nanos()).unwrap_or(u64::MAX);
         let stalls = reader.stalls.read(long);
         let mut holders = reader.holders.read();

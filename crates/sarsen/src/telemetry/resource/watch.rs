@@ -40,6 +40,8 @@ pub(super) struct User {
     pub(super) lifecycle: Lifecycle,
     pub(super) stall_after: Duration,
     pub(super) stacks: bool,
+    /// Bytes; 0 is what the machine says.
+    pub(super) memory_limit: u64,
     pub(super) cage: Mutex<Option<Cage>>,
 }
 
