@@ -27,6 +27,8 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const KEEP_MINUTES: Duration = Duration::from_secs(86_400);
 /// How long it stays known what Operations cost under a build.
 const KEEP_BUILDS: Duration = Duration::from_secs(90 * 86_400);
+/// So often, in microseconds, it is written down that a key is in use.
+const TOUCH: i64 = 600_000_000;
 /// What the write-ahead log takes beside the file, at most.
 const LOG: u64 = 5 << 20;
 /// The least that a store may be told to hold.
@@ -51,7 +53,7 @@ pub(super) struct Store {
     place: Place,
     build: String,
     process: i64,
-    /// The keys that are in it, and the hour in which that was written.
+    /// The keys that are in it, and when that was written, in steps of `TOUCH`.
     known: HashMap<i64, i64>,
     writes: u64,
 }
@@ -141,8 +143,8 @@ impl Store {
         let mut keys: BTreeMap<i64, Key> = news.frames.iter().flat_map(|(_, frame)| packed::keys(frame)).collect();
         keys.extend(news.errors.iter().map(|(key, _)| (number_of(key), Key::Error(key.clone()))));
         keys.extend(news.costs.iter().map(|(key, _)| (number_of(key), Key::Name(key.clone()))));
-        let hour = now.as_micros().div_euclid(3_600_000_000);
-        keys.retain(|number, _| self.known.get(number) != Some(&hour));
+        let touched = now.as_micros().div_euclid(TOUCH);
+        keys.retain(|number, _| self.known.get(number) != Some(&touched));
         let mut batch = self.db.batch();
         if !keys.is_empty() {
             let sql = "INSERT INTO sarsen_insight_keys (id, sort, facts, used_at) VALUES (?, ?, ?, ?) \
@@ -181,7 +183,7 @@ impl Store {
             batch.execute_many(self.db.query(sql), rows);
         }
         batch.run().await?;
-        self.known.extend(keys.into_keys().map(|number| (number, hour)));
+        self.known.extend(keys.into_keys().map(|number| (number, touched)));
         if self.writes.is_multiple_of(60) {
             self.expire(now).await?;
         }
@@ -243,7 +245,7 @@ impl Store {
         batch.execute(self.db.query("DELETE FROM sarsen_insight_errors WHERE last_at < ?").bind(old));
         let builds = (now - KEEP_BUILDS).as_micros();
         batch.execute(self.db.query("DELETE FROM sarsen_insight_builds WHERE seen_at < ?").bind(builds));
-        // A key is written down once an hour at most; those of builds stay for what was before.
+        // The names of Operations stay for what was before.
         let sql = "DELETE FROM sarsen_insight_keys WHERE used_at < ? AND (sort <> 0 OR used_at < ?)";
         let unused = (now - self.place.keep - 2 * HOUR).as_micros();
         batch.execute(self.db.query(sql).bind(unused).bind(builds));
@@ -259,10 +261,9 @@ impl Store {
             return Ok(());
         }
         for _ in 0..100 {
-            if self.content().await? <= signed(most) {
+            if self.content().await? <= signed(most) || !self.delete_the_oldest().await? {
                 break;
             }
-            self.delete_the_oldest().await?;
         }
         // The limit was higher once.
         if file_size(&self.place.path) > room {
@@ -273,34 +274,40 @@ impl Store {
 
     /// About how many bytes are in use.
     async fn content(&self) -> Result<i64> {
-        let sql = "SELECT (SELECT COALESCE(SUM(LENGTH(packed) + 120), 0) FROM sarsen_insight_frames) + \
-                   (SELECT COALESCE(SUM(LENGTH(packed) + 120), 0) FROM sarsen_insight_samples) + \
-                   (SELECT COALESCE(SUM(LENGTH(facts) + 60), 0) FROM sarsen_insight_keys) + \
-                   (SELECT COUNT(*) * 120 FROM sarsen_insight_errors) + (SELECT COUNT(*) * 120 FROM sarsen_insight_builds)";
+        let sql = "SELECT (SELECT COALESCE(SUM(LENGTH(packed) + 200), 0) FROM sarsen_insight_frames) + \
+                   (SELECT COALESCE(SUM(LENGTH(packed) + 300), 0) FROM sarsen_insight_samples) + \
+                   (SELECT COALESCE(SUM(LENGTH(facts) + 150), 0) FROM sarsen_insight_keys) + \
+                   (SELECT COUNT(*) * 200 FROM sarsen_insight_errors) + (SELECT COUNT(*) * 250 FROM sarsen_insight_builds)";
         // Rows of blobs leave part of their last page free.
         Ok(self.db.query(sql).scalar::<i64>().await? / 4 * 5)
     }
 
-    /// An eighth of the frames, samples, errors, builds and keys.
-    async fn delete_the_oldest(&mut self) -> Result<()> {
+    /// An eighth of the frames, samples, errors and builds, and the keys that nothing speaks of any more. False when there
+    /// was nothing to delete.
+    async fn delete_the_oldest(&mut self) -> Result<bool> {
         let mut batch = self.db.batch();
+        let mut slots = Vec::new();
         for (table, time) in [
             ("sarsen_insight_frames", "began_at"),
             ("sarsen_insight_samples", "began_at"),
             ("sarsen_insight_errors", "last_at"),
             ("sarsen_insight_builds", "seen_at"),
-            ("sarsen_insight_keys", "used_at"),
         ] {
             let sql = format!(
-                "DELETE FROM {table} WHERE {time} <= (SELECT {time} FROM {table} ORDER BY {time} LIMIT 1 \
+                "DELETE FROM {table} WHERE {time} < (SELECT {time} FROM {table} ORDER BY {time} LIMIT 1 \
                  OFFSET (SELECT COUNT(*) / 8 FROM {table}))"
             );
-            batch.execute(self.db.query(sql));
+            slots.push(batch.execute(self.db.query(sql)));
         }
-        batch.run().await?;
+        let sql = "DELETE FROM sarsen_insight_keys WHERE used_at + ? < (SELECT MIN(began_at) FROM sarsen_insight_frames) \
+                   AND NOT (sort = 0 AND id IN (SELECT operation FROM sarsen_insight_builds)) \
+                   AND NOT (sort = 2 AND id IN (SELECT id FROM sarsen_insight_errors))";
+        slots.push(batch.execute(self.db.query(sql).bind(TOUCH)));
+        let mut answers = batch.run().await?;
+        let deleted = slots.into_iter().map(|slot| answers.take(slot)).sum::<Result<u64>>()?;
         // Keys may be among what is gone.
         self.known.clear();
-        Ok(())
+        Ok(deleted > 0)
     }
 
     /// Closes it.
@@ -656,8 +663,8 @@ mod tests {
         let place = setup.place(most);
         let (insight, recorder, mut store) = setup.process(&place, "1").await;
         let mut largest = 0;
-        for round in 0..120_u64 {
-            setup.seconds(&insight, 10, |second| {
+        for _ in 0..120 {
+            setup.seconds(&insight, 10, |_| {
                 for number in 0..200 {
                     let text: String = (0..20).map(|_| fastrand::alphabetic()).collect();
                     close(&recorder, &format!("GET /{text}"), (number % 4 == 0).then_some(&text));
