@@ -28,7 +28,7 @@ const KEEP_MINUTES: Duration = Duration::from_secs(86_400);
 /// How long it stays known what Operations cost under a build.
 const KEEP_BUILDS: Duration = Duration::from_secs(90 * 86_400);
 /// So often, in microseconds, it is written down that a key is in use.
-const TOUCH: i64 = 600_000_000;
+const TOUCH: i64 = 120_000_000;
 /// What the write-ahead log takes beside the file, at most.
 const LOG: u64 = 5 << 20;
 /// The least that a store may be told to hold.
@@ -255,9 +255,14 @@ impl Store {
 
     /// Deletes the oldest of all until what is left has room; what is deleted is written over later.
     async fn bound(&mut self) -> Result<()> {
+        let log = with_end(&self.place.path, "-wal");
+        if file_size(&log) > LOG / 4 {
+            // Nothing is open that would end: it puts what is in the log into the file.
+            self.db.close().await;
+        }
         let room = self.place.max_size.0 - (self.place.max_size.0 / 2).min(LOG);
         let most = room / 100 * 75;
-        if file_size(&self.place.path) <= most {
+        if file_size(&self.place.path) + file_size(&log) <= most {
             return Ok(());
         }
         for _ in 0..100 {
@@ -299,10 +304,14 @@ impl Store {
             );
             slots.push(batch.execute(self.db.query(sql)));
         }
-        let sql = "DELETE FROM sarsen_insight_keys WHERE used_at + ? < (SELECT MIN(began_at) FROM sarsen_insight_frames) \
+        // Those of the last minutes are in use; of the others an eighth goes where no frame is old enough to go.
+        let sql = "DELETE FROM sarsen_insight_keys WHERE used_at < ? AND (used_at + ? < \
+                   (SELECT MIN(began_at) FROM sarsen_insight_frames) OR used_at < (SELECT used_at FROM sarsen_insight_keys \
+                   ORDER BY used_at LIMIT 1 OFFSET (SELECT COUNT(*) / 8 FROM sarsen_insight_keys))) \
                    AND NOT (sort = 0 AND id IN (SELECT operation FROM sarsen_insight_builds)) \
                    AND NOT (sort = 2 AND id IN (SELECT id FROM sarsen_insight_errors))";
-        slots.push(batch.execute(self.db.query(sql).bind(TOUCH)));
+        let unused = self.db.clock().now().as_micros() - TOUCH - 60_000_000;
+        slots.push(batch.execute(self.db.query(sql).bind(unused).bind(TOUCH)));
         let mut answers = batch.run().await?;
         let deleted = slots.into_iter().map(|slot| answers.take(slot)).sum::<Result<u64>>()?;
         // Keys may be among what is gone.
@@ -329,17 +338,20 @@ async fn connect(path: &Path, clock: &Clock) -> Result<Db> {
     Db::connect(&section, clock).await
 }
 
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    PathBuf::from(format!("{}{end}", path.display()))
+}
+
 /// Moves the file and what belongs to it out of the way.
 fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf> {
     let time: String = now.to_string().chars().take(19).filter(char::is_ascii_alphanumeric).collect();
-    let named = |path: &Path, end: &str| PathBuf::from(format!("{}{end}", path.display()));
-    let aside = named(path, &format!(".broken-{time}"));
+    let aside = with_end(path, &format!(".broken-{time}"));
     std::fs::rename(path, &aside).map_err(|error| {
         Error::unavailable(format!("the damaged store {} cannot be set aside: {error}", path.display()))
             .hint("remove it, or name another place with telemetry.store")
     })?;
     for end in ["-wal", "-shm"] {
-        let _ = std::fs::rename(named(path, end), named(&aside, end));
+        let _ = std::fs::rename(with_end(path, end), with_end(&aside, end));
     }
     Ok(aside)
 }
@@ -663,7 +675,7 @@ mod tests {
         let place = setup.place(most);
         let (insight, recorder, mut store) = setup.process(&place, "1").await;
         let mut largest = 0;
-        for _ in 0..120 {
+        for _ in 0..60 {
             setup.seconds(&insight, 10, |_| {
                 for number in 0..200 {
                     let text: String = (0..20).map(|_| fastrand::alphabetic()).collect();
