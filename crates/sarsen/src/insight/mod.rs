@@ -24,6 +24,7 @@ mod window;
 use crate::clock::{self, Clock, Timestamp};
 use crate::data::Db;
 use crate::error::Result;
+use crate::telemetry::resource::Facts;
 use crate::telemetry::{Budget, Operation, OperationMeans, QueueState, Reason, Recorder, Sample, Snapshot};
 pub(crate) use collector::Collector;
 use error::{ErrorKey, Errors};
@@ -67,6 +68,9 @@ struct State {
     errors: Errors,
     queues: Vec<QueueState>,
     before: Vec<OperationMeans>,
+    facts: Option<Facts>,
+    /// Operations that did not fit into the recorder's queue until the last tick.
+    dropped: u64,
     /// Where older samples are.
     store: Option<Db>,
     /// Minutes and hours that are over and not written down, and what Operations cost since then.
@@ -89,6 +93,8 @@ impl Insight {
             errors: Errors::default(),
             queues: Vec::new(),
             before: Vec::new(),
+            facts: None,
+            dropped: 0,
             store: None,
             ended: Vec::new(),
             costs: HashMap::new(),
@@ -144,6 +150,9 @@ impl Insight {
     /// Takes in what was closed since the last time. The collector does it each second; a test does it before it looks.
     pub fn collect(&self) {
         let mut collected = self.0.recorder.collect();
+        // It reads files of the kernel: nobody waits for the state meanwhile.
+        let facts = self.state().facts.clone();
+        let facts = facts.map(|facts| facts.read());
         let mut guard = self.state();
         let state = &mut *guard;
         let (now, at) = (clock::monotonic(), self.0.clock.now());
@@ -154,7 +163,11 @@ impl Insight {
         let last = state.windows.now();
         let begun = at - gathered.span;
         (gathered.from, gathered.to) = (if state.ticks == 0 { begun } else { last.min(at) }, at);
-        gathered.process.dropped = self.0.recorder.dropped();
+        if let Some(facts) = facts {
+            gathered.add_facts(facts);
+        }
+        let dropped = self.0.recorder.dropped();
+        gathered.process.dropped = dropped - std::mem::replace(&mut state.dropped, dropped);
         let names: Vec<_> = gathered.names.keys().cloned().collect();
         for (key, row) in &gathered.names {
             state.costs.entry(key.clone()).or_default().add(row);
@@ -244,6 +257,11 @@ impl Insight {
 
     fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// From now on `facts` are asked too.
+    pub(crate) fn set_facts(&self, facts: Facts) {
+        self.state().facts = Some(facts);
     }
 
     fn build(&self) -> String {

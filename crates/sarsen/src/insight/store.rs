@@ -333,6 +333,7 @@ async fn connect(path: &Path, clock: &Clock) -> Result<Db> {
         mmap: Size(0),
         page_cache: Size(2 << 20),
         statement_cache: 64,
+        aside: true,
         ..DatabaseSection::default()
     };
     Db::connect(&section, clock).await
