@@ -125,10 +125,8 @@ impl Insight {
         let mut gathered = Gathered::default();
         state.windows.last(state.windows.now(), span).into_iter().for_each(|frame| gathered.add(frame));
         let budgets = self.budgets();
-        let errors = std::mem::take(&mut gathered.errors);
-        let mut snapshot = Snapshot { build: state.build.clone(), ..summary::snapshot(gathered, &budgets) };
-        snapshot.errors = errors.iter().map(|(key, count)| state.errors.group(key, *count)).collect();
-        snapshot.errors.sort_by_key(|group| std::cmp::Reverse((group.count, group.last)));
+        let snapshot = summary::snapshot(gathered, &budgets, &state.errors);
+        let mut snapshot = Snapshot { build: state.build.clone(), ..snapshot };
         (snapshot.queues, snapshot.before) = (state.queues.clone(), state.before.clone());
         let ids = state.samples.ids_since(snapshot.at - span);
         for operation in &mut snapshot.operations {
@@ -220,8 +218,8 @@ impl Insight {
     pub async fn history(&self, span: Duration) -> Result<Vec<Snapshot>> {
         let store = self.state().store.clone();
         if let (Some(db), true) = (store, span > window::LONGEST) {
-            let frames = store::history(&db, self.0.clock.now() - span).await?;
-            return Ok(frames.iter().map(|frame| self.summary(frame, &Errors::default(), "")).collect());
+            let (frames, errors) = store::history(&db, self.0.clock.now() - span).await?;
+            return Ok(frames.iter().map(|frame| self.summary(frame, &errors, "")).collect());
         }
         let state = self.state();
         let frames = state.windows.last(state.windows.now(), span);
@@ -231,9 +229,7 @@ impl Insight {
     fn summary(&self, frame: &Frame, errors: &Errors, build: &str) -> Snapshot {
         let mut gathered = Gathered::default();
         gathered.add(frame);
-        let failed = std::mem::take(&mut gathered.errors);
-        let errors = failed.iter().map(|(key, count)| errors.group(key, *count)).collect();
-        Snapshot { build: build.to_owned(), errors, ..summary::snapshot(gathered, &self.budgets()) }
+        Snapshot { build: build.to_owned(), ..summary::snapshot(gathered, &self.budgets(), errors) }
     }
 
     /// What is slow: above the budget, or above the p95 of the last ten seconds, whichever is less.

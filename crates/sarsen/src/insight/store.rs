@@ -3,7 +3,7 @@
 //! Several processes may share it. What it holds of the application's database, it does not touch: a damaged or a full
 //! store costs its history, and nothing else.
 
-use super::error::{ErrorKey, Seen};
+use super::error::{ErrorKey, Errors, Seen};
 use super::frame::{Frame, Gathered, NameKey};
 use super::packed::{self, Facts, Key, number_of};
 use super::row::NameRow;
@@ -114,22 +114,10 @@ impl Store {
         let roles = Some(self.place.roles.as_str());
         let hours = frames(&self.db, &known, HOUR, now - self.place.keep, roles).await?;
         let minutes = frames(&self.db, &known, MINUTE, now - 2 * HOUR, roles).await?;
-        let errors = self.errors(&known).await?;
+        let errors = errors(&self.db, &known).await?;
         let before = before(&self.db, &known, &self.build).await?;
         self.bound().await?;
         Ok(Restored { hours, minutes, errors, before })
-    }
-
-    async fn errors(&self, known: &HashMap<i64, Key>) -> Result<Vec<(ErrorKey, Seen)>> {
-        let sql = "SELECT id, first_at, last_at, sample FROM sarsen_insight_errors ORDER BY last_at DESC LIMIT 1000";
-        let rows: Vec<(i64, i64, i64, String)> = self.db.query(sql).all().await?;
-        let found = rows.into_iter().filter_map(|(id, first, last, sample)| {
-            let Key::Error(key) = known.get(&id)? else { return None };
-            let (first, last) = (Timestamp::from_micros(first), Timestamp::from_micros(last));
-            let sample = (!sample.is_empty()).then_some(sample);
-            Some((ErrorKey::clone(key), Seen { first, last, sample, new: false }))
-        });
-        Ok(found.collect())
     }
 
     /// The database, for who reads.
@@ -428,6 +416,18 @@ async fn before(db: &Db, known: &HashMap<i64, Key>, build: &str) -> Result<Vec<O
     Ok(means.collect())
 }
 
+async fn errors(db: &Db, known: &HashMap<i64, Key>) -> Result<Vec<(ErrorKey, Seen)>> {
+    let sql = "SELECT id, first_at, last_at, sample FROM sarsen_insight_errors ORDER BY last_at DESC LIMIT 1000";
+    let rows: Vec<(i64, i64, i64, String)> = db.query(sql).all().await?;
+    let found = rows.into_iter().filter_map(|(id, first, last, sample)| {
+        let Key::Error(key) = known.get(&id)? else { return None };
+        let (first, last) = (Timestamp::from_micros(first), Timestamp::from_micros(last));
+        let sample = (!sample.is_empty()).then_some(sample);
+        Some((ErrorKey::clone(key), Seen { first, last, sample, new: false }))
+    });
+    Ok(found.collect())
+}
+
 /// Samples of the store that fit, the slowest first.
 pub(super) async fn samples(db: &Db, filter: &SampleFilter) -> Result<Vec<Vec<u8>>> {
     let operation = filter.operation.as_ref().map_or(0, number_of);
@@ -445,11 +445,13 @@ pub(super) async fn sample(db: &Db, id: &str) -> Result<Option<Vec<u8>>> {
     Ok(found.await?.map(|(packed,)| packed))
 }
 
-/// What all processes wrote down since a moment, minute by minute up to a day ago, and what was before this build.
-pub(super) async fn history(db: &Db, since: Timestamp) -> Result<Vec<Frame>> {
+/// What all processes wrote down since a moment, minute by minute up to a day ago, hour by hour before; and the errors.
+pub(super) async fn history(db: &Db, since: Timestamp) -> Result<(Vec<Frame>, Errors)> {
     let known = keys(db).await?;
     let minutes = since >= db.clock().now() - KEEP_MINUTES;
-    frames(db, &known, if minutes { MINUTE } else { HOUR }, since, None).await
+    let mut seen = Errors::default();
+    errors(db, &known).await?.into_iter().for_each(|(key, when)| seen.restore(key, when));
+    Ok((frames(db, &known, if minutes { MINUTE } else { HOUR }, since, None).await?, seen))
 }
 
 /// The store of another process, for looking at it; an error when there is none.
@@ -632,7 +634,7 @@ mod tests {
         setup.seconds(&worker, 5, |_| close(&recorder, "send", None));
         other.write(worker.take_news(true)).await.expect("writes");
         store.write(web.take_news(true)).await.expect("writes");
-        let seen = history(store.db(), Timestamp::from_micros(START)).await.expect("reads");
+        let (seen, _) = history(store.db(), Timestamp::from_micros(START)).await.expect("reads");
         let mut gathered = Gathered::default();
         seen.iter().for_each(|frame| gathered.add(frame));
         let names: Vec<_> = gathered.names.iter().map(|(key, row)| (key.name.as_str(), row.count())).collect();
