@@ -12,7 +12,7 @@ use crate::http::{self, About, Health, Sessions, Stack, StackParts};
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings};
-use crate::telemetry::{self, Operation, OperationKind, Outcome, Recorder};
+use crate::telemetry::{self, Budget, Budgets, Operation, OperationKind, Outcome, Recorder};
 use ::http::Method;
 use futures_util::FutureExt;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 const INIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// One route of a running application.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// `GET`, `POST` and so on.
     pub method: String,
@@ -33,6 +33,8 @@ pub struct Route {
     pub pattern: String,
     /// The module that serves it.
     pub module: &'static str,
+    /// What it promises.
+    pub budget: Option<Budget>,
 }
 
 /// An application whose modules are up. It ends with [`Running::stop`].
@@ -48,6 +50,7 @@ pub struct Running {
     lifecycle: Lifecycle,
     stack: Stack,
     routes: Vec<Route>,
+    budgets: Budgets,
     modules: Vec<Live>,
 }
 
@@ -113,6 +116,7 @@ impl App {
             }
         };
         lifecycle.set_ready();
+        let budgets = budgets(&routes, &jobs);
         Ok(Running {
             version: self.version,
             config,
@@ -124,6 +128,7 @@ impl App {
             lifecycle,
             stack,
             routes,
+            budgets,
             modules,
         })
     }
@@ -226,6 +231,11 @@ impl Running {
     /// The routes of all modules.
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// What its routes and jobs promise.
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
     }
 
     /// Does `work` as an Operation of its own, named `name`: what a command of the CLI is.
@@ -380,17 +390,29 @@ fn health(lifecycle: &Lifecycle, db: &Db, modules: &[Live]) -> Health {
     })
 }
 
+/// What routes and jobs promise that promise anything.
+fn budgets(routes: &[Route], jobs: &Jobs) -> Budgets {
+    let of_route = |route: &Route| {
+        Some((OperationKind::Request, format!("{} {}", route.method, route.pattern), route.budget?))
+    };
+    let of_jobs = jobs.registry().kinds().filter_map(|info| {
+        Some((OperationKind::Job, info.kind.to_owned(), info.policy.budget?))
+    });
+    Budgets::new(routes.iter().filter_map(of_route).chain(of_jobs))
+}
+
 /// Takes the routes out of the modules; what else the way of a request needs is in `parts` already.
 fn stack(mut parts: StackParts, modules: &mut [Live]) -> Result<(Stack, Vec<Route>)> {
     let mut listed = Vec::new();
     for module in modules {
         let Some(routes) = module.routes.take() else { continue };
-        let route = |(method, pattern): (&Method, &str)| Route {
+        let route = |(method, pattern, budget): (&Method, &str, Option<Budget>)| Route {
             method: method.to_string(),
             pattern: pattern.to_owned(),
             module: module.name,
+            budget,
         };
-        listed.extend(routes.patterns().map(route));
+        listed.extend(routes.promises().map(route));
         parts.modules.push(routes);
         parts.authenticate.extend(module.authenticate.clone());
     }

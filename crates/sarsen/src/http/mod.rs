@@ -6,6 +6,7 @@
 mod assets;
 mod auth;
 mod body;
+pub(crate) mod budget;
 mod connection;
 mod cookie;
 mod describe;
@@ -28,6 +29,7 @@ mod stack;
 pub use aide::axum::ApiRouter as Routes;
 pub use aide::axum::routing;
 pub use assets::{Asset, Assets};
+pub use budget::Promises;
 pub use auth::{Actor, Authenticate, MaybeActor, Session};
 pub use extract::{Created, Json, NoContent, Path, Query};
 pub use health::Health;

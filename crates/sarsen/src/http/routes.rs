@@ -2,7 +2,7 @@
 
 use super::openapi::{self, Documented};
 use crate::error::{Error, Result};
-use crate::telemetry::Operation;
+use crate::telemetry::{Budget, Operation};
 use aide::axum::ApiRouter;
 use aide::openapi::OpenApi;
 use axum::extract::{MatchedPath, Request};
@@ -54,9 +54,9 @@ impl ModuleRoutes {
     }
 
     /// Adds routes of a plain router that are known beforehand, which saves finding their name in a layer.
-    pub(super) fn listed(mut self, router: Router, routes: impl IntoIterator<Item = (Method, String)>) -> Self {
+    pub(crate) fn listed(mut self, router: Router, routes: impl IntoIterator<Item = (Method, String)>) -> Self {
         self.router = self.router.merge(router);
-        let plain = |(method, pattern)| Documented { method, pattern, auth: false, any_origin: false };
+        let plain = |(method, pattern)| Documented { method, pattern, auth: false, any_origin: false, budget: None };
         self.listed.extend(routes.into_iter().map(plain));
         self
     }
@@ -64,6 +64,11 @@ impl ModuleRoutes {
     /// Method and pattern of each route that is known by name.
     pub fn patterns(&self) -> impl Iterator<Item = (&Method, &str)> {
         self.listed.iter().map(|listed| (&listed.method, listed.pattern.as_str()))
+    }
+
+    /// Like [`ModuleRoutes::patterns`], with what each promises.
+    pub fn promises(&self) -> impl Iterator<Item = (&Method, &str, Option<Budget>)> {
+        self.listed.iter().map(|listed| (&listed.method, listed.pattern.as_str(), listed.budget))
     }
 }
 

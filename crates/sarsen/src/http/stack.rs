@@ -3,6 +3,7 @@
 use super::assets::Assets;
 use super::auth::{Auth, Authenticate, Identities};
 use super::body::{BodyLimits, Outgoing};
+use super::budget::{self, Audience};
 use super::guard::{Closing, Guarded};
 use super::health::Health;
 use super::openapi::About;
@@ -12,7 +13,7 @@ use super::session::Sessions;
 use super::{docs, headers, openapi, origin};
 use crate::config::{Environment, HttpSection};
 use crate::error::{Error, Result};
-use crate::telemetry::{Operation, OperationKind, Outcome, Recorder, Trace};
+use crate::telemetry::{Budgets, Operation, OperationKind, Outcome, Recorder, Trace};
 use aide::axum::ApiRouter as Routes;
 use aide::openapi::OpenApi;
 use axum::BoxError;
@@ -95,6 +96,9 @@ struct Inner {
     max_in_flight: usize,
     timeout: Duration,
     body: BodyLimits,
+    budgets: Budgets,
+    /// Who hears of budgets; nobody in production.
+    audience: Option<Audience>,
     development: bool,
     https: bool,
 }
@@ -106,6 +110,7 @@ impl Stack {
         let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter())?;
         modules.push(own_routes(&document, parts.assets)?);
         let routes = RouteTable::new(&modules)?;
+        let budgets = budgets(&modules);
         let named = modules.iter().fold(Router::new(), |all, module| all.merge(module.named()));
         let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
         Ok(Self(Arc::new(Inner {
@@ -119,6 +124,8 @@ impl Stack {
             max_in_flight: section.max_in_flight,
             timeout: section.request_timeout.0,
             body: BodyLimits::new(&section),
+            budgets,
+            audience: audience(environment),
             development: environment == Environment::Development,
             https: section.public_url.starts_with("https://"),
         })))
@@ -282,8 +289,26 @@ impl Inner {
             closing.enter(|| problem::reveal(response));
         }
         if let Some(operation) = closing.operation() {
+            if let Some(audience) = self.audience {
+                budget::tell(response, operation, &self.budgets, audience);
+            }
             headers::complete(response, head, self.https, operation.trace());
         }
+    }
+}
+
+fn budgets(modules: &[ModuleRoutes]) -> Budgets {
+    let promised = modules.iter().flat_map(ModuleRoutes::promises);
+    Budgets::new(promised.filter_map(|(method, pattern, budget)| {
+        Some((OperationKind::Request, format!("{method} {pattern}"), budget?))
+    }))
+}
+
+fn audience(environment: Environment) -> Option<Audience> {
+    match environment {
+        Environment::Development => Some(Audience::Developer),
+        Environment::Test => Some(Audience::Test),
+        Environment::Production => None,
     }
 }
 

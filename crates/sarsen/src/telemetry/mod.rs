@@ -7,6 +7,7 @@ mod account;
 mod budget;
 mod log;
 mod operation;
+mod promise;
 mod recorder;
 mod snapshot;
 mod trace;
@@ -17,6 +18,7 @@ pub use log::{init_logging, write_operations};
 pub use operation::{
     Operation, OperationKind, Outcome, QueryRecord, QueryRecords, Record, Scope, Statement, WaitRecord, WaitTotals,
 };
+pub use promise::{Broken, Budgets, Promise, Spent};
 pub use recorder::Recorder;
 pub use snapshot::{
     CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState, Reason,
