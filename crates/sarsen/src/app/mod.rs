@@ -10,7 +10,7 @@ pub use start::{Route, Running};
 pub use work::Working;
 
 use crate::clock::Clock;
-use crate::config::{Config, ModuleSection};
+use crate::config::{Config, ModuleSection, Secret};
 use crate::data::{Db, MigrationFiles, MigrationReport, MigrationState, ModuleMigrations, Owners};
 use crate::error::{Error, Result};
 use crate::events::{self, Events};
@@ -96,6 +96,11 @@ impl App {
     /// Its name.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// What opens what only operators may see in production: a token made from `app.secret`.
+    pub fn ops_token(&self) -> Result<Secret> {
+        Ok(secret::operators_token(&secret::of_app(&self.config.app)?))
     }
 
     /// Its version.

@@ -8,6 +8,7 @@ use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
+use crate::export::{Export, Identity};
 use crate::http::{self, About, Health, Sessions, Stack, StackParts};
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
@@ -51,6 +52,7 @@ pub struct Running {
     stack: Stack,
     routes: Vec<Route>,
     budgets: Budgets,
+    export: Export,
     modules: Vec<Live>,
 }
 
@@ -61,6 +63,7 @@ impl App {
     pub async fn start(self) -> Result<Running> {
         self.check()?;
         let secret = secret::of_app(&self.config.app)?;
+        telemetry::redact::keep_secret(self.secrets(&secret)?);
         let db = self.connect().await?;
         db.set_cursor_key(secret::key(&secret, "cursor"));
         if self.config.app.environment != Environment::Production {
@@ -80,6 +83,8 @@ impl App {
         command(&recorder, "prepare projections", "", events.prepare()).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
+        let identity = Identity { name: self.name, version: self.version };
+        let export = Export::new(identity, &config, &clock, &jobs, &recorder)?;
         let around = Surroundings {
             config: config.clone(),
             db: db.clone(),
@@ -99,13 +104,14 @@ impl App {
             let builders = modules.iter_mut().flat_map(|module| std::mem::take(&mut module.builders));
             events.0.registry.bind(builders.collect());
             start_all(&recorder, &modules).await?;
-            let parts = StackParts {
+            let mut parts = StackParts {
                 environment: config.app.environment,
                 about: About { title: self.name.to_owned(), version: self.version.to_owned() },
                 sessions: Some(Sessions::new(&db, secret, &config.http)),
                 assets: self.assets,
                 ..StackParts::new(&config.http, &recorder, health(&lifecycle, &db, &modules))
             };
+            parts.modules.extend(export.routes(&secret::operators_token(secret)));
             stack(parts, &mut modules)
         };
         let (stack, routes) = match built.await {
@@ -129,6 +135,7 @@ impl App {
             stack,
             routes,
             budgets,
+            export,
             modules,
         })
     }
@@ -164,21 +171,30 @@ impl App {
     }
 
     /// Every route with its module. The modules are made for it, on an empty embedded database that is thrown away.
-    pub async fn routes(mut self) -> Result<Vec<Route>> {
+    pub async fn routes(self) -> Result<Vec<Route>> {
+        self.look(|running| running.routes().to_vec()).await
+    }
+
+    /// What its routes and jobs promise; the modules are made for it as for [`App::routes`].
+    pub async fn budgets(self) -> Result<Budgets> {
+        self.look(|running| running.budgets().clone()).await
+    }
+
+    async fn look<T>(mut self, look: impl FnOnce(&Running) -> T) -> Result<T> {
         let folder = std::env::temp_dir().join(format!("{}-routes-{}", self.name, std::process::id()));
         let embedded = DatabaseSection::default().url;
         self.config.database.url = Url::new(format!("{}:{}", embedded.scheme(), folder.join("app.db").display()));
         self.config.app.environment = Environment::Test;
-        let routes = match self.start().await {
+        let seen = match self.start().await {
             Ok(running) => {
-                let routes = running.routes().to_vec();
+                let seen = look(&running);
                 running.stop().await;
-                Ok(routes)
+                Ok(seen)
             }
             Err(error) => Err(error),
         };
         let _ = std::fs::remove_dir_all(&folder);
-        routes
+        seen
     }
 }
 
@@ -260,8 +276,13 @@ impl Running {
 
     async fn serve(self, listener: Option<TcpListener>, working: Working) -> Result<()> {
         let (recorder, lifecycle, lines) = (self.recorder.clone(), self.lifecycle.clone(), self.config.log.operations);
-        let writer = telemetry::write_operations(recorder.clone(), lifecycle.clone(), lines);
+        let (export, budgets) = (self.export.clone(), self.budgets.clone());
+        let see = move |operation: &Operation| export.see(operation, budgets.of(operation));
+        let writer = telemetry::write_operations(recorder.clone(), lifecycle.clone(), lines, see.clone());
         let writer = lifecycle::spawn_background(writer);
+        // Sending goes on until all is seen, which is after everything else has stopped.
+        let sending = Lifecycle::default();
+        let exports = self.export.start(&sending);
         let asked = lifecycle.clone();
         lifecycle::spawn_background(async move {
             let signal = lifecycle::signal().await;
@@ -288,7 +309,9 @@ impl Running {
         self.stop().await;
         let _ = writer.await;
         // What the modules did on their way down.
-        telemetry::write_operations(recorder, lifecycle, lines).await;
+        telemetry::write_operations(recorder, lifecycle, lines, see).await;
+        sending.stop();
+        futures_util::future::join_all(exports).await;
         served
     }
 }
@@ -316,7 +339,7 @@ async fn command<T>(
     match &result {
         Ok(_) => operation.close(Outcome::Done),
         Err(error) => {
-            operation.set_error(error.report());
+            operation.set_error(&error.report());
             operation.close(Outcome::Failed);
         }
     }

@@ -326,7 +326,7 @@ async fn keep(events: Events, projection: Projection, recorder: Recorder, lifecy
                 }
             }
             Err(error) => {
-                operation.set_error(error.report());
+                operation.set_error(&error.report());
                 operation.close(Outcome::Failed);
                 REST
             }

@@ -7,6 +7,7 @@ mod assets;
 mod auth;
 mod body;
 pub(crate) mod budget;
+pub(crate) mod client;
 mod connection;
 mod cookie;
 mod describe;

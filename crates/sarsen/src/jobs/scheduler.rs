@@ -145,7 +145,7 @@ impl Scheduler {
             Ok(true) => operation.close(Outcome::Done),
             Err(error) => {
                 let error = error.context(format!("schedule `{name}` cannot fire"));
-                operation.set_error(error.report());
+                operation.set_error(&error.report());
                 operation.close(Outcome::Failed);
                 return Err(error);
             }

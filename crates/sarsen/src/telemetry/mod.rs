@@ -9,6 +9,7 @@ mod log;
 mod operation;
 mod promise;
 mod recorder;
+pub mod redact;
 mod snapshot;
 mod trace;
 

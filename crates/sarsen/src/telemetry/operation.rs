@@ -2,6 +2,7 @@
 
 use super::WaitKind;
 use super::recorder::Recorder;
+use super::redact;
 use super::trace::Trace;
 use crate::clock;
 use pin_project_lite::pin_project;
@@ -333,9 +334,9 @@ impl Operation {
         self.record().actor = Some(actor);
     }
 
-    /// Notes what went wrong.
-    pub fn set_error(&self, error: String) {
-        self.record().error = Some(error);
+    /// Notes what went wrong, without the secrets in it: this is the one door, and all that is told of errors comes from here.
+    pub fn set_error(&self, error: &str) {
+        self.record().error = Some(redact::error(error).into_owned());
     }
 
     /// Closes it; the first close holds. The record goes to the recorder's queue.

@@ -189,7 +189,7 @@ fn decide(
         Stopped::GivenBack => return Ending::GiveBack,
         Stopped::Failed(error) => error,
     };
-    operation.set_error(error.report());
+    operation.set_error(&error.report());
     let failure = Failure::new(&error);
     // A build that does not know the kind may stand beside a newer one that does.
     if (known && !is_worth_retrying(error.kind())) || job.attempt >= job.max_attempts {
