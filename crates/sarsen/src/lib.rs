@@ -12,6 +12,7 @@ pub mod error;
 pub mod events;
 pub mod export;
 pub mod http;
+pub mod insight;
 pub mod jobs;
 pub mod lifecycle;
 pub mod module;

@@ -10,10 +10,11 @@ use crate::error::{Error, Kind, Result};
 use crate::events::Events;
 use crate::export::{Export, Identity};
 use crate::http::{self, About, Health, Sessions, Stack, StackParts};
+use crate::insight::Insight;
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings};
-use crate::telemetry::{self, Budget, Budgets, Operation, OperationKind, Outcome, Recorder};
+use crate::telemetry::{self, Budget, Budgets, Operation, OperationKind, Outcome, Recorder, Trace};
 use ::http::Method;
 use futures_util::FutureExt;
 use std::net::SocketAddr;
@@ -48,6 +49,7 @@ pub struct Running {
     events: Events,
     clock: Clock,
     recorder: Recorder,
+    insight: Insight,
     lifecycle: Lifecycle,
     stack: Stack,
     routes: Vec<Route>,
@@ -83,8 +85,9 @@ impl App {
         command(&recorder, "prepare projections", "", events.prepare()).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
+        let insight = Insight::new(&recorder, &clock, self.version);
         let identity = Identity { name: self.name, version: self.version };
-        let export = Export::new(identity, &config, &clock, &jobs, &recorder)?;
+        let export = Export::new(identity, &config, &clock, &jobs, &insight)?;
         let around = Surroundings {
             config: config.clone(),
             db: db.clone(),
@@ -123,6 +126,9 @@ impl App {
         };
         lifecycle.set_ready();
         let budgets = budgets(&routes, &jobs);
+        for (info, budget) in jobs.registry().kinds().filter_map(|info| Some((info, info.policy.budget?))) {
+            recorder.name(OperationKind::Job, info.module, info.kind).set_budget(budget);
+        }
         Ok(Running {
             version: self.version,
             config,
@@ -131,6 +137,7 @@ impl App {
             events,
             clock,
             recorder,
+            insight,
             lifecycle,
             stack,
             routes,
@@ -239,6 +246,11 @@ impl Running {
         &self.recorder
     }
 
+    /// What it did lately, and where the time went.
+    pub fn insight(&self) -> &Insight {
+        &self.insight
+    }
+
     /// The way of a request, for calling it without a listener.
     pub fn stack(&self) -> &Stack {
         &self.stack
@@ -276,13 +288,14 @@ impl Running {
 
     async fn serve(self, listener: Option<TcpListener>, working: Working) -> Result<()> {
         let (recorder, lifecycle, lines) = (self.recorder.clone(), self.lifecycle.clone(), self.config.log.operations);
-        let (export, budgets) = (self.export.clone(), self.budgets.clone());
-        let see = move |operation: &Operation| export.see(operation, budgets.of(operation));
+        let export = self.export.clone();
+        let see = move |operation: &Operation| export.see(operation);
         let writer = telemetry::write_operations(recorder.clone(), lifecycle.clone(), lines, see.clone());
         let writer = lifecycle::spawn_background(writer);
         // Sending goes on until all is seen, which is after everything else has stopped.
         let sending = Lifecycle::default();
         let exports = self.export.start(&sending);
+        let collector = lifecycle::spawn_background(self.insight.clone().run(lifecycle.clone()));
         let asked = lifecycle.clone();
         lifecycle::spawn_background(async move {
             let signal = lifecycle::signal().await;
@@ -308,6 +321,7 @@ impl Running {
         }
         self.stop().await;
         let _ = writer.await;
+        let _ = collector.await;
         // What the modules did on their way down.
         telemetry::write_operations(recorder, lifecycle, lines, see).await;
         sending.stop();
@@ -330,8 +344,8 @@ async fn command<T>(
     module: &'static str,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let operation = Operation::open(OperationKind::Command, name, recorder);
-    operation.record().module = module;
+    let name = recorder.name(OperationKind::Command, module, name);
+    let operation = Operation::open_in(name, Trace::new(), recorder);
     let result = match operation.scope(AssertUnwindSafe(work).catch_unwind()).await {
         Ok(result) => result,
         Err(panic) => Err(Error::internal(format!("panic: {}", telemetry::panic_words(&*panic)))),
@@ -339,7 +353,7 @@ async fn command<T>(
     match &result {
         Ok(_) => operation.close(Outcome::Done),
         Err(error) => {
-            operation.set_error(&error.report());
+            operation.set_error(error);
             operation.close(Outcome::Failed);
         }
     }

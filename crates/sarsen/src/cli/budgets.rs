@@ -214,7 +214,7 @@ mod tests {
         let verdicts = |snapshot: &Snapshot| compare(snapshot, &budgets).iter().map(|line| line.verdict).collect::<Vec<_>>();
         assert_eq!(verdicts(&span(100, ms(70), 600, Over::default())), [Verdict::Kept, Verdict::Kept]);
         assert_eq!(verdicts(&span(100, ms(90), 100, Over::default())), [Verdict::Broken, Verdict::Kept]);
-        assert_eq!(verdicts(&span(5, ms(90), 5, Over { queries: 1, ..Over::default() })), [Verdict::TooFew, Verdict::Broken]);
+        assert_eq!(verdicts(&span(5, ms(90), 5, Over { queries: 1, ..Over::default() })), [Verdict::Broken, Verdict::TooFew]);
         assert!(verdicts(&span(0, ms(90), 0, Over::default())).is_empty());
     }
 }

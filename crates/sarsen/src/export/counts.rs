@@ -3,7 +3,7 @@
 use super::sample::Seen;
 use crate::telemetry::{Broken, KINDS, OperationKind, Promise};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Upper ends of the buckets of the histograms, in nanoseconds.
 pub(super) const BOUNDS: [u64; 14] = [
@@ -23,12 +23,6 @@ pub(super) const BOUNDS: [u64; 14] = [
     30_000_000_000,
 ];
 
-/// Most names that are kept apart; names are of routes and jobs, so there are fewer.
-const MAX_NAMES: usize = 2_000;
-
-/// What is beyond the limit.
-const OTHERS: &str = "(others)";
-
 /// An Operation that fell into a bucket: its trace, how long it took, and when, in microseconds since 1970.
 #[derive(Clone, Debug)]
 pub(super) struct Exemplar {
@@ -40,7 +34,6 @@ pub(super) struct Exemplar {
 /// All Operations of one name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
-    pub(super) module: String,
     pub(super) count: u64,
     pub(super) failed: u64,
     pub(super) cancelled: u64,
@@ -55,7 +48,8 @@ pub(super) struct Row {
     pub(super) broken: BTreeMap<Promise, u64>,
 }
 
-pub(super) type Rows = BTreeMap<(OperationKind, Arc<str>), Row>;
+/// By kind, name and module. The recorder makes the names, and no more than its limit.
+pub(super) type Rows = BTreeMap<(OperationKind, &'static str, &'static str), Row>;
 
 /// The counters. They only rise, until the process ends.
 #[derive(Debug, Default)]
@@ -64,11 +58,7 @@ pub(super) struct Counts(Mutex<Rows>);
 impl Counts {
     pub(super) fn add(&self, seen: &Seen, broken: &[Broken]) {
         let mut rows = self.lock();
-        let mut key = (seen.kind, seen.name.clone());
-        if rows.len() >= MAX_NAMES && !rows.contains_key(&key) {
-            key.1 = OTHERS.into();
-        }
-        let row = rows.entry(key).or_insert_with(|| Row { module: seen.module.to_owned(), ..Row::default() });
+        let row = rows.entry((seen.kind, seen.name.as_str(), seen.name.module())).or_default();
         row.count += 1;
         row.failed += u64::from(seen.failed);
         row.cancelled += u64::from(seen.cancelled);
@@ -101,29 +91,14 @@ impl Counts {
 mod tests {
     use super::*;
 
-    fn seen(name: &str, took: u64) -> Seen {
-        Seen { name: name.into(), took, ..Seen::for_test() }
-    }
-
     #[test]
     fn a_time_falls_into_the_bucket_whose_end_it_does_not_pass() {
         let counts = Counts::default();
         for took in [1, 1_000_000, 1_000_001, 40_000_000_000] {
-            counts.add(&seen("GET /", took), &[]);
+            counts.add(&Seen { took, ..Seen::for_test("GET /") }, &[]);
         }
         let rows = counts.rows();
         let row = rows.values().next().expect("a row");
         assert_eq!((row.buckets[0], row.buckets[1], row.buckets[BOUNDS.len()]), (2, 1, 1));
-    }
-
-    #[test]
-    fn names_beyond_the_limit_are_others() {
-        let counts = Counts::default();
-        for number in 0..MAX_NAMES + 50 {
-            counts.add(&seen(&format!("GET /{number}"), 1), &[]);
-        }
-        let rows = counts.rows();
-        assert_eq!(rows.len(), MAX_NAMES + 1);
-        assert_eq!(rows[&(OperationKind::Request, OTHERS.into())].count, 50);
     }
 }

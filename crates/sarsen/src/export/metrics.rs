@@ -10,9 +10,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{Router, any};
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{HeaderMap, Method, StatusCode};
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 const PATH: &str = "/metrics";
+
+/// What is shown of pools and locks is as old as that at most.
+const LATELY: Duration = Duration::from_secs(10);
 
 impl Export {
     /// The route, unless it was turned off. `token` opens it in production.
@@ -46,7 +50,9 @@ impl Export {
     async fn text(&self, form: Form) -> String {
         let inner = &*self.0;
         let (queues, rows, process) = (inner.queues().await, inner.counts.rows(), ProcessCounts::read());
+        let lately = inner.insight.snapshot(LATELY);
         let told = Told {
+            holders: &lately.holders,
             now: inner.clock.now(),
             version: inner.service.version,
             rows: &rows,

@@ -23,9 +23,10 @@ use crate::clock::Clock;
 use crate::config::{Config, Environment, TelemetrySection};
 use crate::error::{Error, Result};
 use crate::http::client::Address;
+use crate::insight::Insight;
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
-use crate::telemetry::{Broken, Budget, Operation, Recorder, Spent};
+use crate::telemetry::{Broken, Operation, Promise};
 use bytes::Bytes;
 use counts::Counts;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -61,7 +62,7 @@ struct Inner {
     environment: Environment,
     clock: Clock,
     jobs: Jobs,
-    recorder: Recorder,
+    insight: Insight,
     counts: Counts,
     traces: Option<(Receiver, Ship<Traced>)>,
     metrics: Option<Receiver>,
@@ -70,7 +71,7 @@ struct Inner {
 
 impl Export {
     /// Reads the configuration; an address that is none is an error that names its key.
-    pub(crate) fn new(identity: Identity, config: &Config, clock: &Clock, jobs: &Jobs, recorder: &Recorder) -> Result<Self> {
+    pub(crate) fn new(identity: Identity, config: &Config, clock: &Clock, jobs: &Jobs, insight: &Insight) -> Result<Self> {
         let section = config.telemetry.clone();
         let environment = config.app.environment;
         let service = Service {
@@ -92,23 +93,24 @@ impl Export {
             Some((receiver, Ship::new(section.queue, 1), Lately::default()))
         };
         let metrics = collector.as_ref().map(|to| at(to, "/v1/metrics"));
-        let (counts, clock, jobs, recorder) = (Counts::default(), clock.clone(), jobs.clone(), recorder.clone());
-        Ok(Self(Arc::new(Inner { section, service, environment, clock, jobs, recorder, counts, traces, metrics, errors })))
+        let (counts, clock, jobs, insight) = (Counts::default(), clock.clone(), jobs.clone(), insight.clone());
+        Ok(Self(Arc::new(Inner { section, service, environment, clock, jobs, insight, counts, traces, metrics, errors })))
     }
 
-    /// Looks at an Operation that was closed, with what it promised.
-    pub(crate) fn see(&self, operation: &Operation, budget: Option<Budget>) {
+    /// Looks at an Operation that was closed.
+    pub(crate) fn see(&self, operation: &Operation) {
         let inner = &*self.0;
         let seen = Seen::new(operation, &inner.clock);
-        let broken = budget.map(|budget| budget.broken_by(&Spent::by(operation))).unwrap_or_default();
+        let broken = operation.broken_promises();
         inner.counts.add(&seen, &broken);
         if inner.environment == Environment::Development {
             warn_of(operation, &broken);
         }
         if let Some((_, ship)) = &inner.traces {
-            let limit = budget.and_then(|budget| budget.p99.or(budget.run));
-            let slow = limit.map_or(SLOW, |limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
-            if seen.failed || seen.took > slow || seen.trace.chance() < inner.section.trace_sample {
+            let late = broken.iter().any(|broken| broken.promise == Promise::Time);
+            let unlimited = seen.name.budget().is_none_or(|budget| budget.p99.or(budget.run).is_none());
+            let slow = late || (unlimited && seen.took > SLOW);
+            if seen.failed || slow || seen.trace.chance() < inner.section.trace_sample {
                 ship.push(Traced { seen: seen.clone(), leaves: Seen::leaves(operation) });
             }
         }
@@ -168,7 +170,7 @@ impl Inner {
     fn dropped(&self) -> u64 {
         let traces = self.traces.as_ref().map_or(0, |(_, ship)| ship.dropped());
         let errors = self.errors.as_ref().map_or(0, |(_, ship, _)| ship.dropped());
-        self.recorder.dropped() + traces + errors
+        self.insight.recorder().dropped() + traces + errors
     }
 }
 
@@ -188,7 +190,7 @@ fn warn_of(operation: &Operation, broken: &[Broken]) {
         return;
     }
     let told: Vec<String> = broken.iter().map(Broken::to_string).collect();
-    let (kind, name) = (operation.kind().as_str(), operation.record().name.clone());
+    let (kind, name) = (operation.kind().as_str(), operation.record().name);
     tracing::warn!(target: "sarsen::budget", "the {kind} `{name}` is beyond its budget: {}", told.join(", "));
 }
 

@@ -4,9 +4,9 @@
 
 use super::counts::{BOUNDS, Row, Rows};
 use super::process::ProcessCounts;
-use super::sample::{Leaf, Seen};
+use super::sample::Seen;
 use crate::jobs::QueueState;
-use crate::telemetry::{OperationKind, Outcome, WaitKind};
+use crate::telemetry::{Leaf, OperationKind, Outcome, WaitKind};
 use serde_json::{Value, json};
 
 /// Who tells.
@@ -70,14 +70,8 @@ fn spans(traced: &Traced) -> Vec<Value> {
     let Traced { seen, leaves } = traced;
     let end = i128::from(seen.ended) * 1_000;
     let start = end - i128::from(seen.took);
-    let mut all = vec![operation(seen, start, end)];
-    let mut at = start;
-    for leaf in leaves {
-        let to = (at + i128::from(leaf.took)).min(end);
-        all.push(leaf_span(seen, leaf, at, to));
-        at = to;
-    }
-    all
+    let leaf = |leaf: &Leaf| leaf_span(seen, leaf, start + i128::from(leaf.from), start + i128::from(leaf.to));
+    std::iter::once(operation(seen, start, end)).chain(leaves.iter().map(leaf)).collect()
 }
 
 fn operation(seen: &Seen, start: i128, end: i128) -> Value {
@@ -88,7 +82,7 @@ fn operation(seen: &Seen, start: i128, end: i128) -> Value {
     };
     let mut attributes = vec![
         text("sarsen.kind", seen.kind.as_str()),
-        text("sarsen.module", seen.module),
+        text("sarsen.module", seen.name.module()),
         number("sarsen.queries", seen.queries),
     ];
     if let Some((method, route)) = seen.name.split_once(' ').filter(|_| seen.kind == OperationKind::Request) {
@@ -106,7 +100,7 @@ fn operation(seen: &Seen, start: i128, end: i128) -> Value {
         "traceId": seen.trace.id(),
         "spanId": seen.trace.span_id(),
         "parentSpanId": seen.trace.parent_id().unwrap_or_default(),
-        "name": &*seen.name,
+        "name": seen.name.as_str(),
         "kind": kind,
         "startTimeUnixNano": start.to_string(),
         "endTimeUnixNano": end.to_string(),
@@ -116,19 +110,19 @@ fn operation(seen: &Seen, start: i128, end: i128) -> Value {
 }
 
 fn leaf_span(seen: &Seen, leaf: &Leaf, from: i128, to: i128) -> Value {
-    let query = !leaf.text.is_empty();
     let mut attributes = vec![text("sarsen.wait", leaf.kind.as_str())];
-    if query {
+    if let Some(query) = &leaf.query {
         attributes.extend([
-            text("db.query.text", &leaf.text),
-            text("code.file.path", &leaf.site),
-            number("db.response.returned_rows", leaf.rows),
+            text("db.query.text", &query.statement.normalised),
+            text("code.file.path", query.site.file()),
+            number("code.line.number", u64::from(query.site.line())),
+            number("db.response.returned_rows", query.rows),
         ]);
-    } else {
-        attributes.push(number("sarsen.calls", leaf.calls));
     }
-    let name = if query { leaf.text.split(' ').next().unwrap_or("query") } else { &leaf.label };
-    let outside = query || matches!(leaf.kind, WaitKind::Http | WaitKind::Mail);
+    let statement = leaf.query.as_ref().and_then(|query| query.statement.normalised.split(' ').next());
+    let name = statement.unwrap_or(if leaf.label.is_empty() { leaf.kind.as_str() } else { &leaf.label });
+    let failed = leaf.query.as_ref().is_some_and(|query| query.failed);
+    let outside = leaf.query.is_some() || matches!(leaf.kind, WaitKind::Http | WaitKind::Mail);
     json!({
         "traceId": seen.trace.id(),
         "spanId": format!("{:016x}", fastrand::u64(1..)),
@@ -138,7 +132,7 @@ fn leaf_span(seen: &Seen, leaf: &Leaf, from: i128, to: i128) -> Value {
         "startTimeUnixNano": from.to_string(),
         "endTimeUnixNano": to.to_string(),
         "attributes": attributes,
-        "status": if leaf.failed { json!({"code": ERROR}) } else { json!({}) },
+        "status": if failed { json!({"code": ERROR}) } else { json!({}) },
     })
 }
 
@@ -146,6 +140,8 @@ fn leaf_span(seen: &Seen, leaf: &Leaf, from: i128, to: i128) -> Value {
 fn seconds(nanoseconds: u64) -> f64 {
     nanoseconds as f64 / 1e9
 }
+
+type Key = (OperationKind, &'static str, &'static str);
 
 struct Told {
     since: i128,
@@ -157,11 +153,11 @@ impl Told {
         let whole = |count: fn(&Row) -> u64| move |row: &Row| json!({"asInt": count(row).to_string()});
         let waits = rows.iter().flat_map(|(key, row)| {
             let waited = WaitKind::ALL.into_iter().filter(|wait| row.waits[*wait as usize] > 0);
-            waited.map(|wait| self.point(attributes(key, row, Some(text("sarsen.wait", wait.as_str()))),
+            waited.map(|wait| self.point(attributes(key, Some(text("sarsen.wait", wait.as_str()))),
                 &json!({"asDouble": seconds(row.waits[wait as usize])})))
         });
         let broken = rows.iter().flat_map(|(key, row)| {
-            row.broken.iter().map(|(promise, count)| self.point(attributes(key, row, Some(text("sarsen.promise", promise.as_str()))),
+            row.broken.iter().map(|(promise, count)| self.point(attributes(key, Some(text("sarsen.promise", promise.as_str()))),
                 &json!({"asInt": count.to_string()})))
         });
         vec![
@@ -182,7 +178,7 @@ impl Told {
             let histogram = json!({
                 "count": row.count.to_string(), "sum": seconds(row.time), "bucketCounts": counts, "explicitBounds": bounds,
             });
-            self.point(attributes(key, row, None), &histogram)
+            self.point(attributes(key, None), &histogram)
         });
         let points: Vec<Value> = points.collect();
         json!({"name": "sarsen.operation.duration", "unit": "s",
@@ -190,7 +186,7 @@ impl Told {
     }
 
     fn counter(&self, name: &str, unit: &str, rows: &Rows, value: impl Fn(&Row) -> Value) -> Value {
-        let points = rows.iter().map(|(key, row)| self.point(attributes(key, row, None), &value(row)));
+        let points = rows.iter().map(|(key, row)| self.point(attributes(key, None), &value(row)));
         sum(name, unit, points.collect())
     }
 
@@ -225,12 +221,8 @@ impl Told {
     }
 }
 
-fn attributes((kind, name): &(OperationKind, std::sync::Arc<str>), row: &Row, more: Option<Value>) -> Vec<Value> {
-    let mut all = vec![
-        text("sarsen.kind", kind.as_str()),
-        text("sarsen.module", &row.module),
-        text("sarsen.operation", name),
-    ];
+fn attributes(&(kind, name, module): &Key, more: Option<Value>) -> Vec<Value> {
+    let mut all = vec![text("sarsen.kind", kind.as_str()), text("sarsen.module", module), text("sarsen.operation", name)];
     all.extend(more);
     all
 }

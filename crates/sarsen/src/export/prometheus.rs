@@ -4,7 +4,7 @@ use super::counts::{BOUNDS, Exemplar, Row, Rows};
 use super::process::ProcessCounts;
 use crate::clock::Timestamp;
 use crate::jobs::QueueState;
-use crate::telemetry::{OperationKind, WaitKind};
+use crate::telemetry::{HolderSpan, OperationKind, WaitKind};
 use std::fmt::Write;
 
 /// Which form of the text.
@@ -32,6 +32,7 @@ pub(super) struct Told<'a> {
     pub(super) version: &'a str,
     pub(super) rows: &'a Rows,
     pub(super) queues: &'a [QueueState],
+    pub(super) holders: &'a [HolderSpan],
     pub(super) process: &'a ProcessCounts,
     /// Closed Operations that were not recorded.
     pub(super) dropped: u64,
@@ -45,6 +46,7 @@ pub(super) fn text(form: Form, told: &Told<'_>) -> String {
     page.operations(told.rows);
     page.queues(told.queues);
     page.oldest(told.queues, told.now);
+    page.pools(told.holders);
     page.process(told);
     if form == Form::OpenMetrics {
         page.text.push_str("# EOF\n");
@@ -98,8 +100,8 @@ impl Page {
 
     fn counters(&mut self, name: &str, help: &str, rows: &Rows, value: impl Fn(&Row) -> f64) {
         self.family(Kind::Counter, name, help);
-        for ((kind, operation), row) in rows {
-            self.sample(name, &of(*kind, operation, row), value(row));
+        for (key, row) in rows {
+            self.sample(name, &of(key), value(row));
         }
     }
 
@@ -107,7 +109,7 @@ impl Page {
     fn operations(&mut self, rows: &Rows) {
         let name = "sarsen_operation_duration_seconds";
         self.family(Kind::Histogram, name, "How long Operations took: requests, jobs, schedules and commands.");
-        rows.iter().for_each(|((kind, operation), row)| self.histogram(name, &of(*kind, operation, row), row));
+        rows.iter().for_each(|(key, row)| self.histogram(name, &of(key), row));
         let total = |count: fn(&Row) -> u64| move |row: &Row| count(row) as f64;
         self.counters("sarsen_operations_failed_total", "Operations that failed.", rows, total(|row| row.failed));
         let help = "Operations whose client hung up.";
@@ -146,8 +148,8 @@ impl Page {
     fn waits(&mut self, rows: &Rows) {
         let name = "sarsen_wait_seconds_total";
         self.family(Kind::Counter, name, "What Operations waited for, by kind.");
-        for ((kind, operation), row) in rows {
-            let [kind, module, operation] = of(*kind, operation, row);
+        for (key, row) in rows {
+            let [kind, module, operation] = of(key);
             for wait in WaitKind::ALL.into_iter().filter(|wait| row.waits[*wait as usize] > 0) {
                 let labels = [kind, module, operation, ("wait", wait.as_str())];
                 self.sample(name, &labels, seconds(row.waits[wait as usize]));
@@ -159,8 +161,8 @@ impl Page {
     fn broken(&mut self, rows: &Rows) {
         let name = "sarsen_budget_broken_total";
         self.family(Kind::Counter, name, "Operations that did not keep their budget, by promise.");
-        for ((kind, operation), row) in rows {
-            let [kind, module, operation] = of(*kind, operation, row);
+        for (key, row) in rows {
+            let [kind, module, operation] = of(key);
             for (promise, count) in &row.broken {
                 self.sample(name, &[kind, module, operation, ("promise", promise.as_str())], *count as f64);
             }
@@ -195,6 +197,21 @@ impl Page {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+    fn pools(&mut self, holders: &[HolderSpan]) {
+        let gauges: [(&str, &str, fn(&HolderSpan) -> u64); 3] = [
+            ("sarsen_pool_capacity", "How many can hold a pool or a lock at a time.", |holder| holder.capacity),
+            ("sarsen_pool_in_use", "How many hold it.", |holder| holder.in_use),
+            ("sarsen_pool_waiting", "How many wait for it.", |holder| holder.waiting),
+        ];
+        for (name, help, value) in gauges.into_iter().filter(|_| !holders.is_empty()) {
+            self.family(Kind::Gauge, name, help);
+            for holder in holders {
+                self.sample(name, &[("kind", holder.kind.as_str()), ("pool", &holder.label)], value(holder) as f64);
+            }
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
     fn process(&mut self, told: &Told<'_>) {
         let process = told.process;
         self.family(Kind::Gauge, "sarsen_build_info", "The build of the application; always 1.");
@@ -221,8 +238,8 @@ impl Page {
     }
 }
 
-fn of<'a>(kind: OperationKind, operation: &'a str, row: &'a Row) -> [(&'static str, &'a str); 3] {
-    [("kind", kind.as_str()), ("module", &row.module), ("operation", operation)]
+fn of(&(kind, operation, module): &(OperationKind, &'static str, &'static str)) -> [(&'static str, &'static str); 3] {
+    [("kind", kind.as_str()), ("module", module), ("operation", operation)]
 }
 
 #[cfg(test)]
@@ -235,10 +252,10 @@ mod tests {
     fn written(form: Form) -> String {
         let counts = Counts::default();
         let broken = [Broken { promise: Promise::Queries, was: 9, limit: 6 }];
-        counts.add(&Seen { name: "GET /\"x\"".into(), ..Seen::for_test() }, &broken);
+        counts.add(&Seen::for_test("GET /\"x\""), &broken);
         let (rows, process) = (counts.rows(), ProcessCounts::default());
         let now = Timestamp::default();
-        text(form, &Told { now, version: "1.0.0", rows: &rows, queues: &[], process: &process, dropped: 3, tasks: 1 })
+        text(form, &Told { now, version: "1.0.0", rows: &rows, queues: &[], holders: &[], process: &process, dropped: 3, tasks: 1 })
     }
 
     #[test]

@@ -1,20 +1,22 @@
 //! What the exports need of an Operation that was closed: the one place that reads its record.
 
 use crate::clock::{self, Clock};
-use crate::telemetry::{KINDS, Operation, OperationKind, Outcome, Trace, WaitKind};
-use std::sync::Arc;
+use crate::error::Kind;
+use crate::telemetry::{KINDS, Leaf, Name, Operation, OperationKind, Outcome, Trace, WaitKind};
+#[cfg(test)]
+use crate::telemetry::Recorder;
 
 /// An Operation that was closed. Times are nanoseconds.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) kind: OperationKind,
-    pub(super) name: Arc<str>,
-    pub(super) module: &'static str,
+    pub(super) name: Name,
     pub(super) trace: Trace,
     pub(super) outcome: Outcome,
     pub(super) failed: bool,
     pub(super) cancelled: bool,
     pub(super) error: Option<String>,
+    pub(super) error_kind: Option<Kind>,
     pub(super) took: u64,
     /// When it ended, in microseconds since 1970.
     pub(super) ended: i64,
@@ -23,21 +25,6 @@ pub(super) struct Seen {
     pub(super) waits: [u64; KINDS],
 }
 
-/// One wait or query of an Operation.
-#[derive(Clone, Debug)]
-pub(super) struct Leaf {
-    pub(super) kind: WaitKind,
-    /// Which one.
-    pub(super) label: String,
-    /// The normalised text of a query; empty for others.
-    pub(super) text: String,
-    pub(super) site: String,
-    /// How often it was waited for.
-    pub(super) calls: u64,
-    pub(super) rows: u64,
-    pub(super) took: u64,
-    pub(super) failed: bool,
-}
 
 fn nanoseconds(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
@@ -47,69 +34,43 @@ impl Seen {
     pub(super) fn new(operation: &Operation, clock: &Clock) -> Self {
         let record = operation.record();
         let mut waits = [0; KINDS];
-        for wait in &record.waits {
-            waits[wait.kind as usize] += nanoseconds(wait.total);
+        for kind in WaitKind::ALL {
+            waits[kind as usize] = record.account.of(kind);
         }
         let since_its_end = (clock::monotonic() - operation.started()).saturating_sub(record.duration);
         Self {
             kind: operation.kind(),
-            name: record.name.clone(),
-            module: record.module,
+            name: record.name,
             trace: *operation.trace(),
             outcome: record.outcome,
-            failed: matches!(record.outcome, Outcome::Failed | Outcome::Status(500..)),
+            failed: record.has_failed(),
             cancelled: record.outcome == Outcome::Cancelled,
             error: record.error.clone(),
+            error_kind: record.error_kind,
             took: nanoseconds(record.duration),
             ended: clock.now().as_micros() - i64::try_from(since_its_end.as_micros()).unwrap_or(0),
             queries: record.query_count,
-            query_time: record.queries.iter().map(|query| nanoseconds(query.execution)).sum(),
+            query_time: record.queries().map(|query| nanoseconds(query.execution)).sum(),
             waits,
         }
     }
 
-    /// Its queries in the order in which they ran, then its other waits.
+    /// What it waited for and ran, in the order in which that began.
     pub(super) fn leaves(operation: &Operation) -> Vec<Leaf> {
-        let record = operation.record();
-        let queries = record.queries.iter().map(|query| Leaf {
-            kind: WaitKind::Database,
-            label: format!("{:016x}", query.statement.fingerprint),
-            text: query.statement.normalised.clone(),
-            site: format!("{}:{}", query.site.file(), query.site.line()),
-            calls: 1,
-            rows: query.rows,
-            took: nanoseconds(query.pool_wait + query.execution),
-            failed: query.failed,
-        });
-        let queried = !record.queries.is_empty();
-        let others = record.waits.iter().filter(|wait| {
-            // They stand among the queries already.
-            !(queried && matches!(wait.kind, WaitKind::Database | WaitKind::DatabasePool))
-        });
-        let waits = others.map(|wait| Leaf {
-            kind: wait.kind,
-            label: wait.label.to_owned(),
-            text: String::new(),
-            site: String::new(),
-            calls: u64::from(wait.count),
-            rows: 0,
-            took: nanoseconds(wait.total),
-            failed: false,
-        });
-        queries.chain(waits).collect()
+        operation.record().leaves.clone()
     }
 
     #[cfg(test)]
-    pub(super) fn for_test() -> Self {
+    pub(super) fn for_test(name: &str) -> Self {
         Self {
             kind: OperationKind::Request,
-            name: "GET /".into(),
-            module: "shop",
+            name: Recorder::new(1).name(OperationKind::Request, "shop", name),
             trace: Trace::new(),
             outcome: Outcome::Status(200),
             failed: false,
             cancelled: false,
             error: None,
+            error_kind: None,
             took: 1_500_000,
             ended: 1_767_225_600_000_000,
             queries: 0,

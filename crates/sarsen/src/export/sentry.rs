@@ -5,9 +5,9 @@ use super::sample::Seen;
 use super::ship::Receiver;
 use crate::clock::{self, Timestamp};
 use crate::config::Secret;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::http::client::Address;
-use crate::telemetry::{OperationKind, Outcome};
+use crate::telemetry::OperationKind;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::json;
@@ -102,10 +102,7 @@ pub(super) fn envelope(service: &Service, report: &Report) -> Bytes {
     let id = format!("{:032x}", fastrand::u128(..));
     let at = Timestamp::from_micros(seen.ended).to_string();
     let message: String = seen.error.as_deref().unwrap_or_default().chars().take(MAX_TEXT).collect();
-    let outcome = match seen.outcome {
-        Outcome::Status(status) => status.to_string(),
-        _ => "failed".to_owned(),
-    };
+    let kind = seen.error_kind.unwrap_or(Kind::Internal).as_str();
     let operation = if seen.kind == OperationKind::Request { "http.server" } else { "queue.process" };
     let event = json!({
         "event_id": id,
@@ -113,13 +110,13 @@ pub(super) fn envelope(service: &Service, report: &Report) -> Bytes {
         "platform": "native",
         "level": "error",
         "logger": "sarsen",
-        "transaction": &*seen.name,
+        "transaction": seen.name.as_str(),
         "release": format!("{}@{}", service.name, service.version),
         "environment": service.environment,
         "fingerprint": [fingerprint],
-        "exception": {"values": [{"type": format!("{} {outcome}", seen.kind.as_str()), "value": message}]},
+        "exception": {"values": [{"type": kind, "value": message}]},
         "contexts": {"trace": {"trace_id": seen.trace.id(), "span_id": seen.trace.span_id(), "op": operation}},
-        "tags": {"kind": seen.kind.as_str(), "module": seen.module},
+        "tags": {"kind": seen.kind.as_str(), "module": seen.name.module()},
         "extra": {"times": times},
     });
     let payload = event.to_string();
@@ -133,7 +130,7 @@ mod tests {
     use super::*;
 
     fn failed(error: &str) -> Seen {
-        Seen { failed: true, error: Some(error.to_owned()), ..Seen::for_test() }
+        Seen { failed: true, error: Some(error.to_owned()), ..Seen::for_test("GET /") }
     }
 
     #[test]
@@ -143,7 +140,7 @@ mod tests {
         assert_eq!(first.times, 1);
         assert!(lately.report(&failed("no row 18 in it")).is_none());
         assert!(lately.report(&failed("something else")).is_some());
-        assert!(lately.report(&Seen::for_test()).is_none(), "it did not fail");
+        assert!(lately.report(&Seen::for_test("GET /")).is_none(), "it did not fail");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Budgets beside routes, and how a developer and a test hear that one is broken.
 
-use crate::telemetry::{Broken, Budget, Budgets, Operation, Spent, WaitKind};
+use crate::telemetry::{Broken, Budget, Operation, Spent, WaitKind};
 use aide::openapi;
 use aide::transform::TransformOperation;
 use axum::response::Response;
@@ -69,8 +69,8 @@ pub(super) enum Audience {
 }
 
 /// Says beside `response` whether `operation` kept its budget so far: all but the body has been made.
-pub(super) fn tell(response: &mut Response, operation: &Operation, budgets: &Budgets, to: Audience) {
-    let budget = budgets.of(operation);
+pub(super) fn tell(response: &mut Response, operation: &Operation, to: Audience) {
+    let budget = operation.record().name.budget();
     if to == Audience::Developer {
         let timing = server_timing(operation);
         response.headers_mut().extend(HeaderValue::try_from(timing).ok().map(|value| (SERVER_TIMING, value)));
@@ -92,12 +92,8 @@ fn server_timing(operation: &Operation) -> String {
     let mut text = format!("total;dur={}", milliseconds(Spent::by(operation).time));
     let record = operation.record();
     let mut waits: BTreeMap<WaitKind, Duration> = BTreeMap::new();
-    for wait in &record.waits {
+    for wait in record.waits() {
         *waits.entry(wait.kind).or_default() += wait.total;
-    }
-    let executed: Duration = record.queries.iter().map(|query| query.execution).sum();
-    if record.query_count > 0 {
-        waits.insert(WaitKind::Database, executed);
     }
     for (kind, time) in waits {
         let _ = write!(text, ", {};dur={}", kind.as_str(), milliseconds(time));
@@ -112,7 +108,7 @@ fn server_timing(operation: &Operation) -> String {
 pub(crate) fn queries(operation: &Operation) -> String {
     let record = operation.record();
     let mut kinds: BTreeMap<(&str, String), usize> = BTreeMap::new();
-    for query in &record.queries {
+    for query in record.queries() {
         let site = format!("{}:{}", query.site.file(), query.site.line());
         *kinds.entry((query.statement.normalised.as_str(), site)).or_default() += 1;
     }

@@ -13,7 +13,7 @@ use super::session::Sessions;
 use super::{docs, headers, openapi, origin};
 use crate::config::{Environment, HttpSection};
 use crate::error::{Error, Result};
-use crate::telemetry::{Budgets, Operation, OperationKind, Outcome, Recorder, Trace};
+use crate::telemetry::{Operation, Outcome, Recorder, Trace};
 use aide::axum::ApiRouter as Routes;
 use aide::openapi::OpenApi;
 use axum::BoxError;
@@ -96,7 +96,6 @@ struct Inner {
     max_in_flight: usize,
     timeout: Duration,
     body: BodyLimits,
-    budgets: Budgets,
     /// Who hears of budgets; nobody in production.
     audience: Option<Audience>,
     development: bool,
@@ -109,8 +108,7 @@ impl Stack {
         let StackParts { section, environment, recorder, health, about, mut modules, .. } = parts;
         let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter())?;
         modules.push(own_routes(&document, parts.assets)?);
-        let routes = RouteTable::new(&modules)?;
-        let budgets = budgets(&modules);
+        let routes = RouteTable::new(&modules, &recorder)?;
         let named = modules.iter().fold(Router::new(), |all, module| all.merge(module.named()));
         let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
         Ok(Self(Arc::new(Inner {
@@ -124,7 +122,6 @@ impl Stack {
             max_in_flight: section.max_in_flight,
             timeout: section.request_timeout.0,
             body: BodyLimits::new(&section),
-            budgets,
             audience: audience(environment),
             development: environment == Environment::Development,
             https: section.public_url.starts_with("https://"),
@@ -259,8 +256,7 @@ impl Inner {
     fn open<B>(&self, request: &Request<B>, route: &RouteName) -> Operation {
         let parent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
         let trace = parent.and_then(Trace::from_traceparent).unwrap_or_default();
-        let (name, limit) = (route.name.clone(), Some(self.timeout));
-        Operation::open_within(limit, OperationKind::Request, name, route.module, trace, &self.recorder)
+        Operation::open_within(Some(self.timeout), route.name, trace, &self.recorder)
     }
 
     /// What is decided before the handler runs; nothing here waits.
@@ -290,18 +286,11 @@ impl Inner {
         }
         if let Some(operation) = closing.operation() {
             if let Some(audience) = self.audience {
-                budget::tell(response, operation, &self.budgets, audience);
+                budget::tell(response, operation, audience);
             }
             headers::complete(response, head, self.https, operation.trace());
         }
     }
-}
-
-fn budgets(modules: &[ModuleRoutes]) -> Budgets {
-    let promised = modules.iter().flat_map(ModuleRoutes::promises);
-    Budgets::new(promised.filter_map(|(method, pattern, budget)| {
-        Some((OperationKind::Request, format!("{method} {pattern}"), budget?))
-    }))
 }
 
 fn audience(environment: Environment) -> Option<Audience> {

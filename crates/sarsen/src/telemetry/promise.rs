@@ -72,6 +72,10 @@ pub struct Spent {
     pub queries: u64,
     /// Bytes from the heap; zero where the program does not count them.
     pub allocated: u64,
+    /// How long it lay in its queue.
+    pub queued: Duration,
+    /// How often it was tried before.
+    pub retries: u64,
 }
 
 impl Spent {
@@ -80,7 +84,16 @@ impl Spent {
         let record = operation.record();
         let open = record.outcome == super::Outcome::Open;
         let time = if open { clock::monotonic() - operation.started() } else { record.duration };
-        Self { time, queries: record.query_count, allocated: 0 }
+        let (queries, allocated) = (record.query_count, record.allocated);
+        Self { time, queries, allocated, queued: record.queued, retries: record.retries }
+    }
+}
+
+impl Operation {
+    /// The promises of its name that it does not keep.
+    pub fn broken_promises(&self) -> Vec<Broken> {
+        let budget = self.record().name.budget();
+        budget.map(|budget| budget.broken_by(&Spent::by(self))).unwrap_or_default()
     }
 }
 
@@ -92,6 +105,8 @@ impl Budget {
             (Promise::Time, nanoseconds(spent.time), self.p99.or(self.run).map(nanoseconds)),
             (Promise::Queries, spent.queries, self.queries),
             (Promise::Allocated, spent.allocated, self.allocated),
+            (Promise::Wait, nanoseconds(spent.queued), self.wait.map(nanoseconds)),
+            (Promise::Retries, spent.retries, self.retries),
         ];
         let broken = |(promise, was, limit): (Promise, u64, Option<u64>)| {
             limit.filter(|limit| was > *limit).map(|limit| Broken { promise, was, limit })
@@ -119,16 +134,6 @@ impl Budgets {
         self.0.get(&kind)?.get(name).copied()
     }
 
-    /// What `operation` promises.
-    pub fn of(&self, operation: &Operation) -> Option<Budget> {
-        self.get(operation.kind(), &operation.record().name)
-    }
-
-    /// The promises that `operation` does not keep.
-    pub fn broken_by(&self, operation: &Operation) -> Vec<Broken> {
-        self.of(operation).map(|budget| budget.broken_by(&Spent::by(operation))).unwrap_or_default()
-    }
-
     /// All of them by kind and name, in order.
     pub fn all(&self) -> Vec<(OperationKind, &str, Budget)> {
         let named = |(kind, names): (&OperationKind, _)| {
@@ -150,7 +155,7 @@ mod tests {
     #[test]
     fn what_is_beyond_is_named_with_what_was_promised() {
         let budget = Budget::p99(ms(80)).queries(6).allocated(kb(512));
-        let spent = Spent { time: ms(180), queries: 9, allocated: kb(512) };
+        let spent = Spent { time: ms(180), queries: 9, allocated: kb(512), ..Spent::default() };
         let broken: Vec<String> = budget.broken_by(&spent).iter().map(Broken::to_string).collect();
         assert_eq!(broken, ["time=180ms/80ms", "queries=9/6"]);
         assert!(Budget::new().broken_by(&spent).is_empty(), "nothing that is not said is promised");

@@ -1,24 +1,24 @@
 //! What an Operation may take: the tests that keep an N+1 out, and a budget kept.
 
 use crate::http::budget;
-use crate::telemetry::{Broken, Budget, Operation, Spent};
+use crate::telemetry::{Broken, Operation};
 
 /// Fails the test when `operation` ran more than `at_most` queries, and lists them with the lines that asked for them.
 #[track_caller]
 pub fn assert_queries(operation: &Operation, at_most: u32) {
-    let (name, count) = (operation.record().name.clone(), operation.record().query_count);
+    let (name, count) = (operation.record().name, operation.record().query_count);
     let listed = budget::queries(operation);
     assert!(count <= u64::from(at_most), "`{name}` ran {count} queries, and may run {at_most}:\n{listed}");
 }
 
-/// Fails the test when `operation` ran more queries or took more of the heap than `budget` allows. These are the same in
+/// Fails the test when `operation` ran more queries or took more of the heap than its route or job promises. These are the same in
 /// every run; how long it took says more of the machine than of the code, and is left to where requests are many.
 ///
 /// A request of [`Client`](crate::testing::Client) is checked against the budget of its route without being asked.
 #[track_caller]
-pub fn assert_within_budget(operation: &Operation, budget: &Budget) {
-    let name = operation.record().name.clone();
-    check(&name, &budget.broken_by(&Spent::by(operation)), &budget::queries(operation));
+pub fn assert_within_budget(operation: &Operation) {
+    let name = operation.record().name;
+    check(&name, &operation.broken_promises(), &budget::queries(operation));
 }
 
 /// Fails the test of what is deterministic among the broken promises.
