@@ -429,12 +429,12 @@ fn health(lifecycle: &Lifecycle, db: &Db, modules: &[Live]) -> Health {
 
 /// What routes and jobs promise that promise anything.
 fn budgets(routes: &[Route], jobs: &Jobs) -> Budgets {
-    let of_route = |route: &Route| {
-        Some((OperationKind::Request, format!("{} {}", route.method, route.pattern), route.budget?))
-    };
-    let of_jobs = jobs.registry().kinds().filter_map(|info| {
-        Some((OperationKind::Job, info.kind.to_owned(), info.policy.budget?))
-    });
+    let of_route =
+        |route: &Route| Some((OperationKind::Request, format!("{} {}", route.method, route.pattern), route.budget?));
+    let of_jobs = jobs
+        .registry()
+        .kinds()
+        .filter_map(|info| Some((OperationKind::Job, info.kind.to_owned(), info.policy.budget?)));
     Budgets::new(routes.iter().filter_map(of_route).chain(of_jobs))
 }
 

@@ -80,7 +80,8 @@ fn recorded(file: &Path) -> Result<Snapshot> {
 }
 
 fn write(file: &Path, snapshot: &Snapshot) -> Result<()> {
-    let failed = |error: &dyn std::fmt::Display| Error::unavailable(format!("{} cannot be written: {error}", file.display()));
+    let failed =
+        |error: &dyn std::fmt::Display| Error::unavailable(format!("{} cannot be written: {error}", file.display()));
     let text = serde_json::to_string_pretty(snapshot).map_err(|error| failed(&error))?;
     std::fs::write(file, text).map_err(|error| failed(&error))
 }
@@ -168,7 +169,12 @@ fn of_operation(span: &OperationSpan, budget: &Budget) -> Vec<Line> {
     let mut lines = Vec::new();
     if let Some(limit) = budget.p99.or(budget.run) {
         let was = Duration::from_nanos(span.p99);
-        lines.push(line("time", format!("p99 {:.1} ms", was.as_secs_f64() * 1e3), milliseconds(limit), many(was > limit)));
+        lines.push(line(
+            "time",
+            format!("p99 {:.1} ms", was.as_secs_f64() * 1e3),
+            milliseconds(limit),
+            many(was > limit),
+        ));
     }
     if let Some(limit) = budget.queries {
         let was = format!("mean {:.1}, {} over", mean(all.queries), over.queries);
@@ -211,10 +217,14 @@ mod tests {
     #[test]
     fn few_say_nothing_of_time_and_one_is_enough_for_queries() {
         let budgets = Budgets::new([(OperationKind::Request, "GET /".to_owned(), Budget::p99(ms(80)).queries(6))]);
-        let verdicts = |snapshot: &Snapshot| compare(snapshot, &budgets).iter().map(|line| line.verdict).collect::<Vec<_>>();
+        let verdicts =
+            |snapshot: &Snapshot| compare(snapshot, &budgets).iter().map(|line| line.verdict).collect::<Vec<_>>();
         assert_eq!(verdicts(&span(100, ms(70), 600, Over::default())), [Verdict::Kept, Verdict::Kept]);
         assert_eq!(verdicts(&span(100, ms(90), 100, Over::default())), [Verdict::Broken, Verdict::Kept]);
-        assert_eq!(verdicts(&span(5, ms(90), 5, Over { queries: 1, ..Over::default() })), [Verdict::Broken, Verdict::TooFew]);
+        assert_eq!(
+            verdicts(&span(5, ms(90), 5, Over { queries: 1, ..Over::default() })),
+            [Verdict::Broken, Verdict::TooFew]
+        );
         assert!(verdicts(&span(0, ms(90), 0, Over::default())).is_empty());
     }
 }

@@ -161,7 +161,11 @@ async fn carry_out<P: Program>(verb: Verb<P::Commands>, path: String, app: App, 
         Verb::Export { what } => {
             let name = app.name();
             let budgets = app.budgets().await?;
-            print(&if what == Exported::Grafana { export::dashboard(name, &budgets) } else { export::alerts(&budgets) });
+            print(&if what == Exported::Grafana {
+                export::dashboard(name, &budgets)
+            } else {
+                export::alerts(&budgets)
+            });
         }
         Verb::Modules { graph: true } => print(&app.mermaid()),
         Verb::Modules { graph: false } => print(&show::modules(&app)),

@@ -26,7 +26,9 @@ const WINDOWS: [&str; 5] = ["5m", "30m", "1h", "6h", "3d"];
 /// The file of rules: what is allowed by these budgets, what was bad, and who is to be woken. The same budgets give the same
 /// file.
 pub fn alerts(budgets: &Budgets) -> String {
-    let mut text = "# Made by `export alerts` from the budgets of routes and jobs; make it anew when they change.\ngroups:\n".to_owned();
+    let mut text =
+        "# Made by `export alerts` from the budgets of routes and jobs; make it anew when they change.\ngroups:\n"
+            .to_owned();
     group(&mut text, "sarsen_budgets_allowed");
     for (kind, name, budget) in budgets.all() {
         for (promise, allowed) in allowed(&budget) {
@@ -88,9 +90,8 @@ fn spent(text: &mut String, window: &str) {
     let ratio = format!("sarsen:budget_bad:ratio{window}");
     record(text, &ratio, &format!("{bad} / ({all} > 0)"), &[]);
     let (n, p) = (format!("({all} > 0)"), &ratio);
-    let lower = format!(
-        "({p} + 1.9208 / {n} - 1.96 * sqrt({p} * (1 - {p}) / {n} + 0.9604 / {n} ^ 2)) / (1 + 3.8416 / {n})"
-    );
+    let lower =
+        format!("({p} + 1.9208 / {n} - 1.96 * sqrt({p} * (1 - {p}) / {n} + 0.9604 / {n} ^ 2)) / (1 + 3.8416 / {n})");
     record(text, &format!("sarsen:budget_bad:lower{window}"), &lower, &[]);
 }
 
@@ -105,7 +106,9 @@ fn burns(text: &mut String, alert: &str, burn: &str, (long, short): (&str, &str)
         "      - alert: {alert}\n        expr: {}\n        labels:\n          severity: {severity}\n        annotations:\n          \
          summary: {}\n          description: {}\n",
         quoted(&expression),
-        quoted(&format!("{{{{ $labels.operation }}}} spends its budget of {{{{ $labels.promise }}}} {burn} times too fast")),
+        quoted(&format!(
+            "{{{{ $labels.operation }}}} spends its budget of {{{{ $labels.promise }}}} {burn} times too fast"
+        )),
         quoted(&format!(
             "Of the {{{{ $labels.kind }}}} {{{{ $labels.operation }}}}, at least {{{{ $value | humanizePercentage }}}} broke its promise of \
              {{{{ $labels.promise }}}} within {long}, and it goes on."
@@ -115,7 +118,8 @@ fn burns(text: &mut String, alert: &str, burn: &str, (long, short): (&str, &str)
 
 /// What a budget says, for people: `p99 80 ms, 6 queries`.
 pub(crate) fn words(kind: OperationKind, budget: &Budget) -> String {
-    let milliseconds = |name: &str, time: Option<std::time::Duration>| time.map(|time| format!("{name} {} ms", time.as_millis()));
+    let milliseconds =
+        |name: &str, time: Option<std::time::Duration>| time.map(|time| format!("{name} {} ms", time.as_millis()));
     let run = if kind == OperationKind::Job { "run" } else { "p99" };
     let parts = [
         milliseconds(run, budget.p99.or(budget.run)),

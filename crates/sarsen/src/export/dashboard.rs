@@ -28,11 +28,26 @@ pub fn dashboard(application: &str, budgets: &Budgets) -> String {
             ),
             "{{operation}} {{promise}}",
         ),
-        panel("What is waited for, seconds a second", "s", &format!("sum by (wait) (rate(sarsen_wait_seconds_total[{rate}]))"), "{{wait}}"),
-        panel("Time of the database, seconds a second", "s", &by_operation("sarsen_query_seconds_total"), "{{operation}}"),
+        panel(
+            "What is waited for, seconds a second",
+            "s",
+            &format!("sum by (wait) (rate(sarsen_wait_seconds_total[{rate}]))"),
+            "{{wait}}",
+        ),
+        panel(
+            "Time of the database, seconds a second",
+            "s",
+            &by_operation("sarsen_query_seconds_total"),
+            "{{operation}}",
+        ),
         panel("Jobs", "short", "sum by (queue, state) (sarsen_jobs)", "{{queue}} {{state}}"),
         panel("The oldest job waits", "s", "max by (queue) (sarsen_jobs_oldest_seconds)", "{{queue}}"),
-        panel("Cores in use", "short", &format!("sum by (instance) (rate(process_cpu_seconds_total[{rate}]))"), "{{instance}}"),
+        panel(
+            "Cores in use",
+            "short",
+            &format!("sum by (instance) (rate(process_cpu_seconds_total[{rate}]))"),
+            "{{instance}}",
+        ),
         panel("Memory", "bytes", "sum by (instance) (process_resident_memory_bytes)", "{{instance}}"),
     ];
     let mut placed: Vec<Value> = panels.into_iter().enumerate().map(|(index, panel)| at(index, panel)).collect();
@@ -99,11 +114,17 @@ mod tests {
     #[test]
     fn the_same_budgets_give_the_same_file() {
         let made = || {
-            let names = ["GET /a", "GET /b", "POST /c"].map(|name| (OperationKind::Request, name.to_owned(), Budget::p99(ms(80)).queries(6)));
+            let names = ["GET /a", "GET /b", "POST /c"]
+                .map(|name| (OperationKind::Request, name.to_owned(), Budget::p99(ms(80)).queries(6)));
             dashboard("shop", &Budgets::new(names))
         };
         let board: Value = serde_json::from_str(&made()).expect("JSON");
         assert_eq!(made(), made());
-        assert!(board["panels"][11]["options"]["content"].as_str().expect("a table").contains("| `GET /b` | p99 80 ms, 6 queries |"));
+        assert!(
+            board["panels"][11]["options"]["content"]
+                .as_str()
+                .expect("a table")
+                .contains("| `GET /b` | p99 80 ms, 6 queries |")
+        );
     }
 }

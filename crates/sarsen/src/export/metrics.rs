@@ -66,7 +66,8 @@ impl Export {
 }
 
 fn is_operator(headers: &HeaderMap, token: &Secret) -> bool {
-    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
+    let given =
+        headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
     let token = token.expose().as_bytes();
     given.is_some_and(|(scheme, given)| {
         scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && bool::from(given.trim().as_bytes().ct_eq(token))

@@ -71,7 +71,13 @@ struct Inner {
 
 impl Export {
     /// Reads the configuration; an address that is none is an error that names its key.
-    pub(crate) fn new(identity: Identity, config: &Config, clock: &Clock, jobs: &Jobs, insight: &Insight) -> Result<Self> {
+    pub(crate) fn new(
+        identity: Identity,
+        config: &Config,
+        clock: &Clock,
+        jobs: &Jobs,
+        insight: &Insight,
+    ) -> Result<Self> {
         let section = config.telemetry.clone();
         let environment = config.app.environment;
         let service = Service {
@@ -94,7 +100,18 @@ impl Export {
         };
         let metrics = collector.as_ref().map(|to| at(to, "/v1/metrics"));
         let (counts, clock, jobs, insight) = (Counts::default(), clock.clone(), jobs.clone(), insight.clone());
-        Ok(Self(Arc::new(Inner { section, service, environment, clock, jobs, insight, counts, traces, metrics, errors })))
+        Ok(Self(Arc::new(Inner {
+            section,
+            service,
+            environment,
+            clock,
+            jobs,
+            insight,
+            counts,
+            traces,
+            metrics,
+            errors,
+        })))
     }
 
     /// Looks at an Operation that was closed.
@@ -132,7 +149,9 @@ impl Export {
         }
         if let Some((receiver, ship, _)) = &inner.errors {
             let service = inner.service.clone();
-            let encode = move |reports: &[Report]| reports.iter().flat_map(|report| sentry::envelope(&service, report)).collect();
+            let encode = move |reports: &[Report]| {
+                reports.iter().flat_map(|report| sentry::envelope(&service, report)).collect()
+            };
             tasks.push(lifecycle::spawn_background(ship.clone().run(receiver.clone(), lifecycle.clone(), encode)));
         }
         if let Some(receiver) = inner.metrics.clone() {
@@ -181,7 +200,11 @@ pub(crate) fn check(section: &TelemetrySection) -> Result<()> {
         return Err(Error::invalid(text).hint("it is between 0 (none) and 1 (all)"));
     }
     collector(section)?;
-    if section.sentry_dsn.expose().is_empty() { Ok(()) } else { sentry::receiver(&section.sentry_dsn, section.timeout.0).map(drop) }
+    if section.sentry_dsn.expose().is_empty() {
+        Ok(())
+    } else {
+        sentry::receiver(&section.sentry_dsn, section.timeout.0).map(drop)
+    }
 }
 
 /// A developer hears of each request and job that is beyond its budget.
@@ -202,7 +225,9 @@ fn collector(section: &TelemetrySection) -> Result<Option<Receiver>> {
     if section.otlp.is_empty() {
         return Ok(None);
     }
-    let wrong = |error: Error| error.context("telemetry.otlp").hint("it is the address of a collector: `http://127.0.0.1:4318`");
+    let wrong = |error: Error| {
+        error.context("telemetry.otlp").hint("it is the address of a collector: `http://127.0.0.1:4318`")
+    };
     let to = Address::parse(&section.otlp).map_err(wrong)?;
     let headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     Ok(Some(Receiver { label: "collector", to, headers, timeout: section.timeout.0 }))

@@ -40,7 +40,13 @@ pub(super) fn traces(service: &Service, operations: &[Traced]) -> Value {
 }
 
 /// The body of a request to `/v1/metrics`.
-pub(super) fn metrics(service: &Service, rows: &Rows, queues: &[QueueState], process: &ProcessCounts, now: i128) -> Value {
+pub(super) fn metrics(
+    service: &Service,
+    rows: &Rows,
+    queues: &[QueueState],
+    process: &ProcessCounts,
+    now: i128,
+) -> Value {
     let told = Told { since: service.since, now };
     let metrics = [told.operations(rows), told.process(process, queues)].concat();
     json!({"resourceMetrics": [{"resource": resource(service), "scopeMetrics": [{"scope": scope(), "metrics": metrics}]}]})
@@ -153,12 +159,20 @@ impl Told {
         let whole = |count: fn(&Row) -> u64| move |row: &Row| json!({"asInt": count(row).to_string()});
         let waits = rows.iter().flat_map(|(key, row)| {
             let waited = WaitKind::ALL.into_iter().filter(|wait| row.waits[*wait as usize] > 0);
-            waited.map(|wait| self.point(attributes(key, Some(text("sarsen.wait", wait.as_str()))),
-                &json!({"asDouble": seconds(row.waits[wait as usize])})))
+            waited.map(|wait| {
+                self.point(
+                    attributes(key, Some(text("sarsen.wait", wait.as_str()))),
+                    &json!({"asDouble": seconds(row.waits[wait as usize])}),
+                )
+            })
         });
         let broken = rows.iter().flat_map(|(key, row)| {
-            row.broken.iter().map(|(promise, count)| self.point(attributes(key, Some(text("sarsen.promise", promise.as_str()))),
-                &json!({"asInt": count.to_string()})))
+            row.broken.iter().map(|(promise, count)| {
+                self.point(
+                    attributes(key, Some(text("sarsen.promise", promise.as_str()))),
+                    &json!({"asInt": count.to_string()}),
+                )
+            })
         });
         vec![
             self.durations(rows),
@@ -203,7 +217,11 @@ impl Told {
         vec![
             sum("process.cpu.time", "s", one(json!({"asDouble": process.cpu}))),
             gauge("process.memory.usage", "By", one(json!({"asInt": process.resident.to_string()}))),
-            gauge("process.open_file_descriptor.count", "{file_descriptor}", one(json!({"asInt": process.descriptors.to_string()}))),
+            gauge(
+                "process.open_file_descriptor.count",
+                "{file_descriptor}",
+                one(json!({"asInt": process.descriptors.to_string()})),
+            ),
             gauge("sarsen.jobs", "{job}", jobs.collect()),
         ]
     }
@@ -222,7 +240,8 @@ impl Told {
 }
 
 fn attributes(&(kind, name, module): &Key, more: Option<Value>) -> Vec<Value> {
-    let mut all = vec![text("sarsen.kind", kind.as_str()), text("sarsen.module", module), text("sarsen.operation", name)];
+    let mut all =
+        vec![text("sarsen.kind", kind.as_str()), text("sarsen.module", module), text("sarsen.operation", name)];
     all.extend(more);
     all
 }

@@ -22,7 +22,10 @@ impl ProcessCounts {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let (stat, status, system) = (read("/proc/self/stat"), read("/proc/self/status"), read("/proc/stat"));
         let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-        Self { descriptors: descriptors.try_into().unwrap_or(0), ..Self::parse(&stat, &status, &read("/proc/self/limits"), &system) }
+        Self {
+            descriptors: descriptors.try_into().unwrap_or(0),
+            ..Self::parse(&stat, &status, &read("/proc/self/limits"), &system)
+        }
     }
 
     fn parse(stat: &str, status: &str, limits: &str, system: &str) -> Self {
@@ -57,7 +60,8 @@ mod tests {
     #[test]
     fn the_files_of_the_kernel_are_read() {
         let stat = "42 (a) b) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0 1000 7 8";
-        let limits = "Limit  Soft  Hard  Units\nMax open files            1024                 4096                 files";
+        let limits =
+            "Limit  Soft  Hard  Units\nMax open files            1024                 4096                 files";
         let read = ProcessCounts::parse(stat, "Name:\ta\nVmRSS:\t   2048 kB\n", limits, "cpu 1\nbtime 1700000000\n");
         assert_eq!((read.cpu, read.resident, read.descriptor_limit), (2.0, 2 << 20, 1024));
         assert!((read.started - 1_700_000_010.0).abs() < 1e-6);

@@ -255,7 +255,19 @@ mod tests {
         counts.add(&Seen::for_test("GET /\"x\""), &broken);
         let (rows, process) = (counts.rows(), ProcessCounts::default());
         let now = Timestamp::default();
-        text(form, &Told { now, version: "1.0.0", rows: &rows, queues: &[], holders: &[], process: &process, dropped: 3, tasks: 1 })
+        text(
+            form,
+            &Told {
+                now,
+                version: "1.0.0",
+                rows: &rows,
+                queues: &[],
+                holders: &[],
+                process: &process,
+                dropped: 3,
+                tasks: 1,
+            },
+        )
     }
 
     #[test]

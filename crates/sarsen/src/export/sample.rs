@@ -2,9 +2,9 @@
 
 use crate::clock::{self, Clock};
 use crate::error::Kind;
-use crate::telemetry::{KINDS, Leaf, Name, Operation, OperationKind, Outcome, Trace, WaitKind};
 #[cfg(test)]
 use crate::telemetry::Recorder;
+use crate::telemetry::{KINDS, Leaf, Name, Operation, OperationKind, Outcome, Trace, WaitKind};
 
 /// An Operation that was closed. Times are nanoseconds.
 #[derive(Clone, Debug)]
@@ -24,7 +24,6 @@ pub(super) struct Seen {
     pub(super) query_time: u64,
     pub(super) waits: [u64; KINDS],
 }
-
 
 fn nanoseconds(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)

@@ -77,7 +77,9 @@ fn without_numbers(text: &str) -> String {
 /// The receiver that a DSN names: `https://KEY@host/PROJECT`.
 pub(super) fn receiver(dsn: &Secret, timeout: Duration) -> Result<Receiver> {
     // The text of the DSN is not in the error: it holds the key.
-    let wrong = || Error::invalid("telemetry.sentry_dsn is no DSN").hint("it is `https://KEY@host/PROJECT`, as Sentry shows it");
+    let wrong = || {
+        Error::invalid("telemetry.sentry_dsn is no DSN").hint("it is `https://KEY@host/PROJECT`, as Sentry shows it")
+    };
     let (scheme, rest) = dsn.expose().split_once("://").ok_or_else(wrong)?;
     let (key, place) = rest.split_once('@').ok_or_else(wrong)?;
     let (place, project) = place.trim_end_matches('/').rsplit_once('/').ok_or_else(wrong)?;

@@ -90,7 +90,11 @@ pub(crate) async fn send(label: &'static str, limit: Duration, outbound: Outboun
         let name = ServerName::try_from(to.host.clone());
         let name = name.map_err(|_| Error::invalid(format!("{to:?} is no name for a certificate")))?;
         let stream = tls().await?.connect(name, stream).await;
-        exchange(stream.map_err(|error| Error::unavailable(format!("no encrypted connection to {to:?}: {error}")))?, request).await
+        exchange(
+            stream.map_err(|error| Error::unavailable(format!("no encrypted connection to {to:?}: {error}")))?,
+            request,
+        )
+        .await
     })
     .await
 }
@@ -98,7 +102,8 @@ pub(crate) async fn send(label: &'static str, limit: Duration, outbound: Outboun
 fn request(outbound: Outbound) -> Result<Request<Full<Bytes>>> {
     let Outbound { method, to, headers, body } = outbound;
     let path = if to.path.is_empty() { "/" } else { &to.path };
-    let host = if to.host.contains(':') { format!("[{}]:{}", to.host, to.port) } else { format!("{}:{}", to.host, to.port) };
+    let host =
+        if to.host.contains(':') { format!("[{}]:{}", to.host, to.port) } else { format!("{}:{}", to.host, to.port) };
     let builder = Request::builder().method(method).uri(path).header(HOST, host).header(CONNECTION, "close");
     let builder = builder.header(USER_AGENT, concat!("sarsen/", env!("CARGO_PKG_VERSION")));
     let mut builder = headers.into_iter().fold(builder, |builder, (name, value)| builder.header(name, value));

@@ -60,7 +60,9 @@ fn named(text: Cow<'_, str>) -> Cow<'_, str> {
     for scheme in ["bearer ", "basic "] {
         let found = lower.match_indices(scheme).map(|(at, _)| word(&text, at + scheme.len()));
         // Words of a sentence about schemes are no credentials.
-        cuts.extend(found.filter(|(from, to)| to - from >= 8 || text[*from..*to].bytes().any(|byte| byte.is_ascii_digit())));
+        cuts.extend(
+            found.filter(|(from, to)| to - from >= 8 || text[*from..*to].bytes().any(|byte| byte.is_ascii_digit())),
+        );
     }
     cuts.extend(lower.match_indices("://").filter_map(|(at, _)| password(&text, at + 3)));
     without(text, cuts)
@@ -80,7 +82,8 @@ fn value_after(text: &str, at: usize, name: &str) -> Option<(usize, usize)> {
     let from = text.len() - value.len();
     let (_, to) = if quoted { until(text, from, ['"', '\'']) } else { word(text, from) };
     let worded = matches!(name, "token" | "credential");
-    let plain = worded && !quoted && sign.len() > opened.len() && text[from..to].bytes().all(|byte| byte.is_ascii_alphabetic());
+    let plain =
+        worded && !quoted && sign.len() > opened.len() && text[from..to].bytes().all(|byte| byte.is_ascii_alphabetic());
     (!plain && to > from).then_some((from, to))
 }
 
@@ -92,7 +95,8 @@ fn until(text: &str, from: usize, ends: [char; 2]) -> (usize, usize) {
 
 fn word(text: &str, from: usize) -> (usize, usize) {
     let rest = &text[from..];
-    let ends = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | ',' | ';' | '&' | ')' | '}' | '`');
+    let ends =
+        |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | ',' | ';' | '&' | ')' | '}' | '`');
     (from, from + rest.find(ends).unwrap_or(rest.len()))
 }
 

@@ -3,10 +3,10 @@
 use super::{Claimed, Store, WHILE_ALIVE, flag, into_history};
 use crate::clock::Timestamp;
 use crate::data::{On, Tx};
-use crate::telemetry::redact;
 use crate::error::{Error, Result};
 use crate::jobs::state::State;
 use crate::lifecycle;
+use crate::telemetry::redact;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
