@@ -29,10 +29,10 @@ pub struct Config {
     pub events: EventsSection,
     /// What is written to standard error.
     pub log: LogSection,
+    /// What is recorded, and kept.
+    pub telemetry: TelemetrySection,
     /// What this process does.
     pub process: ProcessSection,
-    /// What it tells others of itself.
-    pub telemetry: TelemetrySection,
     /// One section a module: `[modules.NAME.config]`.
     pub modules: BTreeMap<String, ModuleSection>,
     /// The file it was read from, for error messages.

@@ -98,11 +98,6 @@ impl App {
         self.name
     }
 
-    /// What opens what only operators may see in production: a token made from `app.secret`.
-    pub fn ops_token(&self) -> Result<Secret> {
-        Ok(secret::operators_token(&secret::of_app(&self.config.app)?))
-    }
-
     /// Its version.
     pub fn version(&self) -> &'static str {
         self.version
@@ -148,6 +143,11 @@ impl App {
 
     pub(crate) async fn migration_status_on(&self, db: &Db) -> Result<Vec<MigrationState>> {
         db.migration_status(&self.migrations()).await
+    }
+
+    /// What opens the operators' addresses of this application while it runs.
+    pub(crate) fn operators_token(&self) -> Result<Secret> {
+        secret::for_operators(&self.config.app)
     }
 
     /// The database without modules, for looking at it.

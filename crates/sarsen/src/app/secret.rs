@@ -32,7 +32,11 @@ pub(super) fn key(secret: &Secret, purpose: &str) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// What opens what only operators may see, in production.
+/// What opens the operators' addresses of a running application: made from its secret, so both sides know it.
+pub(crate) fn for_operators(section: &AppSection) -> Result<Secret> {
+    Ok(operators_token(&of_app(section)?))
+}
+
 pub(super) fn operators_token(secret: &Secret) -> Secret {
     let mut text = String::with_capacity(64);
     for byte in key(secret, "ops") {

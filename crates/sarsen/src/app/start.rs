@@ -2,7 +2,7 @@
 
 use super::App;
 use super::secret;
-use super::work::{WEB, Working};
+use super::work::{WEB, WORKER, Working};
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::events::Events;
 use crate::export::{Export, Identity};
 use crate::http::{self, About, Health, Sessions, Stack, StackParts};
-use crate::insight::Insight;
+use crate::insight::{self, Collector, Insight};
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings};
@@ -79,7 +79,7 @@ impl App {
     }
 
     async fn start_on(self, db: &Db, secret: &Secret) -> Result<Running> {
-        let (recorder, lifecycle) = (Recorder::new(self.config.log.queue), Lifecycle::default());
+        let (recorder, lifecycle) = (recorder_of(&self.config), Lifecycle::default());
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let (jobs, events) = self.handles_on(db);
         command(&recorder, "prepare projections", "", events.prepare()).await?;
@@ -286,6 +286,19 @@ impl Running {
         self.db.close().await;
     }
 
+    /// Starts who looks at what is recorded.
+    fn collect(&self) -> Result<Option<Collector>> {
+        if !self.config.telemetry.enabled {
+            return Ok(None);
+        }
+        let collector = self.insight.start(insight::place(&self.config)?)?;
+        if self.config.process.roles.iter().any(|role| role == WORKER) {
+            let (insight, jobs, lifecycle) = (self.insight.clone(), self.jobs.clone(), self.lifecycle.clone());
+            lifecycle::spawn_background(insight::queues::watch(insight, jobs, lifecycle));
+        }
+        Ok(Some(collector))
+    }
+
     async fn serve(self, listener: Option<TcpListener>, working: Working) -> Result<()> {
         let (recorder, lifecycle, lines) = (self.recorder.clone(), self.lifecycle.clone(), self.config.log.operations);
         let export = self.export.clone();
@@ -295,7 +308,7 @@ impl Running {
         // Sending goes on until all is seen, which is after everything else has stopped.
         let sending = Lifecycle::default();
         let exports = self.export.start(&sending);
-        let collector = lifecycle::spawn_background(self.insight.clone().run(lifecycle.clone()));
+        let collector = self.collect()?;
         let asked = lifecycle.clone();
         lifecycle::spawn_background(async move {
             let signal = lifecycle::signal().await;
@@ -321,13 +334,20 @@ impl Running {
         }
         self.stop().await;
         let _ = writer.await;
-        let _ = collector.await;
+        if let Some(collector) = collector {
+            collector.stop().await;
+        }
         // What the modules did on their way down.
         telemetry::write_operations(recorder, lifecycle, lines, see).await;
         sending.stop();
         futures_util::future::join_all(exports).await;
         served
     }
+}
+
+fn recorder_of(config: &Config) -> Recorder {
+    let queue = config.log.queue;
+    if config.telemetry.enabled { Recorder::new(queue) } else { Recorder::without_counting(queue) }
 }
 
 async fn listen(address: &str) -> Result<TcpListener> {

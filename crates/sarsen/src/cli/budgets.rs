@@ -1,24 +1,20 @@
 //! `budgets`: what routes and jobs promise, and whether a run kept it.
 
 use super::show::table;
+use super::{ask, why};
 use crate::app::App;
-use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::clock::Clock;
+use crate::config::Span;
+use crate::error::{Error, Kind, Result};
 use crate::export::words;
-use crate::http::client::{Address, Outbound, send};
+use crate::insight;
 use crate::telemetry::{Budget, Budgets, OperationKind, OperationSpan, Snapshot};
-use bytes::Bytes;
 use clap::Subcommand;
-use http::header::{AUTHORIZATION, HeaderValue};
-use http::{Method, StatusCode};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Fewer than this say nothing about 99 of 100.
 const ENOUGH: u64 = 30;
-
-/// How long the running application may take to tell.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BudgetsVerb {
@@ -30,23 +26,20 @@ pub(super) enum BudgetsVerb {
         /// Keep what the application recorded in this file
         #[arg(long, value_name = "FILE")]
         record: Option<PathBuf>,
-        /// How far back to look, in seconds
-        #[arg(long, default_value_t = 3600)]
-        span: u64,
-        /// Where the application runs; without it, where the configuration says
-        #[arg(long, value_name = "URL")]
-        url: Option<String>,
+        /// Of the last 10s, 1m, 1h …
+        #[arg(long, default_value = "1h", value_parser = why::span)]
+        span: Span,
     },
 }
 
 /// The table, and whether all is well.
 pub(super) async fn run(app: App, verb: Option<BudgetsVerb>) -> Result<(String, Result<()>)> {
-    let Some(BudgetsVerb::Check { against, record, span, url }) = verb else {
+    let Some(BudgetsVerb::Check { against, record, span }) = verb else {
         return Ok((listed(&app.budgets().await?), Ok(())));
     };
-    let snapshot = match against {
-        Some(file) => recorded(&file)?,
-        None => running(&app, url.as_deref(), span).await?,
+    let (snapshot, note) = match against {
+        Some(file) => (recorded(&file)?, String::new()),
+        None => running(&app, span.0).await?,
     };
     if let Some(file) = record {
         write(&file, &snapshot)?;
@@ -59,7 +52,8 @@ pub(super) async fn run(app: App, verb: Option<BudgetsVerb>) -> Result<(String, 
         _ => Err(Error::invalid(format!("{broken} budgets are broken"))),
     };
     let rows = lines.iter().map(Line::cells);
-    Ok((table(["", "KIND", "OPERATION", "PROMISE", "WAS", "LIMIT", "COUNT"], rows), verdict))
+    let table = table(["", "KIND", "OPERATION", "PROMISE", "WAS", "LIMIT", "COUNT"], rows);
+    Ok((note + &table, verdict))
 }
 
 fn listed(budgets: &Budgets) -> String {
@@ -86,25 +80,18 @@ fn write(file: &Path, snapshot: &Snapshot) -> Result<()> {
     std::fs::write(file, text).map_err(|error| failed(&error))
 }
 
-/// Asks the application that runs.
-async fn running(app: &App, url: Option<&str>, span: u64) -> Result<Snapshot> {
-    let base = url.map_or_else(|| here(app.config()), str::to_owned);
-    let to = Address::parse(&base)?.join(&format!("/ops/api/snapshot?span={span}"));
-    let bearer = HeaderValue::try_from(format!("Bearer {}", app.ops_token()?.expose()));
-    let headers = bearer.map(|value| (AUTHORIZATION, value)).into_iter().collect();
-    let outbound = Outbound { method: Method::GET, to, headers, body: Bytes::new() };
-    let hint = "start the application, name another one with --url, or a recorded run with --against";
-    let answer = send("application", PATIENCE, outbound).await.map_err(|error| error.hint(hint))?;
-    if answer.status != StatusCode::OK {
-        return Err(Error::unavailable(format!("{base} answered {} to /ops/api/snapshot", answer.status)).hint(hint));
+/// Asks the application that runs; where none does, what it wrote down.
+async fn running(app: &App, span: Duration) -> Result<(Snapshot, String)> {
+    let silent = match ask::ask(app, &format!("/ops/api/snapshot?span={}", span.as_secs().max(1))).await {
+        Err(error) if error.kind() == Kind::Unavailable => error,
+        answered => return Ok((answered?, String::new())),
+    };
+    match insight::stored(app.config(), &Clock::real(), span).await {
+        Ok(Some(snapshot)) => {
+            Ok((snapshot, format!("{}; this is what it wrote down\n\n", silent.message())))
+        }
+        _ => Err(silent.hint("start the application, or name a recorded run with --against")),
     }
-    let wrong = |error| Error::invalid(format!("what {base} recorded cannot be read: {error}"));
-    serde_json::from_slice(&answer.body).map_err(wrong)
-}
-
-/// The address at which this machine reaches what it listens on.
-fn here(config: &Config) -> String {
-    format!("http://{}", config.http.listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,21 @@
-//! What an application tells others of itself: metrics, traces and errors.
+//! What an application records of itself, and what it tells others: metrics, traces and errors.
 
-use super::{Secret, Span};
+use super::{Secret, Size, Span};
 use serde::{Deserialize, Serialize};
 
 /// Section `[telemetry]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TelemetrySection {
+    /// Whether it is added up what Operations do and wait for.
+    pub enabled: bool,
+    /// The file that keeps what was recorded: `sqlite:PATH`; `auto` is `insight.db` beside the embedded database, and in
+    /// tests none; empty is none.
+    pub store: String,
+    /// How long it is kept.
+    pub keep: Span,
+    /// Most bytes of that file; the oldest give way.
+    pub max_size: Size,
     /// Whether `/metrics` answers: openly in development, in production only to the operators' token.
     pub metrics: bool,
     /// The collector that takes traces and metrics by OTLP over HTTP, `http://127.0.0.1:4318`; empty is none.
@@ -26,6 +35,10 @@ pub struct TelemetrySection {
 impl Default for TelemetrySection {
     fn default() -> Self {
         Self {
+            enabled: true,
+            store: "auto".into(),
+            keep: Span::seconds(7 * 86_400),
+            max_size: Size(50 << 20),
             metrics: true,
             otlp: String::new(),
             trace_sample: 0.01,

@@ -2,12 +2,12 @@
 
 use crate::clock;
 use crate::error::{Error, Kind, Result};
-use crate::http::client::{Address, Outbound, send};
+use crate::http::client::{Address, Outbound, post};
 use crate::lifecycle::Lifecycle;
 use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
+use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
-use http::{Method, StatusCode};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,8 +59,8 @@ impl Receiver {
     /// The error, and how long the other side wants to be left alone.
     async fn send(&self, body: Bytes, lifecycle: &Lifecycle) -> Result<(), (Error, Option<Duration>)> {
         let limit = if lifecycle.is_stopping() { self.timeout.min(LAST) } else { self.timeout };
-        let outbound = Outbound { method: Method::POST, to: self.to.clone(), headers: self.headers.clone(), body };
-        let answer = send(self.label, limit, outbound).await.map_err(|error| (error, None))?;
+        let outbound = Outbound { to: self.to.clone(), headers: self.headers.clone(), body };
+        let answer = post(self.label, limit, outbound).await.map_err(|error| (error, None))?;
         if answer.status.is_success() {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use crate::resilience::call;
 use crate::telemetry::{self, Operation};
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, USER_AGENT};
-use http::{Method, Request, StatusCode};
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
 /// Largest answer that is read.
-const MAX_ANSWER: usize = 64 << 20;
+const MAX_ANSWER: usize = 1 << 20;
 
 /// Where a request goes: scheme, host, port and path. What stands before an `@` is not a part of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,7 +62,6 @@ impl Address {
 /// What is sent.
 #[derive(Debug)]
 pub(crate) struct Outbound {
-    pub(crate) method: Method,
     pub(crate) to: Address,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
@@ -74,11 +73,10 @@ pub(crate) struct Inbound {
     pub(crate) status: StatusCode,
     /// Seconds to wait, where the other side names them.
     pub(crate) retry_after: Option<Duration>,
-    pub(crate) body: Bytes,
 }
 
-/// Sends a request and reads the answer, whatever its status; it follows no redirect. `label` is the kind of service.
-pub(crate) async fn send(label: &'static str, limit: Duration, outbound: Outbound) -> Result<Inbound> {
+/// Posts something and reads the answer, whatever its status; it follows no redirect. `label` is the kind of service.
+pub(crate) async fn post(label: &'static str, limit: Duration, outbound: Outbound) -> Result<Inbound> {
     call(label, limit, async {
         let to = outbound.to.clone();
         let request = request(outbound)?;
@@ -100,11 +98,11 @@ pub(crate) async fn send(label: &'static str, limit: Duration, outbound: Outboun
 }
 
 fn request(outbound: Outbound) -> Result<Request<Full<Bytes>>> {
-    let Outbound { method, to, headers, body } = outbound;
+    let Outbound { to, headers, body } = outbound;
     let path = if to.path.is_empty() { "/" } else { &to.path };
     let host =
         if to.host.contains(':') { format!("[{}]:{}", to.host, to.port) } else { format!("{}:{}", to.host, to.port) };
-    let builder = Request::builder().method(method).uri(path).header(HOST, host).header(CONNECTION, "close");
+    let builder = Request::post(path).header(HOST, host).header(CONNECTION, "close");
     let builder = builder.header(USER_AGENT, concat!("sarsen/", env!("CARGO_PKG_VERSION")));
     let mut builder = headers.into_iter().fold(builder, |builder, (name, value)| builder.header(name, value));
     if let Some(trace) = Operation::with_current(|operation| operation.trace().to_string()) {
@@ -121,8 +119,8 @@ async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, request: Request<
         let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
         let seconds = head.headers.get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let body = Limited::new(body, MAX_ANSWER).collect().await;
-        let body = body.map_err(|error| Error::unavailable(format!("the answer broke off: {error}")))?.to_bytes();
-        Ok(Inbound { status: head.status, retry_after: seconds.map(Duration::from_secs), body })
+        body.map_err(|error| Error::unavailable(format!("the answer broke off: {error}")))?;
+        Ok(Inbound { status: head.status, retry_after: seconds.map(Duration::from_secs) })
     };
     let (mut answer, mut connection) = (pin!(answer), pin!(connection));
     tokio::select! {

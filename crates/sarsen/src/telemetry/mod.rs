@@ -18,8 +18,10 @@ mod promise;
 mod reading;
 mod recorder;
 pub mod redact;
+mod sampling;
 mod shard;
 mod snapshot;
+mod squeeze;
 mod trace;
 
 pub use account::{Account, KINDS};
@@ -39,6 +41,7 @@ pub use snapshot::{
     CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState,
     Reason, Sample, Snapshot, Stall, Sums,
 };
+pub(crate) use squeeze::squeeze;
 pub use trace::Trace;
 
 use crate::clock;
