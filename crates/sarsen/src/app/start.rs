@@ -2,7 +2,7 @@
 
 use super::App;
 use super::secret;
-use super::work::{WEB, WORKER, Working};
+use super::work::{WEB, Working};
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::events::Events;
 use crate::export::{Export, Identity};
 use crate::http::{self, About, Health, Sessions, Stack, StackParts};
-use crate::insight::{self, Collector, Insight};
+use crate::insight::Insight;
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings};
@@ -261,6 +261,11 @@ impl Running {
         &self.routes
     }
 
+    /// Whom it tells of itself.
+    pub(super) fn export(&self) -> &Export {
+        &self.export
+    }
+
     /// What its routes and jobs promise.
     pub fn budgets(&self) -> &Budgets {
         &self.budgets
@@ -286,29 +291,9 @@ impl Running {
         self.db.close().await;
     }
 
-    /// Starts who looks at what is recorded.
-    fn collect(&self) -> Result<Option<Collector>> {
-        if !self.config.telemetry.enabled {
-            return Ok(None);
-        }
-        let collector = self.insight.start(insight::place(&self.config)?)?;
-        if self.config.process.roles.iter().any(|role| role == WORKER) {
-            let (insight, jobs, lifecycle) = (self.insight.clone(), self.jobs.clone(), self.lifecycle.clone());
-            lifecycle::spawn_background(insight::queues::watch(insight, jobs, lifecycle));
-        }
-        Ok(Some(collector))
-    }
-
     async fn serve(self, listener: Option<TcpListener>, working: Working) -> Result<()> {
-        let (recorder, lifecycle, lines) = (self.recorder.clone(), self.lifecycle.clone(), self.config.log.operations);
-        let export = self.export.clone();
-        let see = move |operation: &Operation| export.see(operation);
-        let writer = telemetry::write_operations(recorder.clone(), lifecycle.clone(), lines, see.clone());
-        let writer = lifecycle::spawn_background(writer);
-        // Sending goes on until all is seen, which is after everything else has stopped.
-        let sending = Lifecycle::default();
-        let exports = self.export.start(&sending);
-        let collector = self.collect()?;
+        let lifecycle = self.lifecycle.clone();
+        let watching = self.watch()?;
         let asked = lifecycle.clone();
         lifecycle::spawn_background(async move {
             let signal = lifecycle::signal().await;
@@ -333,14 +318,7 @@ impl Running {
             tracing::warn!(tasks = lifecycle::running(), "tasks were still at work and are left behind");
         }
         self.stop().await;
-        let _ = writer.await;
-        if let Some(collector) = collector {
-            collector.stop().await;
-        }
-        // What the modules did on their way down.
-        telemetry::write_operations(recorder, lifecycle, lines, see).await;
-        sending.stop();
-        futures_util::future::join_all(exports).await;
+        watching.end().await;
         served
     }
 }

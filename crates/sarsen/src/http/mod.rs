@@ -17,6 +17,7 @@ mod file;
 mod guard;
 mod headers;
 mod health;
+mod measured;
 mod openapi;
 mod origin;
 mod problem;

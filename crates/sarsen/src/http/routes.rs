@@ -77,7 +77,8 @@ impl fmt::Debug for ModuleRoutes {
     }
 }
 
-fn name_by_match(request: &Request, module: &'static str) {
+/// Names the Operation at hand by the pattern that axum matched.
+pub(super) fn name_by_match(request: &Request, module: &'static str) {
     let Some(matched) = request.extensions().get::<MatchedPath>() else { return };
     let name = format!("{} {}", known(request.method()), matched.as_str());
     Operation::with_current(|operation| operation.set_name(&name, module));
