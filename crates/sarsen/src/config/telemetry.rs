@@ -2,6 +2,7 @@
 
 use super::{Secret, Size, Span};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Section `[telemetry]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,6 +17,14 @@ pub struct TelemetrySection {
     pub keep: Span,
     /// Most bytes of that file; the oldest give way.
     pub max_size: Size,
+    /// A poll that holds up a thread of the runtime for longer is looked at; `0s` looks at none.
+    pub stall_after: Span,
+    /// Whether the line of the application that holds it up is read from the thread's stack, where the system allows it.
+    pub stacks: bool,
+    /// How often is measured how long a new request waits unseen; `0s` is never.
+    pub canary: Span,
+    /// Most memory that the process may have; 0 is what its control group or the machine has.
+    pub memory_limit: Size,
     /// Whether `/metrics` answers: openly in development, in production only to the operators' token.
     pub metrics: bool,
     /// The collector that takes traces and metrics by OTLP over HTTP, `http://127.0.0.1:4318`; empty is none.
@@ -39,6 +48,10 @@ impl Default for TelemetrySection {
             store: "auto".into(),
             keep: Span::seconds(7 * 86_400),
             max_size: Size(50 << 20),
+            stall_after: Span(Duration::from_millis(10)),
+            stacks: true,
+            canary: Span(Duration::from_millis(5)),
+            memory_limit: Size(0),
             metrics: true,
             otlp: String::new(),
             trace_sample: 0.01,
