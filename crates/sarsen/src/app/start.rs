@@ -274,6 +274,9 @@ impl Running {
 
     async fn serve(self, listener: Option<TcpListener>, working: Working) -> Result<()> {
         let (recorder, lifecycle, lines) = (self.recorder.clone(), self.lifecycle.clone(), self.config.log.operations);
+        if !lines {
+            recorder.keep_failures_only();
+        }
         let writer = telemetry::write_operations(recorder.clone(), lifecycle.clone(), lines);
         let writer = lifecycle::spawn_background(writer);
         let collector = self.collect()?;
