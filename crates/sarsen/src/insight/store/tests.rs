@@ -167,6 +167,7 @@ async fn damage_in_the_middle_is_found_when_it_is_read() {
 
 #[tokio::test]
 async fn a_flood_of_names_queries_and_errors_stays_within_the_bound() {
+    crate::telemetry::resource::FULL.set(true);
     let (setup, most) = (Setup::new(), 2 * LEAST.0);
     let place = setup.place(most);
     let (insight, recorder, mut store) = setup.process(&place, "1").await;
