@@ -248,7 +248,7 @@ impl Db {
 
     /// Whether an error says that the file of an embedded database is damaged, or is none.
     pub(crate) fn is_damage(error: &Error) -> bool {
-        sqlite::is_damage(error)
+        dialect::is_damage(error)
     }
 
     /// Sets the key that signs cursors; without it each process has its own. The first call holds.

@@ -394,12 +394,6 @@ impl Driver for Sqlite {
     }
 }
 
-/// Whether an error says that the file is damaged, or no database.
-pub(super) fn is_damage(error: &Error) -> bool {
-    let report = error.report();
-    ["file is not a database", "disk image is malformed"].iter().any(|says| report.contains(says))
-}
-
 /// Wakes everybody when another process committed something.
 ///
 /// The writer is asked, because it does not count its own commits, and what reads never commits: so what this process
