@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::export::Export;
 use crate::insight::{self, Collector};
 use crate::lifecycle::{self, Lifecycle};
-use crate::telemetry::{self, Operation, Recorder};
+use crate::telemetry::{self, Facts, Operation, Recorder};
 use std::fmt;
 use tokio::task::JoinHandle;
 
@@ -45,6 +45,7 @@ impl Running {
         if !config.telemetry.enabled {
             return Ok(None);
         }
+        self.insight().set_facts(Facts::start(config, self.lifecycle()));
         let collector = self.insight().start(insight::place(config)?)?;
         if config.process.roles.iter().any(|role| role == WORKER) {
             let (insight, jobs, lifecycle) = (self.insight().clone(), self.jobs().clone(), self.lifecycle().clone());
