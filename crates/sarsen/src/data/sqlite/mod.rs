@@ -6,9 +6,11 @@
 mod connection;
 mod readers;
 mod transaction;
+mod workbench;
 
 use super::dialect::Dialect;
 use super::observe::{self, Ran};
+use super::plan::Bench;
 use super::query::{Answer, Call, Step};
 use super::row::{Keep, OwnedRow, Row, Rows};
 use super::statement::Class;
@@ -337,6 +339,13 @@ impl Driver for Sqlite {
             self.0.set_holder(Some(site));
             let open = SqliteTransaction::new(self.0.clone(), writer);
             Ok(Box::new(open) as Box<dyn Transaction>)
+        })
+    }
+
+    fn workbench(&self, tables: Vec<String>, rows: u64) -> BoxFuture<'_, Result<Box<dyn Bench>>> {
+        Box::pin(async move {
+            let live = path_of(self.0.section.url.expose())?;
+            Ok(Box::new(workbench::copy(live, tables, rows).await?) as Box<dyn Bench>)
         })
     }
 
