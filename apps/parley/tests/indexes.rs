@@ -14,7 +14,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// Every secondary index of Parley, as its migrations make it, with its table.
-const INDEXES: [(&str, &str, &str); 17] = [
+const INDEXES: [(&str, &str, &str); 18] = [
     ("tokens", "tokens_user", "(user_id, id)"),
     ("audit_entries", "audit_entries_actor", "(actor_id, at, id)"),
     ("audit_entries", "audit_entries_channel", "(channel_id, at, id)"),
@@ -31,6 +31,7 @@ const INDEXES: [(&str, &str, &str); 17] = [
     ("reports", "reports_job", "(job_id)"),
     ("webhooks", "webhooks_channel", "(channel_id, id)"),
     ("webhook_deliveries", "webhook_deliveries_recent", "(webhook_id, id)"),
+    ("webhook_deliveries", "webhook_deliveries_age", "(created_at)"),
     ("incoming_hooks", "incoming_hooks_channel", "(channel_id, id)"),
 ];
 
@@ -61,7 +62,9 @@ async fn a_dropped_index_is_proposed_again() {
         app
     })
     .await;
-    let texts = recorded(&app).await;
+    let mut texts = recorded(&app).await;
+    // Runs when a report's job is given up, which needs a fault.
+    texts.push("SELECT id, owner_id FROM reports WHERE job_id = ?".to_owned());
     fill(app.db()).await;
     let mut wrong = Vec::new();
     let mut needed = 0;
@@ -86,7 +89,7 @@ async fn a_dropped_index_is_proposed_again() {
         sql(app.db(), format!("CREATE INDEX {name} ON {table} {columns}")).await;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(needed >= 12, "only {needed} of {} indexes were needed", INDEXES.len());
+    assert!(needed >= INDEXES.len() - 1, "only {needed} of {} indexes were needed", INDEXES.len());
 }
 
 /// Makes what was proposed, and looks whether each query costs and takes no more than with Parley's own index.
@@ -149,7 +152,7 @@ async fn recorded(app: &TestApp) -> Vec<String> {
         post(&of("/messages"), json!({"text": text, "thread_id": message})).await;
     }
     post("/v1/me/tokens", json!({"name": "script"})).await;
-    let hook = json!({"url": "http://127.0.0.1:9/", "events": ["messages.posted"]});
+    let hook = json!({"url": "http://127.0.0.1:9999/", "events": ["messages.posted"]});
     let hook = id(&post(&of("/webhooks"), hook).await["webhook"]);
     post(&of("/hooks"), json!({"name": "Build Server"})).await;
     let report = id(&post("/v1/reports", json!({})).await);
@@ -215,6 +218,7 @@ fn moment(number: u64) -> Timestamp {
 /// Ids that rise with their numbers; `kind` keeps those of different things apart.
 fn made(kind: u64, number: u64) -> Uuid {
     let (mut bytes, at) = (*id_at(moment(number)).as_bytes(), (kind << 40) | number);
+    bytes[6..8].copy_from_slice(&[0x70, 0]);
     bytes[8..].copy_from_slice(&at.to_be_bytes());
     Uuid::from_bytes(bytes)
 }

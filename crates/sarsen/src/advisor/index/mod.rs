@@ -17,7 +17,7 @@ const FEWEST_ROWS: u64 = 500;
 /// Most queries that are looked at in one go, the first ones first.
 pub const MOST_QUERIES: usize = 200;
 /// What an index must save of a query's cost.
-const SAVES: f64 = 0.4;
+const SAVES: f64 = 0.25;
 /// Costs that differ less are the same.
 const SAME: f64 = 1.02;
 
