@@ -70,7 +70,10 @@ pub(super) fn of(shape: &Resolved, table: &TableFacts) -> Vec<Draft> {
         starts.extend(equal.iter().map(|column| vec![column.clone()]));
         starts.push(equal.iter().rev().cloned().collect());
     }
-    starts.push(Vec::new());
+    // A range or an order alone is worth an index only where nothing narrows the rows down first.
+    if equal.iter().all(|column| is_unique(table, column)) {
+        starts.push(Vec::new());
+    }
     for start in &starts {
         lists.extend(orders.iter().map(|order| joined(start, order)));
         lists.extend(ranges.iter().map(|range| joined(start, std::slice::from_ref(range))));
@@ -112,6 +115,11 @@ fn directed(order: &[(Column, bool)]) -> Vec<String> {
 fn joined(start: &[String], end: &[String]) -> Vec<String> {
     let rest = end.iter().filter(|column| !start.contains(column));
     start.iter().chain(rest).cloned().collect()
+}
+
+/// Whether rows are found by that column alone.
+fn is_unique(table: &TableFacts, column: &str) -> bool {
+    table.indexes.iter().any(|index| index.unique && index.columns.len() == 1 && index.columns[0] == column)
 }
 
 fn is_there(table: &TableFacts, draft: &Draft) -> bool {

@@ -362,7 +362,10 @@ mod tests {
 
     #[test]
     fn equality_comes_before_order_and_range() {
-        let messages = [table("messages", &["id", "channel_id", "thread_id", "posted_at", "revision"])];
+        let mut messages = [table("messages", &["id", "channel_id", "thread_id", "posted_at", "revision"])];
+        let columns = vec!["id".to_owned()];
+        messages[0].indexes =
+            vec![crate::data::IndexFacts { name: "key".to_owned(), columns, unique: true, partial: false }];
         for (sql, expected) in [
             (
                 "SELECT * FROM (SELECT id FROM messages WHERE channel_id = ?) AS page WHERE (posted_at, id) < (?, ?) ORDER BY posted_at DESC, id DESC LIMIT ?",
