@@ -1,7 +1,9 @@
 //! Typed configuration: a profile (TOML), the environment over it, and errors that name the key, the file and the fix.
 
+mod telemetry;
 mod types;
 
+pub use telemetry::TelemetrySection;
 pub use types::{Durability, Environment, LogFormat, Secret, Size, Span, Url};
 
 use crate::error::{Error, Result};
@@ -27,6 +29,8 @@ pub struct Config {
     pub events: EventsSection,
     /// What is written to standard error.
     pub log: LogSection,
+    /// What is recorded, and kept.
+    pub telemetry: TelemetrySection,
     /// What this process does.
     pub process: ProcessSection,
     /// One section a module: `[modules.NAME.config]`.
@@ -108,6 +112,9 @@ pub struct DatabaseSection {
     pub statement_cache: usize,
     /// Most values in one list bound to `IN (?)`.
     pub max_list: usize,
+    /// It is not the application's own database: who holds it is told apart.
+    #[serde(skip)]
+    pub aside: bool,
 }
 
 /// Section `[jobs]`.
@@ -238,6 +245,7 @@ impl Default for DatabaseSection {
             page_cache: Size(16 << 20),
             statement_cache: 256,
             max_list: 10_000,
+            aside: false,
         }
     }
 }
@@ -347,9 +355,12 @@ fn keys_of<T: Serialize>(value: &T) -> Result<toml::Table> {
 
 /// Serializing hides secrets; defaults that hold one get it back.
 fn exposed(defaults: &Config, mut keys: toml::Table) -> Result<toml::Table> {
-    for (section, key, value) in
-        [("app", "secret", defaults.app.secret.expose()), ("database", "url", defaults.database.url.expose())]
-    {
+    let secrets = [
+        ("app", "secret", defaults.app.secret.expose()),
+        ("database", "url", defaults.database.url.expose()),
+        ("telemetry", "sentry_dsn", defaults.telemetry.sentry_dsn.expose()),
+    ];
+    for (section, key, value) in secrets {
         if let Some(table) = keys.get_mut(section).and_then(toml::Value::as_table_mut) {
             table.insert(key.into(), value.into());
         }

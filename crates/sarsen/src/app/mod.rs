@@ -1,11 +1,14 @@
 //! The application: modules put together, checked, started in order and stopped in reverse.
 
+mod adopt;
 mod check;
 mod graph;
 mod secret;
 mod start;
+mod watch;
 mod work;
 
+pub use adopt::{Adopted, adopt};
 pub use start::{Route, Running};
 pub use work::Working;
 

@@ -1,11 +1,12 @@
 //! The command line as clap reads it.
 
 use super::Program;
+use super::budgets::BudgetsVerb;
 use super::events::EventsVerb;
 use super::indexes::IndexesOptions;
 use super::jobs::JobsVerb;
 use super::why::WhyOptions;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -38,6 +39,16 @@ pub(super) enum Verb<C: Subcommand> {
         #[arg(long)]
         graph: bool,
     },
+    /// List what routes and jobs promise, or check that it is kept
+    Budgets {
+        #[command(subcommand)]
+        verb: Option<BudgetsVerb>,
+    },
+    /// Write a file for other tools, made from the routes and budgets
+    Export {
+        #[arg(value_enum)]
+        what: Exported,
+    },
     /// Look at jobs, and mend them
     #[command(subcommand)]
     Jobs(JobsVerb),
@@ -66,6 +77,15 @@ pub(super) enum Migrate {
     Status,
     /// Apply those that are missing (serving does it too)
     Up,
+}
+
+/// What other tools take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Exported {
+    /// A dashboard for Grafana
+    Grafana,
+    /// Rules for Prometheus: alerts when budgets burn
+    Alerts,
 }
 
 /// The commands of a program that has none of its own.

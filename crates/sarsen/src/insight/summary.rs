@@ -1,5 +1,6 @@
 //! Frames added up, as the snapshot that the judge reads and the pages show.
 
+use super::error::Errors;
 use super::frame::{CauseKey, Gathered, NameKey};
 use super::row::{CauseRow, NameRow};
 use crate::telemetry::{Budget, CauseSpan, OperationKind, OperationSpan, Snapshot, estimate_distinct};
@@ -10,11 +11,13 @@ use std::sync::Arc;
 pub(super) type Budgets = HashMap<(OperationKind, String), Budget>;
 
 /// The snapshot of what was gathered; what frames do not hold is added by the caller.
-pub(super) fn snapshot(gathered: Gathered, budgets: &Budgets) -> Snapshot {
+pub(super) fn snapshot(gathered: Gathered, budgets: &Budgets, seen: &Errors) -> Snapshot {
     let mut operations: Vec<_> = gathered.names.iter().map(|(key, row)| operation(key, row, budgets)).collect();
     operations.sort_by(|a, b| b.all.account.wall.cmp(&a.all.account.wall).then_with(|| a.name.cmp(&b.name)));
     let mut causes: Vec<_> = gathered.causes.iter().map(|(key, row)| cause(key, row)).collect();
     causes.sort_by(|a, b| b.share.cmp(&a.share).then_with(|| a.label.cmp(&b.label)));
+    let mut errors: Vec<_> = gathered.errors.iter().map(|(key, count)| seen.group(key, *count)).collect();
+    errors.sort_by_key(|group| std::cmp::Reverse((group.count, group.last)));
     let mut stalls: Vec<_> = gathered.stalls.into();
     stalls.reverse();
     Snapshot {
@@ -24,6 +27,7 @@ pub(super) fn snapshot(gathered: Gathered, budgets: &Budgets) -> Snapshot {
         causes,
         holders: gathered.holders,
         stalls,
+        errors,
         process: gathered.process,
         ..Snapshot::default()
     }
@@ -36,8 +40,8 @@ fn operation(key: &Arc<NameKey>, row: &NameRow, budgets: &Budgets) -> OperationS
     let reads = ["GET ", "HEAD "].iter().any(|method| key.name.starts_with(method));
     OperationSpan {
         kind: key.kind,
-        name: key.name.to_string(),
-        module: key.module.to_string(),
+        name: key.name.clone(),
+        module: key.module.clone(),
         all: row.all.sums(longest_poll),
         tail: row.tail.sums(longest_slow_poll),
         slow_after: row.slow_after,
@@ -53,13 +57,13 @@ fn operation(key: &Arc<NameKey>, row: &NameRow, budgets: &Budgets) -> OperationS
 }
 
 fn cause(key: &Arc<CauseKey>, row: &CauseRow) -> CauseSpan {
-    let query = key.query.as_deref();
+    let query = key.query.as_ref();
     let mut span = CauseSpan {
         operation: key.operation.operation(),
         kind: key.kind,
-        label: key.label.to_string(),
+        label: key.label.clone(),
         text: query.map(|query| query.text.clone()).unwrap_or_default(),
-        site: key.site.to_string(),
+        site: key.site.clone(),
         query: query.is_some(),
         most: row.most,
         distinct: estimate_distinct(&row.registers),

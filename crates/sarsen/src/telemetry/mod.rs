@@ -14,10 +14,15 @@ mod leaf;
 mod log;
 mod name;
 mod operation;
+mod promise;
 mod reading;
 mod recorder;
+pub mod redact;
+pub(crate) mod resource;
+mod sampling;
 mod shard;
 mod snapshot;
+mod squeeze;
 mod trace;
 
 pub use account::{Account, KINDS};
@@ -30,12 +35,16 @@ pub use leaf::{Label, Leaf, QueryRecord, Statement, WaitRecord};
 pub use log::{init_logging, write_operations};
 pub use name::{MAX_NAMES, Name, OTHERS};
 pub use operation::{MAX_LEAVES, Operation, OperationKind, Outcome, Record, Scope};
+pub use promise::{Broken, Budgets, Promise, Spent};
 pub(crate) use reading::Collected;
 pub use recorder::Recorder;
+pub use resource::{Facts, Holder, Holding, Lock, Locked, Named, Waiting, WaitingFor, line_of_code};
+pub(crate) use resource::{hold_blocking_thread, job, on_blocking_thread};
 pub use snapshot::{
     CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState,
     Reason, Sample, Snapshot, Stall, Sums,
 };
+pub(crate) use squeeze::squeeze;
 pub use trace::Trace;
 
 use crate::clock;
@@ -174,6 +183,7 @@ pub(crate) fn note_query(query: QueryRecord) {
 /// Runs `work` on a thread for blocking work; the Operation goes along, and the time is booked.
 pub async fn blocking<T: Send + 'static>(label: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let operation = Operation::current();
+    let work = on_blocking_thread(work);
     let task = lifecycle::spawn_blocking(move || match operation {
         Some(operation) => operation.enter(work),
         None => work(),
