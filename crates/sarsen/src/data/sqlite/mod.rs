@@ -6,9 +6,11 @@
 mod connection;
 mod readers;
 mod transaction;
+mod workbench;
 
 use super::dialect::Dialect;
 use super::observe::{self, Ran};
+use super::plan::Bench;
 use super::query::{Answer, Call, Step};
 use super::row::{Keep, OwnedRow, Row, Rows};
 use super::statement::Class;
@@ -367,6 +369,13 @@ impl Driver for Sqlite {
             writer.held.tell_operation();
             let open = SqliteTransaction::new(self.0.clone(), writer);
             Ok(Box::new(open) as Box<dyn Transaction>)
+        })
+    }
+
+    fn workbench(&self, tables: Vec<String>, rows: u64) -> BoxFuture<'_, Result<Box<dyn Bench>>> {
+        Box::pin(async move {
+            let live = path_of(self.0.section.url.expose())?;
+            Ok(Box::new(workbench::copy(live, tables, rows).await?) as Box<dyn Bench>)
         })
     }
 
