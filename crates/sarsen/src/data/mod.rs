@@ -21,6 +21,7 @@ mod observe;
 mod on;
 mod owners;
 mod page;
+mod parameters;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod query;
@@ -47,6 +48,7 @@ pub use wake::Listener;
 
 use crate::clock::Clock;
 use crate::config::DatabaseSection;
+use crate::clock::Ticks;
 use crate::error::{Error, Kind, Result};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -60,7 +62,6 @@ use statement::Text;
 use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 use tokio::sync::mpsc;
 use wake::Wakes;
 
@@ -313,8 +314,8 @@ fn random_key() -> [u8; 32] {
 }
 
 /// An error of waiting too long for a connection.
-fn no_connection(waited: Instant, what: &str) -> Error {
-    let waited = crate::clock::monotonic() - waited;
+fn no_connection(waited: Ticks, what: &str) -> Error {
+    let waited = Ticks::now() - waited;
     Error::new(Kind::Unavailable, format!("no connection to the database was free within {waited:.1?}{what}"))
         .hint("shorten transactions, or raise database.connections")
 }
