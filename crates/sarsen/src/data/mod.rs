@@ -47,8 +47,8 @@ pub use value::{FromValue, IntoValue, Json, Value, ValueRef};
 pub use wake::Listener;
 
 use crate::clock::Clock;
-use crate::config::DatabaseSection;
 use crate::clock::Ticks;
+use crate::config::DatabaseSection;
 use crate::error::{Error, Kind, Result};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

@@ -13,7 +13,7 @@ use super::{docs, headers, openapi, origin};
 use crate::clock::Ticks;
 use crate::config::{Environment, HttpSection};
 use crate::error::{Error, Result};
-use crate::telemetry::{Operation, Outcome, Running, Recorder, Trace};
+use crate::telemetry::{Operation, Outcome, Recorder, Running, Trace};
 use aide::axum::ApiRouter as Routes;
 use aide::openapi::OpenApi;
 use axum::BoxError;

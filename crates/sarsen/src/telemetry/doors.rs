@@ -1,10 +1,10 @@
 //! The four doors through which everything waits: [`wait`], [`sync`], [`blocking`] and [`spawn`].
 
+use super::WaitKind;
 use super::here;
 use super::leaf::{Label, Leaf, QueryRecord};
 use super::operation::Operation;
 use super::scope::Scope;
-use super::WaitKind;
 use crate::clock::{self, Ticks};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle;

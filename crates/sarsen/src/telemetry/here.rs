@@ -102,11 +102,7 @@ impl Running {
 
     /// The part of [`Running::poll`] between its times.
     #[inline]
-    pub(crate) fn poll_unmeasured<T>(
-        &mut self,
-        context: &Context<'_>,
-        poll: impl FnOnce(&mut Context<'_>) -> T,
-    ) -> T {
+    pub(crate) fn poll_unmeasured<T>(&mut self, context: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
         let mut kept = self.ledger.as_mut().and_then(|ledger| ledger.waker.take());
         let polled = waker::poll_with(&mut kept, context, |context| self.lend(|| poll(context)));
         if let Some(ledger) = &mut self.ledger {

@@ -2,8 +2,8 @@
 
 use super::WaitKind;
 use super::account::{Account, KINDS};
-use super::ledger::Ledger;
 use super::leaf::Leaf;
+use super::ledger::Ledger;
 use super::operation::MAX_LEAVES;
 
 impl Ledger {

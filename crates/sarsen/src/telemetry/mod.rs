@@ -7,6 +7,8 @@ mod account;
 mod budget;
 mod critical;
 mod doors;
+#[cfg(test)]
+mod exact;
 mod heap;
 mod here;
 mod leaf;
@@ -26,23 +28,23 @@ mod waker;
 
 pub use account::{Account, KINDS};
 pub use budget::{Budget, kb, ms};
-pub use leaf::{Label, Leaf, QueryRecord, Statement, WaitRecord};
-pub use log::{init_logging, write_operations};
-pub use name::{MAX_NAMES, Name, OTHERS};
 pub use doors::{Child, Wait, blocking, check_deadline, spawn, sync, wait, within_deadline};
 pub(crate) use doors::{note_query, spawn_driving, sync_query};
 pub use heap::Heap;
 pub(crate) use here::Running;
-pub use operation::{MAX_LEAVES, Operation, OperationKind, Outcome, Recorded};
+pub use leaf::{Label, Leaf, QueryRecord, Statement, WaitRecord};
+pub use log::{init_logging, write_operations};
+pub use name::{MAX_NAMES, Name, OTHERS};
 pub(crate) use operation::Holding;
+pub use operation::{MAX_LEAVES, Operation, OperationKind, Outcome, Recorded};
 pub use record::Record;
-pub use scope::Scope;
-pub(crate) use stamped::Stamped;
 pub use recorder::Recorder;
+pub use scope::Scope;
 pub use snapshot::{
     CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState,
     Reason, Sample, Snapshot, Stall, Sums,
 };
+pub(crate) use stamped::Stamped;
 pub use trace::Trace;
 
 use crate::clock::Ticks;

@@ -150,7 +150,14 @@ impl Known {
 
     /// It is kept as long as the process lives, so that a name is copied without a count; hence the bound.
     fn add(&mut self, kind: OperationKind, module: &'static str, text: &str) -> Name {
-        let named = Named { kind, module, text: text.into(), index: self.all.len(), budget: OnceLock::new(), sampled: AtomicU64::new(1) };
+        let named = Named {
+            kind,
+            module,
+            text: text.into(),
+            index: self.all.len(),
+            budget: OnceLock::new(),
+            sampled: AtomicU64::new(1),
+        };
         let name = Name(Box::leak(Box::new(named)));
         self.all.push(name);
         self.by_text.insert((kind, module, name.as_str()), name);

@@ -125,13 +125,7 @@ impl Operation {
         operation
     }
 
-    pub(super) fn new(
-        started: Ticks,
-        limit: Option<Duration>,
-        name: Name,
-        trace: Trace,
-        recorder: &Recorder,
-    ) -> Self {
+    pub(super) fn new(started: Ticks, limit: Option<Duration>, name: Name, trace: Trace, recorder: &Recorder) -> Self {
         let place =
             Place { record: Record::new(name), ledger: None, beside: Vec::new(), beside_count: 0, tasks: Vec::new() };
         Self(Arc::new(State {

@@ -150,7 +150,9 @@ mod tests {
     fn a_poll_that_keeps_nothing_makes_no_node() {
         let (count, below) = counting();
         let mut kept = None;
-        poll_with(&mut kept, &Context::from_waker(&below), |context| assert!(context.waker().will_wake(context.waker())));
+        poll_with(&mut kept, &Context::from_waker(&below), |context| {
+            assert!(context.waker().will_wake(context.waker()))
+        });
         assert!(kept.is_none());
         assert_eq!(Arc::strong_count(&count), 2);
     }

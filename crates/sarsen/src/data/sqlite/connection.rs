@@ -18,7 +18,6 @@ use std::time::Duration;
 /// Virtual-machine steps between two looks at the deadline: some tens of microseconds.
 const STEPS: i32 = 2000;
 
-
 /// When the statement at hand must end.
 #[derive(Debug, Default)]
 struct Limit {

@@ -9,7 +9,7 @@ use crate::jobs::registry::KindInfo;
 use crate::jobs::run::{Cancelled, Run};
 use crate::jobs::store::{Claimed, Ending, Failure, flag, is_last_chance};
 use crate::lifecycle;
-use crate::telemetry::{self, Operation, WaitKind, OperationKind, Outcome, Trace};
+use crate::telemetry::{self, Operation, OperationKind, Outcome, Trace, WaitKind};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::panic::AssertUnwindSafe;
