@@ -27,6 +27,8 @@ pub struct Config {
     pub events: EventsSection,
     /// What is written to standard error.
     pub log: LogSection,
+    /// What is recorded, and kept.
+    pub telemetry: TelemetrySection,
     /// What this process does.
     pub process: ProcessSection,
     /// One section a module: `[modules.NAME.config]`.
@@ -108,6 +110,9 @@ pub struct DatabaseSection {
     pub statement_cache: usize,
     /// Most values in one list bound to `IN (?)`.
     pub max_list: usize,
+    /// It is not the application's own database: who holds it is told apart.
+    #[serde(skip)]
+    pub aside: bool,
 }
 
 /// Section `[jobs]`.
@@ -166,6 +171,29 @@ pub struct LogSection {
     pub operations: bool,
     /// Most closed Operations that wait to be written; more are dropped and counted.
     pub queue: usize,
+}
+
+/// Section `[telemetry]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TelemetrySection {
+    /// Whether it is added up what Operations do and wait for.
+    pub enabled: bool,
+    /// The file that keeps what was recorded: `sqlite:PATH`; `auto` is `insight.db` beside the embedded database, and in
+    /// tests none; empty is none.
+    pub store: String,
+    /// How long it is kept.
+    pub keep: Span,
+    /// Most bytes of that file; the oldest give way.
+    pub max_size: Size,
+    /// A poll that holds up a thread of the runtime for longer is looked at; `0s` looks at none.
+    pub stall_after: Span,
+    /// Whether the line of the application that holds it up is read from the thread's stack, where the system allows it.
+    pub stacks: bool,
+    /// How often is measured how long a new request waits unseen; `0s` is never.
+    pub canary: Span,
+    /// Most memory that the process may have; 0 is what its control group or the machine has.
+    pub memory_limit: Size,
 }
 
 /// Section `[process]`.
@@ -238,6 +266,7 @@ impl Default for DatabaseSection {
             page_cache: Size(16 << 20),
             statement_cache: 256,
             max_list: 10_000,
+            aside: false,
         }
     }
 }
@@ -271,6 +300,22 @@ impl Default for EventsSection {
 impl Default for LogSection {
     fn default() -> Self {
         Self { format: LogFormat::Pretty, level: "info".into(), operations: true, queue: 8_192 }
+    }
+}
+
+impl Default for TelemetrySection {
+    fn default() -> Self {
+        let milliseconds = |count| Span(Duration::from_millis(count));
+        Self {
+            enabled: true,
+            store: "auto".into(),
+            keep: Span::seconds(7 * 86_400),
+            max_size: Size(50 << 20),
+            stall_after: milliseconds(10),
+            stacks: true,
+            canary: milliseconds(5),
+            memory_limit: Size(0),
+        }
     }
 }
 

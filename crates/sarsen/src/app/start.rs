@@ -2,16 +2,18 @@
 
 use super::App;
 use super::secret;
-use super::work::{WEB, Working};
+use super::work::{WEB, WORKER, Working};
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
 use crate::http::{self, About, Health, Sessions, Stack, StackParts};
+use crate::insight::{self, Collector, Insight};
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings};
+use crate::telemetry::resource::Facts;
 use crate::telemetry::{self, Operation, OperationKind, Outcome, Recorder, Trace};
 use ::http::Method;
 use futures_util::FutureExt;
@@ -45,6 +47,7 @@ pub struct Running {
     events: Events,
     clock: Clock,
     recorder: Recorder,
+    insight: Insight,
     lifecycle: Lifecycle,
     stack: Stack,
     routes: Vec<Route>,
@@ -71,12 +74,13 @@ impl App {
     }
 
     async fn start_on(self, db: &Db, secret: &Secret) -> Result<Running> {
-        let (recorder, lifecycle) = (Recorder::new(self.config.log.queue), Lifecycle::default());
+        let (recorder, lifecycle) = (recorder_of(&self.config), Lifecycle::default());
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let (jobs, events) = self.handles_on(db);
         command(&recorder, "prepare projections", "", events.prepare()).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
+        let insight = Insight::new(&recorder, &clock, self.version);
         let around = Surroundings {
             config: config.clone(),
             db: db.clone(),
@@ -121,6 +125,7 @@ impl App {
             events,
             clock,
             recorder,
+            insight,
             lifecycle,
             stack,
             routes,
@@ -218,6 +223,11 @@ impl Running {
         &self.recorder
     }
 
+    /// What it did lately, and where the time went.
+    pub fn insight(&self) -> &Insight {
+        &self.insight
+    }
+
     /// The way of a request, for calling it without a listener.
     pub fn stack(&self) -> &Stack {
         &self.stack
@@ -248,10 +258,25 @@ impl Running {
         self.db.close().await;
     }
 
+    /// Starts who looks at what is recorded.
+    fn collect(&self) -> Result<Option<Collector>> {
+        if !self.config.telemetry.enabled {
+            return Ok(None);
+        }
+        self.insight.set_facts(Facts::start(&self.config, &self.lifecycle));
+        let collector = self.insight.start(insight::place(&self.config)?)?;
+        if self.config.process.roles.iter().any(|role| role == WORKER) {
+            let (insight, jobs, lifecycle) = (self.insight.clone(), self.jobs.clone(), self.lifecycle.clone());
+            lifecycle::spawn_background(insight::queues::watch(insight, jobs, lifecycle));
+        }
+        Ok(Some(collector))
+    }
+
     async fn serve(self, listener: Option<TcpListener>, working: Working) -> Result<()> {
         let (recorder, lifecycle, lines) = (self.recorder.clone(), self.lifecycle.clone(), self.config.log.operations);
         let writer = telemetry::write_operations(recorder.clone(), lifecycle.clone(), lines);
         let writer = lifecycle::spawn_background(writer);
+        let collector = self.collect()?;
         let asked = lifecycle.clone();
         lifecycle::spawn_background(async move {
             let signal = lifecycle::signal().await;
@@ -277,10 +302,18 @@ impl Running {
         }
         self.stop().await;
         let _ = writer.await;
+        if let Some(collector) = collector {
+            collector.stop().await;
+        }
         // What the modules did on their way down.
         telemetry::write_operations(recorder, lifecycle, lines).await;
         served
     }
+}
+
+fn recorder_of(config: &Config) -> Recorder {
+    let queue = config.log.queue;
+    if config.telemetry.enabled { Recorder::new(queue) } else { Recorder::without_counting(queue) }
 }
 
 async fn listen(address: &str) -> Result<TcpListener> {

@@ -5,7 +5,7 @@ use super::row::Rows;
 use super::{Db, Transaction};
 use crate::error::{Error, Result};
 use crate::lifecycle;
-use crate::telemetry::{self, Holding, Operation};
+use crate::telemetry;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::PoisonError;
@@ -25,8 +25,6 @@ pub struct Tx {
     log_locked: AtomicU32,
     /// Channels to wake once it is committed.
     wakes: std::sync::Mutex<SmallVec<[&'static str; 2]>>,
-    /// What its Operation waits for meanwhile, it waits for while it holds a connection.
-    _holding: Option<Holding>,
 }
 
 impl Tx {
@@ -38,7 +36,6 @@ impl Tx {
             depth: AtomicU32::new(0),
             log_locked: AtomicU32::new(u32::MAX),
             wakes: std::sync::Mutex::default(),
-            _holding: Operation::with_current(Operation::hold),
         }
     }
 

@@ -4,6 +4,7 @@ use super::WaitKind;
 use super::here;
 use super::leaf::{Label, Leaf, QueryRecord};
 use super::operation::Operation;
+use super::resource::on_blocking_thread;
 use super::scope::Scope;
 use crate::clock::{self, Ticks};
 use crate::error::{Error, Kind, Result};
@@ -46,7 +47,9 @@ pub(crate) fn sync_query<T>(
     let leaf = |holding| Leaf { kind, label: Label::Static(label), holding, query, ..Leaf::default() };
     match inside {
         Some(inside) => {
-            here::ledger(|ledger, operation| ledger.close_sync(leaf(operation.is_holding()), began, ended, inside));
+            here::ledger(|ledger, operation| {
+                ledger.close_sync(leaf(operation.holds_connection()), began, ended, inside)
+            });
         }
         None => add_beside(leaf(false), ended.since(began), ended),
     }
@@ -76,6 +79,7 @@ pub(crate) fn note_query(query: QueryRecord) {
 /// Runs `work` on a thread for blocking work; the Operation goes along, and the time is booked.
 pub async fn blocking<T: Send + 'static>(label: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let operation = Operation::current();
+    let work = on_blocking_thread(work);
     let task = lifecycle::spawn_blocking(move || match operation {
         Some(operation) => operation.enter(work),
         None => work(),
@@ -151,7 +155,7 @@ impl Booking {
         here::ledger(|ledger, operation| {
             if self.ledger == 0 {
                 self.ledger = ledger.id;
-                self.place = ledger.open_wait(self.kind, std::mem::take(&mut self.label), operation.is_holding());
+                self.place = ledger.open_wait(self.kind, std::mem::take(&mut self.label), operation.holds_connection());
             } else if self.ledger != ledger.id {
                 return None;
             }

@@ -299,9 +299,9 @@ async fn a_wait_says_whether_a_connection_was_held() {
     let operation = Operation::open(OperationKind::Command, "test", &Recorder::new(1));
     operation
         .scope(async {
-            let holding = Operation::with_current(Operation::hold);
+            Operation::with_current(Operation::begin_holding);
             wait(WaitKind::Http, "held", async {}).await;
-            drop(holding);
+            Operation::with_current(Operation::end_holding);
             wait(WaitKind::Http, "free", async {}).await;
         })
         .await;

@@ -4,6 +4,7 @@ use super::ledger::Ledger;
 use super::name::Name;
 use super::operation::{Operation, Outcome};
 use super::recorder::Recorder;
+use super::resource::line;
 use super::trace::Trace;
 use super::{stamped, waker};
 use crate::clock::Ticks;
@@ -18,10 +19,12 @@ pub(crate) struct Running {
     pub(super) operation: Option<Operation>,
     /// Nothing where another one has the account: on a thread that only does some work for the Operation.
     pub(super) ledger: Option<Box<Ledger>>,
+    /// Whether the watchdog knows of the poll at hand.
+    watched: bool,
 }
 
 thread_local! {
-    static HERE: RefCell<Running> = const { RefCell::new(Running { operation: None, ledger: None }) };
+    static HERE: RefCell<Running> = const { RefCell::new(Running { operation: None, ledger: None, watched: false }) };
 }
 
 /// Looks at what the thread works for; nothing when the thread is about to end.
@@ -34,7 +37,7 @@ pub(super) fn look<T>(look: impl FnOnce(&Running) -> T) -> Option<T> {
 #[inline]
 pub(super) fn ledger<T>(change: impl FnOnce(&mut Ledger, &Operation) -> T) -> Option<T> {
     let changed = HERE.try_with(|here| match &mut *here.borrow_mut() {
-        Running { operation: Some(operation), ledger: Some(ledger) } => Some(change(ledger, operation)),
+        Running { operation: Some(operation), ledger: Some(ledger), .. } => Some(change(ledger, operation)),
         _ => None,
     });
     changed.ok().flatten()
@@ -50,6 +53,10 @@ pub(super) fn take_ledger(operation: &Operation) -> Option<Box<Ledger>> {
 }
 
 impl Running {
+    pub(super) fn new(operation: Operation, ledger: Option<Box<Ledger>>) -> Self {
+        Self { operation: Some(operation), ledger, watched: false }
+    }
+
     /// A request that is read in the poll at hand, with its deadline `limit` after its beginning. That is when its connection was
     /// woken; and since its handler is polled at once, its first poll begins here.
     pub(crate) fn open_request(limit: Duration, name: Name, trace: Trace, recorder: &Recorder) -> Self {
@@ -65,12 +72,13 @@ impl Running {
     pub(super) fn open(started: Ticks, limit: Option<Duration>, name: Name, trace: Trace, recorder: &Recorder) -> Self {
         let sampled = name.is_sampled(trace.random());
         let operation = Operation::new(started, limit, name, trace, recorder);
-        Self { operation: Some(operation), ledger: Some(Ledger::open(started, sampled)) }
+        Self::new(operation, Some(Ledger::open(started, sampled)))
     }
 
     /// Closes the Operation, if it is still open.
     #[inline]
     pub(crate) fn close(&mut self, outcome: Outcome, bytes_out: u64, now: Ticks) {
+        self.unwatch(now);
         let Some(operation) = self.operation.take() else { return };
         if operation.end(self.ledger.take(), outcome, bytes_out, now) {
             operation.give_to_recorder();
@@ -85,19 +93,13 @@ impl Running {
     /// Work for the Operation that is measured as a poll is.
     #[inline]
     pub(crate) fn work<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        self.begin(Ticks::now());
-        let done = self.lend(work);
-        self.end(Ticks::now());
-        done
+        Measured::begin(self).0.lend(work)
     }
 
     /// A poll, whose waker tells when it woke.
     #[inline]
     pub(crate) fn poll<T>(&mut self, context: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
-        self.begin(Ticks::now());
-        let polled = self.poll_unmeasured(context, poll);
-        self.end(Ticks::now());
-        polled
+        Measured::begin(self).0.poll_unmeasured(context, poll)
     }
 
     /// The part of [`Running::poll`] between its times.
@@ -114,22 +116,37 @@ impl Running {
     /// Like [`Running::begin`] for a request, whose first poll has begun already when nothing was polled since.
     #[inline]
     pub(crate) fn begin_request(&mut self) {
-        if let Some(ledger) = &mut self.ledger
-            && !ledger.continues(stamped::stretch())
-        {
-            ledger.begin_poll(Ticks::now());
+        let Some(ledger) = &mut self.ledger else { return };
+        match ledger.continues(stamped::stretch()) {
+            Some(began) => self.watch(began),
+            None => self.begin(Ticks::now()),
         }
     }
 
     #[inline]
-    pub(crate) fn begin(&mut self, now: Ticks) {
+    fn begin(&mut self, now: Ticks) {
         if let Some(ledger) = &mut self.ledger {
             ledger.begin_poll(now);
+        }
+        self.watch(now);
+    }
+
+    #[inline]
+    fn watch(&mut self, now: Ticks) {
+        let Some(operation) = &self.operation else { return };
+        self.watched = line::enter_at(operation.named(), now.as_nanos());
+    }
+
+    #[inline]
+    fn unwatch(&mut self, now: Ticks) {
+        if std::mem::take(&mut self.watched) {
+            line::leave_at(now.as_nanos());
         }
     }
 
     #[inline]
     pub(crate) fn end(&mut self, now: Ticks) {
+        self.unwatch(now);
         if let Some(ledger) = &mut self.ledger {
             ledger.end_poll(now);
         }
@@ -140,6 +157,24 @@ impl Running {
     pub(crate) fn lend<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let _swapped = Swapped::new(self);
         work()
+    }
+}
+
+/// A poll that ends when this is dropped, also by a panic.
+struct Measured<'a>(&'a mut Running);
+
+impl<'a> Measured<'a> {
+    #[inline]
+    fn begin(running: &'a mut Running) -> Self {
+        running.begin(Ticks::now());
+        Self(running)
+    }
+}
+
+impl Drop for Measured<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.end(Ticks::now());
     }
 }
 

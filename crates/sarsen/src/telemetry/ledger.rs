@@ -80,15 +80,15 @@ impl Ledger {
         self.read_in = Some(stretch);
     }
 
-    /// Whether the first poll has begun and goes on. When others were polled in between, as with HTTP/2, it did not begin yet.
+    /// When the first poll began, if it goes on. When others were polled in between, as with HTTP/2, it did not begin yet.
     #[inline]
-    pub(super) fn continues(&mut self, stretch: u64) -> bool {
+    pub(super) fn continues(&mut self, stretch: u64) -> Option<Ticks> {
         match self.read_in.take() {
-            Some(read_in) if read_in == stretch => return true,
+            Some(read_in) if read_in == stretch => return Some(self.poll_started),
             Some(_) => (self.in_poll, self.account.polls, self.last) = (false, 0, self.poll_started),
             None => {}
         }
-        false
+        None
     }
 
     /// A poll begins.

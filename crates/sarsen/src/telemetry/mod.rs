@@ -5,22 +5,31 @@
 
 mod account;
 mod budget;
+mod cause;
+mod counters;
 mod critical;
+mod distinct;
 mod doors;
 #[cfg(test)]
 mod exact;
 mod heap;
 mod here;
+mod histogram;
 mod leaf;
 mod ledger;
 mod log;
 mod merge;
 mod name;
 mod operation;
+mod reading;
 mod record;
 mod recorder;
+pub(crate) mod resource;
+mod sampling;
 mod scope;
+mod shard;
 mod snapshot;
+mod squeeze;
 mod stamped;
 mod trace;
 mod waits;
@@ -28,22 +37,29 @@ mod waker;
 
 pub use account::{Account, KINDS};
 pub use budget::{Budget, kb, ms};
+pub(crate) use cause::Cause;
+pub(crate) use counters::{CauseValues, OverValues, SumValues, part, sum};
+pub(crate) use distinct::{REGISTERS, Registers, estimate as estimate_distinct, merge as merge_registers};
 pub use doors::{Child, Wait, blocking, check_deadline, spawn, sync, wait, within_deadline};
 pub(crate) use doors::{note_query, spawn_driving, sync_query};
 pub use heap::Heap;
 pub(crate) use here::Running;
+pub(crate) use histogram::Histogram;
 pub use leaf::{Label, Leaf, QueryRecord, Statement, WaitRecord};
 pub use log::{init_logging, write_operations};
 pub use name::{MAX_NAMES, Name, OTHERS};
-pub(crate) use operation::Holding;
 pub use operation::{MAX_LEAVES, Operation, OperationKind, Outcome, Recorded};
+pub(crate) use reading::Collected;
 pub use record::Record;
 pub use recorder::Recorder;
+pub use resource::{Facts, Holder, Holding, Lock, Locked, Named, Waiting, WaitingFor, line_of_code};
+pub(crate) use resource::{hold_blocking_thread, job, on_blocking_thread};
 pub use scope::Scope;
 pub use snapshot::{
     CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState,
     Reason, Sample, Snapshot, Stall, Sums,
 };
+pub(crate) use squeeze::squeeze;
 pub(crate) use stamped::Stamped;
 pub use trace::Trace;
 

@@ -6,6 +6,7 @@ use super::ledger::Ledger;
 use super::name::Name;
 use super::record::Record;
 use super::recorder::Recorder;
+use super::resource::Named;
 use super::scope::Scope;
 use super::trace::Trace;
 use crate::clock::Ticks;
@@ -13,7 +14,7 @@ use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -92,7 +93,9 @@ struct State {
     started: Ticks,
     /// Nanoseconds after the start; 0 is none.
     deadline: AtomicU64,
-    /// Connections and transactions of the database that it holds.
+    /// Kind and name as a number.
+    named: AtomicU16,
+    /// Connections of the database that it holds, in transactions and streams.
     holding: AtomicU32,
     recorder: Recorder,
     place: Mutex<Place>,
@@ -133,6 +136,7 @@ impl Operation {
             trace,
             started,
             deadline: AtomicU64::new(limit.map_or(0, |limit| nanoseconds(limit).max(1))),
+            named: AtomicU16::new(name.number().number()),
             holding: AtomicU32::new(0),
             recorder: recorder.clone(),
             place: Mutex::new(place),
@@ -174,7 +178,7 @@ impl Operation {
         if Self::with_current(|current| current.is(self)) == Some(true) {
             return work();
         }
-        Running { operation: Some(self.clone()), ledger: None }.lend(work)
+        Running::new(self.clone(), None).lend(work)
     }
 
     /// What it is.
@@ -220,6 +224,7 @@ impl Operation {
     /// Names it, once the route is known.
     pub fn set_name(&self, name: &str, module: &'static str) {
         let name = self.0.recorder.name(self.0.kind, module, name);
+        self.0.named.store(name.number().number(), Ordering::Relaxed);
         self.place().record.name = name;
     }
 
@@ -239,15 +244,29 @@ impl Operation {
         self.place().record.queued = queued;
     }
 
-    /// Notes that it holds a connection or a transaction of the database, until what is given is dropped.
-    pub(crate) fn hold(&self) -> Holding {
-        self.0.holding.fetch_add(1, Ordering::Relaxed);
-        Holding(self.clone())
+    /// Says how often it was tried before.
+    pub fn set_retries(&self, retries: u64) {
+        self.place().record.retries = retries;
     }
 
+    /// Its kind and name as a number of this process.
     #[inline]
-    pub(super) fn is_holding(&self) -> bool {
+    pub(crate) fn named(&self) -> Named {
+        Named::from_number(self.0.named.load(Ordering::Relaxed))
+    }
+
+    /// Whether it holds a connection of the database open now, in a transaction or a stream.
+    #[inline]
+    pub fn holds_connection(&self) -> bool {
         self.0.holding.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn begin_holding(&self) {
+        self.0.holding.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn end_holding(&self) {
+        self.0.holding.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Closes it; the first close holds. The record goes to the recorder's queue.
@@ -276,6 +295,7 @@ impl Operation {
             // Somebody else has the account, and is not done: nothing is known but how long it took.
             None => (place.record.account.wall, place.record.account.other) = (wall, wall),
         }
+        self.0.recorder.book(self, &mut place.record);
         true
     }
 
@@ -363,7 +383,9 @@ impl Place {
 
     fn show(&mut self, leaves: &mut Vec<Leaf>, leaf_count: u64, query_count: u64) {
         let record = &mut self.record;
-        std::mem::swap(&mut record.leaves, leaves);
+        if !leaves.is_empty() {
+            std::mem::swap(&mut record.leaves, leaves);
+        }
         (record.leaf_count, record.query_count) = (leaf_count, query_count);
         if !self.beside.is_empty() {
             let room = MAX_LEAVES.saturating_sub(record.leaves.len());
@@ -391,15 +413,5 @@ impl Deref for Recorded<'_> {
 impl DerefMut for Recorded<'_> {
     fn deref_mut(&mut self) -> &mut Record {
         &mut self.0.record
-    }
-}
-
-/// A connection or a transaction that an Operation holds, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Holding(Operation);
-
-impl Drop for Holding {
-    fn drop(&mut self) {
-        self.0.0.holding.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -34,6 +34,8 @@ pub struct Record {
     pub kept: i64,
     /// How long it lay in a queue before it began.
     pub queued: Duration,
+    /// How often it was tried before.
+    pub retries: u64,
     /// Bytes of the answer, where that is known.
     pub bytes_out: u64,
     /// What went wrong, for the log; never for the client.
@@ -60,6 +62,7 @@ impl Record {
             allocated: 0,
             kept: 0,
             queued: Duration::ZERO,
+            retries: 0,
             bytes_out: 0,
             error: None,
             error_kind: None,

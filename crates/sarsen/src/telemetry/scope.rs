@@ -44,7 +44,7 @@ pin_project! {
 
 impl<F> Scope<F> {
     pub(super) fn new(operation: Operation, future: F) -> Self {
-        let running = Running { operation: Some(operation), ledger: None };
+        let running = Running::new(operation, None);
         Self { future: Some(future), running, part: Part::Fresh }
     }
 
@@ -52,7 +52,7 @@ impl<F> Scope<F> {
     pub(super) fn task(operation: Operation, future: F) -> (Self, u64) {
         let ledger = Ledger::open(Ticks::now(), false);
         let id = ledger.id;
-        let running = Running { operation: Some(operation), ledger: Some(ledger) };
+        let running = Running::new(operation, Some(ledger));
         (Self { future: Some(future), running, part: Part::Task }, id)
     }
 }

@@ -152,10 +152,11 @@ async fn bounded(
 
 /// Drives the work on a thread for blocking work. A thread cannot be stopped: its place stays taken until it ends.
 async fn threaded(shared: &Arc<Shared>, work: BoxFuture<'static, Result<()>>) -> BoxFuture<'static, Result<()>> {
-    let place = shared.blocking.clone().acquire_owned();
-    let place = telemetry::wait(WaitKind::Queue, "place for blocking jobs", place).await;
+    let place = shared.blocking_places.waiting_for(shared.blocking.clone().acquire_owned());
+    let place = telemetry::wait(WaitKind::Queue, "blocking jobs", place).await;
+    let held = (place, shared.blocking_places.hold(), telemetry::hold_blocking_thread());
     let task = telemetry::spawn_driving("thread", async move {
-        let _place = place;
+        let _held = held;
         AssertUnwindSafe(work).catch_unwind().await
     });
     Box::pin(async move {
