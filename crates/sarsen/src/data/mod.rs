@@ -22,6 +22,7 @@ mod on;
 mod owners;
 mod page;
 mod plan;
+mod parameters;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod query;
@@ -48,6 +49,7 @@ pub use value::{FromValue, IntoValue, Json, Value, ValueRef};
 pub use wake::Listener;
 
 use crate::clock::Clock;
+use crate::clock::Ticks;
 use crate::config::DatabaseSection;
 use crate::error::{Error, Kind, Result};
 use base64::Engine;
@@ -63,7 +65,6 @@ pub(crate) use statement::{Token, tokens};
 use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 use tokio::sync::mpsc;
 use wake::Wakes;
 
@@ -335,8 +336,8 @@ fn random_key() -> [u8; 32] {
 }
 
 /// An error of waiting too long for a connection.
-fn no_connection(waited: Instant, what: &str) -> Error {
-    let waited = crate::clock::monotonic() - waited;
+fn no_connection(waited: Ticks, what: &str) -> Error {
+    let waited = Ticks::now() - waited;
     Error::new(Kind::Unavailable, format!("no connection to the database was free within {waited:.1?}{what}"))
         .hint("shorten transactions, or raise database.connections")
 }
