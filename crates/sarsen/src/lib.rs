@@ -14,6 +14,7 @@ pub mod http;
 pub mod jobs;
 pub mod lifecycle;
 pub mod module;
+pub mod ops;
 pub mod resilience;
 pub mod telemetry;
 #[cfg(feature = "testing")]

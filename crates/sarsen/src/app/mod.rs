@@ -1,13 +1,17 @@
 //! The application: modules put together, checked, started in order and stopped in reverse.
 
+mod also;
 mod check;
 mod graph;
 mod secret;
 mod start;
 mod work;
 
+pub use also::{Authorize, Parts};
 pub use start::{Route, Running};
 pub use work::Working;
+
+use also::Also;
 
 use crate::clock::Clock;
 use crate::config::{Config, ModuleSection};
@@ -66,12 +70,13 @@ pub struct App {
     clock: Clock,
     modules: Vec<Mounted>,
     assets: Option<Assets>,
+    also: Also,
 }
 
 impl App {
     /// An application without modules.
     pub fn new(name: &'static str, version: &'static str, config: Config) -> Self {
-        Self { name, version, config, clock: Clock::real(), modules: Vec::new(), assets: None }
+        Self { name, version, config, clock: Clock::real(), modules: Vec::new(), assets: None, also: Also::default() }
     }
 
     /// Takes time from `clock`; tests give a simulated one.

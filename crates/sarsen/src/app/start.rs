@@ -1,14 +1,14 @@
 //! Up in the order of mounting, down in reverse, and what is up meanwhile.
 
-use super::App;
-use super::secret;
+use super::also::{self, Parts};
+use super::{App, secret};
 use super::work::{WEB, Working};
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
-use crate::http::{self, About, Health, Sessions, Stack, StackParts};
+use crate::http::{self, About, Health, ModuleRoutes, Sessions, Stack, StackParts};
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings};
@@ -74,6 +74,7 @@ impl App {
         let (recorder, lifecycle) = (Recorder::new(self.config.log.queue), Lifecycle::default());
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let (jobs, events) = self.handles_on(db);
+        let seen = self.parts(db, secret, &jobs, &events)?;
         command(&recorder, "prepare projections", "", events.prepare()).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
@@ -103,7 +104,11 @@ impl App {
                 assets: self.assets,
                 ..StackParts::new(&config.http, &recorder, health(&lifecycle, &db, &modules))
             };
-            stack(parts, &mut modules)
+            let mut own = Vec::new();
+            for make in self.also.make {
+                own.push(make(&seen)?);
+            }
+            stack(parts, &mut modules, own)
         };
         let (stack, routes) = match built.await {
             Ok(built) => built,
@@ -125,6 +130,25 @@ impl App {
             stack,
             routes,
             modules,
+        })
+    }
+
+    /// The application as it is seen by what is served beside the modules.
+    fn parts(&self, db: &Db, secret: &Secret, jobs: &Jobs, events: &Events) -> Result<Parts> {
+        let configured = &self.config.ops.token;
+        let derived = || also::ops_token(secret);
+        Ok(Parts {
+            name: self.name,
+            version: self.version,
+            config: Arc::new(self.config.clone()),
+            shown_config: self.shown_config()?,
+            db: db.clone(),
+            jobs: jobs.clone(),
+            events: events.clone(),
+            clock: self.clock.clone(),
+            modules: self.modules().cloned().collect(),
+            ops_token: if configured.expose().is_empty() { derived() } else { configured.clone() },
+            authorize: self.also.authorize.clone(),
         })
     }
 
@@ -381,7 +405,7 @@ fn health(lifecycle: &Lifecycle, db: &Db, modules: &[Live]) -> Health {
 }
 
 /// Takes the routes out of the modules; what else the way of a request needs is in `parts` already.
-fn stack(mut parts: StackParts, modules: &mut [Live]) -> Result<(Stack, Vec<Route>)> {
+fn stack(mut parts: StackParts, modules: &mut [Live], own: Vec<ModuleRoutes>) -> Result<(Stack, Vec<Route>)> {
     let mut listed = Vec::new();
     for module in modules {
         let Some(routes) = module.routes.take() else { continue };
@@ -394,5 +418,6 @@ fn stack(mut parts: StackParts, modules: &mut [Live]) -> Result<(Stack, Vec<Rout
         parts.modules.push(routes);
         parts.authenticate.extend(module.authenticate.clone());
     }
+    parts.modules.extend(own);
     Ok((Stack::new(parts)?, listed))
 }

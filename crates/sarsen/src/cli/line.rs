@@ -42,6 +42,9 @@ pub(super) enum Verb<C: Subcommand> {
     /// Look at what happened, tell it again, build projections anew
     #[command(subcommand)]
     Events(EventsVerb),
+    /// The pages at /ops
+    #[command(subcommand)]
+    Ops(Ops),
     /// Show the configuration that holds, secrets left out
     Config,
     /// Examine configuration, database, disk and limits
@@ -60,6 +63,12 @@ pub(super) enum Migrate {
     Status,
     /// Apply those that are missing (serving does it too)
     Up,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Ops {
+    /// Print what opens them in production: ADDRESS/ops?token=TOKEN
+    Token,
 }
 
 /// The commands of a program that has none of its own.

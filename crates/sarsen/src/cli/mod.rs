@@ -34,9 +34,9 @@ pub use line::NoCommands;
 use crate::app::{App, Running};
 use crate::config::{Config, Environ, ProcessSection};
 use crate::error::{Error, Kind, Result};
-use crate::{lifecycle, telemetry};
+use crate::{lifecycle, ops, telemetry};
 use clap::Subcommand;
-use line::{Line, Migrate, Verb};
+use line::{Line, Migrate, Ops, Verb};
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -129,6 +129,7 @@ fn obey<P: Program>(line: Line<P::Commands>, environ: &Environ) -> Result<ExitCo
 fn build<P: Program>(config: Config) -> Result<(App, P::Handles)> {
     let mut app = App::new(P::NAME, P::VERSION, config);
     let handles = P::mount(&mut app)?;
+    ops::mount(&mut app);
     Ok((app, handles))
 }
 
@@ -154,6 +155,7 @@ async fn carry_out<P: Program>(verb: Verb<P::Commands>, path: String, app: App, 
         Verb::Routes => print(&show::routes(&app.routes().await?)),
         Verb::Modules { graph: true } => print(&app.mermaid()),
         Verb::Modules { graph: false } => print(&show::modules(&app)),
+        Verb::Ops(Ops::Token) => print(&format!("{}\n", app.ops_token()?.expose())),
         Verb::Jobs(verb) => jobs::run(&app, verb).await?,
         Verb::Events(verb) => events::run(&app, verb).await?,
         Verb::Own(command) => own::<P>(command, &path, app, &handles).await?,

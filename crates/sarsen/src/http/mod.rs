@@ -29,6 +29,7 @@ pub use aide::axum::ApiRouter as Routes;
 pub use aide::axum::routing;
 pub use assets::{Asset, Assets};
 pub use auth::{Actor, Authenticate, MaybeActor, Session};
+pub(crate) use auth::{bearer, unseen};
 pub use extract::{Created, Json, NoContent, Path, Query};
 pub use health::Health;
 pub use openapi::{About, any_origin};
