@@ -20,10 +20,14 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// Address, content and type of each file.
-const FILES: [(&str, &str, &str); 4] = [
+const FILES: [(&str, &str, &str); 8] = [
     ("/ops/ops.css", include_str!("web/ops.css"), STYLE),
     ("/ops/theme.js", include_str!("web/theme.js"), SCRIPT),
     ("/ops/ops.js", include_str!("web/ops.js"), SCRIPT),
+    ("/ops/pages.js", include_str!("web/pages.js"), SCRIPT),
+    ("/ops/work.js", include_str!("web/work.js"), SCRIPT),
+    ("/ops/grid.js", include_str!("web/grid.js"), SCRIPT),
+    ("/ops/charts.js", include_str!("web/charts.js"), SCRIPT),
     ("/ops/dom.js", include_str!("web/dom.js"), SCRIPT),
 ];
 

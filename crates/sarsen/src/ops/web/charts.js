@@ -1,0 +1,114 @@
+// Small drawings: where time went as a stacked bar, a line of the last minutes, a histogram, a waterfall, the modules.
+
+import { make, number, percent, svg, time } from "./dom.js";
+
+/** The kinds of waits in the order of their numbers (telemetry/mod.rs). */
+const KINDS = ["database_pool", "database", "cache", "http", "mail", "lock", "queue", "sleep", "body_in", "body_out", "file", "blocking", "child", "named"];
+const TITLES = {
+  cpu: "CPU", sync: "in polls", database_pool: "pool", database: "database", cache: "cache", http: "HTTP", mail: "mail", lock: "lock", queue: "queue",
+  sleep: "sleep", body_in: "client sends", body_out: "client reads", file: "file", blocking: "blocking", child: "child", named: "named", runnable: "runnable", other: "undeclared",
+};
+
+export const titleOf = (kind) => TITLES[kind] || kind;
+
+/** The parts of an account, each with its nanoseconds: on the CPU first, undeclared last. */
+export function partsOf(account) {
+  const parts = [["cpu", account.on_cpu]];
+  KINDS.forEach((kind, index) => parts.push([kind, (account.wait[index] || 0) + (account.sync[index] || 0)]));
+  parts.push(["runnable", account.runnable], ["other", account.other]);
+  return parts.filter(([, value]) => value > 0);
+}
+
+/** A bar of parts; it is as long as `total` says of `most`. */
+export function stack(parts, { total, most = 0, label = "" } = {}) {
+  const all = total || parts.reduce((sum, [, value]) => sum + value, 0) || 1;
+  const said = parts.map(([kind, value]) => `${titleOf(kind)} ${time(value)} (${percent(value / all)})`).join("\n");
+  const bars = parts.map(([kind, value]) => make("i", { class: `k-${kind}`, style: { "flex-grow": String(value / all) } }));
+  const wide = most ? Math.max(1.5, (all / most) * 100) : 100;
+  return make("span", { class: "stack", title: said, role: "img", "aria-label": `${label} ${said}` }, make("span", { class: "stack-in", style: { width: `${wide}%` } }, bars));
+}
+
+/** What the colours mean, for the parts that are there. */
+export function legend(parts, total) {
+  const big = [...parts].sort(([, one], [, other]) => other - one);
+  return make("ul", { class: "legend" }, big.map(([kind, value]) => make("li", {}, make("i", { class: `k-${kind}` }), `${titleOf(kind)} `, make("b", {}, percent(value / total)))));
+}
+
+/** A line of numbers, the newest on the right. */
+export function spark(values, label) {
+  const [wide, tall] = [120, 28];
+  const known = values.filter(Number.isFinite);
+  const most = Math.max(...known, 0) || 1;
+  const step = wide / Math.max(1, values.length - 1);
+  const points = values.map((value, index) => `${(index * step).toFixed(1)},${(tall - 1 - ((value || 0) / most) * (tall - 3)).toFixed(1)}`);
+  const drawn = points.length > 1;
+  return svg("svg", { class: "spark", viewBox: `0 0 ${wide} ${tall}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
+    drawn && svg("polygon", { points: `0,${tall} ${points.join(" ")} ${wide},${tall}` }),
+    drawn && svg("polyline", { points: points.join(" "), "vector-effect": "non-scaling-stroke" }));
+}
+
+/** Counts by time; `marks` are named places on the axis. */
+export function histogram(buckets, marks) {
+  const [wide, tall] = [720, 120];
+  const used = buckets.filter(([, count]) => count > 0);
+  if (!used.length) return make("p", { class: "empty" }, "Too few to draw.");
+  const least = Math.log(Math.max(1, used[0][0] / 1.5));
+  const greatest = Math.log(used[used.length - 1][0] * 1.3);
+  const at = (value) => ((Math.log(Math.max(1, value)) - least) / (greatest - least || 1)) * wide;
+  const most = Math.max(...used.map(([, count]) => count));
+  let before = Math.exp(least);
+  const bars = used.map(([upper, count]) => {
+    const [from, to] = [at(Math.max(before, upper / 1.2)), at(upper)];
+    before = upper;
+    const high = Math.max(1.5, (count / most) * (tall - 24));
+    return svg("rect", { x: from, y: tall - 18 - high, width: Math.max(1.5, to - from - 0.8), height: high }, svg("title", {}, `up to ${time(upper)}: ${number(count)}`));
+  });
+  const lines = marks.filter(([, value]) => value > 0 && at(value) >= 0 && at(value) <= wide).map(([name, value, kind]) => svg("g", { class: kind || "mark" },
+    svg("line", { x1: at(value), x2: at(value), y1: 0, y2: tall - 18 }), svg("text", { x: Math.min(wide - 60, at(value) + 3), y: tall - 5 }, `${name} ${time(value)}`)));
+  return svg("svg", { class: "histogram", viewBox: `0 0 ${wide} ${tall}`, role: "img", "aria-label": "How many took how long" }, bars, lines);
+}
+
+/** The modules from left to right by whom they call; `rates` are calls a minute by module, `heard` by subscriber. */
+export function graph(modules, rates, heard, open) {
+  const byName = new Map(modules.map((module) => [module.name, module]));
+  const depth = new Map();
+  const level = (name, seen = new Set()) => {
+    if (depth.has(name)) return depth.get(name);
+    if (seen.has(name)) return 0;
+    seen.add(name);
+    const calls = (byName.get(name)?.calls || []).filter((to) => byName.has(to));
+    depth.set(name, calls.length ? 1 + Math.max(...calls.map((to) => level(to, seen))) : 0);
+    return depth.get(name);
+  };
+  modules.forEach((module) => level(module.name));
+  const levels = Math.max(0, ...depth.values());
+  const columns = Array.from({ length: levels + 1 }, () => []);
+  modules.forEach((module) => columns[levels - depth.get(module.name)].push(module));
+  const [box, high, gapX, gapY] = [168, 58, 90, 18];
+  const rows = Math.max(...columns.map((column) => column.length));
+  const [wide, tall] = [columns.length * (box + gapX) - gapX + 20, rows * (high + gapY) + 10];
+  const place = new Map();
+  columns.forEach((column, x) => column.forEach((module, y) => place.set(module.name, { x: 10 + x * (box + gapX), y: 5 + y * (high + gapY) + ((rows - column.length) * (high + gapY)) / 2 })));
+  const curve = (from, to, kind, words, rate) => {
+    const [a, b] = [place.get(from), place.get(to)];
+    if (!a || !b || from === to) return null;
+    const [x1, y1, x2, y2] = [a.x + (b.x > a.x ? box : 0), a.y + high / 2, b.x + (b.x > a.x ? 0 : box), b.y + high / 2];
+    const bend = a.x === b.x ? 60 : (x2 - x1) / 2;
+    return svg("path", { class: `edge ${kind}`, d: `M${x1},${y1} C${x1 + bend},${y1} ${x2 - (a.x === b.x ? -60 : bend)},${y2} ${x2},${y2}`, "stroke-width": 1 + Math.min(4, Math.log10(1 + (rate || 0))) }, svg("title", {}, words));
+  };
+  const edges = modules.flatMap((module) => [
+    ...module.calls.map((to) => curve(module.name, to, "calls", `${module.name} calls ${to}: ${number(rates.get(to) || 0)} calls a minute by all`, rates.get(to))),
+    ...module.subscriptions.map((one) => curve(one.event.split(".")[0], module.name, "events", `${one.event} → ${one.subscriber}: ${number(heard.get(one.subscriber) || 0)} a minute`, heard.get(one.subscriber))),
+  ]);
+  const nodes = modules.map((module) => {
+    const { x, y } = place.get(module.name);
+    const hears = module.subscriptions.reduce((sum, one) => sum + (heard.get(one.subscriber) || 0), 0);
+    const own = [module.tables.length && `${module.tables.length} tables`, module.jobs.length && `${module.jobs.length} jobs`, module.serves_http && "http"].filter(Boolean).join(" · ");
+    return svg("g", { class: "module", transform: `translate(${x},${y})`, onclick: () => open(module.name), "data-test": "module" },
+      svg("rect", { width: box, height: high, rx: 6 }),
+      svg("text", { x: 10, y: 19, class: "strong" }, module.name),
+      svg("text", { x: 10, y: 35 }, `${number(rates.get(module.name) || 0)} calls/min · ${number(hears)} events/min`),
+      svg("text", { x: 10, y: 50, class: "faint" }, own || "–"));
+  });
+  return svg("svg", { class: "graph", viewBox: `0 0 ${wide} ${tall}`, style: { width: `${wide}px` }, role: "img", "aria-label": "The modules, whom they call and whom they hear" }, edges, nodes);
+}
