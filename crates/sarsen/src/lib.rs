@@ -11,6 +11,7 @@ pub mod data;
 pub mod error;
 pub mod events;
 pub mod http;
+pub mod insight;
 pub mod jobs;
 pub mod lifecycle;
 pub mod module;

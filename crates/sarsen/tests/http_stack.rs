@@ -200,7 +200,7 @@ async fn a_request_is_one_operation_named_after_its_route() {
     assert_eq!(operation.trace().parent_id().as_deref(), Some("b7ad6b7169203331"));
     assert!(operation.deadline().is_some());
     let record = operation.record();
-    assert_eq!((&*record.name, record.module), ("GET /v1/orders/{id}", "shop"));
+    assert_eq!((&*record.name, record.module()), ("GET /v1/orders/{id}", "shop"));
     assert_eq!(record.outcome, Outcome::Status(200));
 }
 
@@ -223,7 +223,7 @@ async fn names_never_hold_a_raw_path() {
         setup.send(request).await;
         let operation = setup.only();
         let record = operation.record();
-        assert_eq!((&*record.name, record.module), (name, module), "{path}");
+        assert_eq!((&*record.name, record.module()), (name, module), "{path}");
     }
 }
 
@@ -327,7 +327,7 @@ async fn an_operation_with_a_streamed_answer_closes_at_its_end() {
     while response.body_mut().frame().await.is_some() {}
     let operation = setup.only();
     assert_eq!(operation.record().outcome, Outcome::Status(200));
-    assert!(operation.record().waits.iter().any(|wait| wait.kind == WaitKind::BodyOut));
+    assert!(operation.record().waits().iter().any(|wait| wait.kind == WaitKind::BodyOut));
     drop(setup.stack.call(Request::get("/stream").body(Body::empty()).expect("a request")).await);
     assert_eq!(setup.only().record().outcome, Outcome::Cancelled);
 }
@@ -354,7 +354,7 @@ async fn a_body_that_pauses_is_refused_and_the_wait_is_booked() {
     is_problem(&answer, 408);
     assert_eq!(answer.header("connection"), "close");
     let operation = setup.only();
-    let waits = &operation.record().waits;
+    let waits = operation.record().waits();
     assert!(waits.iter().any(|wait| wait.kind == WaitKind::BodyIn && wait.total >= Duration::from_millis(10)));
 }
 

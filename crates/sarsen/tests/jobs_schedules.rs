@@ -274,7 +274,7 @@ sarsen::each_profile! {
         let operations = app.operations();
         let firing = operations.iter().find(|operation| operation.kind() == OperationKind::Schedule).unwrap();
         assert_eq!(&*firing.record().name, "m");
-        assert_eq!(firing.record().module, "clockwork");
+        assert_eq!(firing.record().module(), "clockwork");
         let job = operations.iter().find(|operation| operation.kind() == OperationKind::Job).unwrap();
         assert_eq!(job.trace().id(), firing.trace().id());
     }

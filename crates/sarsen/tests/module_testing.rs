@@ -108,7 +108,7 @@ sarsen::each_profile! {
         app.get("/v1/notes").bearer(&Uuid::from_u128(1).to_string()).await.expect_status(200);
         let operations = app.operations();
         assert_eq!(operations.len(), 1);
-        let (name, module) = { let record = operations[0].record(); (record.name.clone(), record.module) };
+        let (name, module) = { let record = operations[0].record(); (record.name, record.module()) };
         assert_eq!((&*name, module), ("GET /v1/notes", "notes"));
         assert_queries(&operations[0], 1);
         let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| assert_queries(&operations[0], 0)));

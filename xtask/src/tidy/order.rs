@@ -26,6 +26,7 @@ const ORDER: &[(u8, Neighbours, &[&str])] = &[
     (31, Closed, &["events", "realtime"]),
     (40, Closed, &["http"]),
     (41, Closed, &["remote"]),
+    (45, Closed, &["insight"]),
     (50, Open, &["module", "app"]),
     (50, Closed, &["advisor"]),
     (60, Open, &["ops", "cli", "testing"]),

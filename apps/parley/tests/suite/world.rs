@@ -54,7 +54,7 @@ impl World {
 
     /// Whether something that closed lately waited for this.
     pub(crate) fn waited(&self, kind: WaitKind) -> bool {
-        self.app.operations().iter().any(|operation| operation.record().waits.iter().any(|wait| wait.kind == kind))
+        self.app.operations().iter().any(|operation| operation.record().waits().iter().any(|wait| wait.kind == kind))
     }
 
     /// Builds a projection anew from the log of events.

@@ -8,6 +8,7 @@ use crate::data::Db;
 use crate::error::Result;
 use crate::events::Events;
 use crate::http::ModuleRoutes;
+use crate::insight::Insight;
 use crate::jobs::Jobs;
 use crate::module::ModuleInfo;
 use futures_util::future::BoxFuture;
@@ -36,6 +37,8 @@ pub struct Parts {
     pub jobs: Jobs,
     /// The handle on events.
     pub events: Events,
+    /// What was done lately, and how long it took.
+    pub insight: Insight,
     /// The clock of the application.
     pub clock: Clock,
     /// What is known about each module, in the order in which they start.

@@ -9,10 +9,11 @@ use crate::data::Db;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
 use crate::http::{self, About, Health, ModuleRoutes, Sessions, Stack, StackParts};
+use crate::insight::Insight;
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings};
-use crate::telemetry::{self, Operation, OperationKind, Outcome, Recorder};
+use crate::telemetry::{self, Operation, OperationKind, Outcome, Recorder, Trace};
 use ::http::Method;
 use futures_util::FutureExt;
 use std::net::SocketAddr;
@@ -45,6 +46,7 @@ pub struct Running {
     events: Events,
     clock: Clock,
     recorder: Recorder,
+    insight: Insight,
     lifecycle: Lifecycle,
     stack: Stack,
     routes: Vec<Route>,
@@ -74,7 +76,8 @@ impl App {
         let (recorder, lifecycle) = (Recorder::new(self.config.log.queue), Lifecycle::default());
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let (jobs, events) = self.handles_on(db);
-        let seen = self.parts(db, secret, &jobs, &events)?;
+        let insight = Insight::new(&recorder, &self.clock, self.version);
+        let seen = self.parts(db, secret, &jobs, &events, &insight)?;
         command(&recorder, "prepare projections", "", events.prepare()).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
@@ -126,6 +129,7 @@ impl App {
             events,
             clock,
             recorder,
+            insight,
             lifecycle,
             stack,
             routes,
@@ -134,7 +138,7 @@ impl App {
     }
 
     /// The application as it is seen by what is served beside the modules.
-    fn parts(&self, db: &Db, secret: &Secret, jobs: &Jobs, events: &Events) -> Result<Parts> {
+    fn parts(&self, db: &Db, secret: &Secret, jobs: &Jobs, events: &Events, insight: &Insight) -> Result<Parts> {
         let configured = &self.config.ops.token;
         let derived = || also::ops_token(secret);
         Ok(Parts {
@@ -145,6 +149,7 @@ impl App {
             db: db.clone(),
             jobs: jobs.clone(),
             events: events.clone(),
+            insight: insight.clone(),
             clock: self.clock.clone(),
             modules: self.modules().cloned().collect(),
             ops_token: if configured.expose().is_empty() { derived() } else { configured.clone() },
@@ -242,6 +247,11 @@ impl Running {
         &self.recorder
     }
 
+    /// What it did lately, and where the time went.
+    pub fn insight(&self) -> &Insight {
+        &self.insight
+    }
+
     /// The way of a request, for calling it without a listener.
     pub fn stack(&self) -> &Stack {
         &self.stack
@@ -276,6 +286,7 @@ impl Running {
         let (recorder, lifecycle, lines) = (self.recorder.clone(), self.lifecycle.clone(), self.config.log.operations);
         let writer = telemetry::write_operations(recorder.clone(), lifecycle.clone(), lines);
         let writer = lifecycle::spawn_background(writer);
+        let collector = lifecycle::spawn_background(self.insight.clone().run(lifecycle.clone()));
         let asked = lifecycle.clone();
         lifecycle::spawn_background(async move {
             let signal = lifecycle::signal().await;
@@ -301,6 +312,7 @@ impl Running {
         }
         self.stop().await;
         let _ = writer.await;
+        let _ = collector.await;
         // What the modules did on their way down.
         telemetry::write_operations(recorder, lifecycle, lines).await;
         served
@@ -321,8 +333,8 @@ async fn command<T>(
     module: &'static str,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let operation = Operation::open(OperationKind::Command, name, recorder);
-    operation.record().module = module;
+    let name = recorder.name(OperationKind::Command, module, name);
+    let operation = Operation::open_in(name, Trace::new(), recorder);
     let result = match operation.scope(AssertUnwindSafe(work).catch_unwind()).await {
         Ok(result) => result,
         Err(panic) => Err(Error::internal(format!("panic: {}", telemetry::panic_words(&*panic)))),
@@ -330,7 +342,7 @@ async fn command<T>(
     match &result {
         Ok(_) => operation.close(Outcome::Done),
         Err(error) => {
-            operation.set_error(error.report());
+            operation.set_error(error);
             operation.close(Outcome::Failed);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::query::Call;
 use crate::error::Result;
-use crate::telemetry::{Operation, QueryRecord, Record};
+use crate::telemetry::{self, Operation, QueryRecord};
 use std::time::{Duration, Instant};
 
 /// The nearer of the Operation's deadline and `limit` from `now`.
@@ -30,25 +30,24 @@ impl Ran {
 
 /// Books a run on the statement's history and on the Operation.
 pub(super) fn record(call: &Call, ran: Ran) {
-    let booked = Operation::with_current(|operation| record_on(call, ran, Some(&mut operation.record())));
-    if booked.is_none() {
-        record_on(call, ran, None);
+    if let Some(query) = recorded(call, ran, Operation::is_at_hand()) {
+        telemetry::note_query(query);
     }
 }
 
-/// Books a run on the statement's history and on `record`.
+/// Books a run on the statement's history; gives what an Operation is to know where there is one.
 #[inline]
-pub(super) fn record_on(call: &Call, ran: Ran, record: Option<&mut Record>) {
+pub(super) fn recorded(call: &Call, ran: Ran, wanted: bool) -> Option<QueryRecord> {
     // With many rows the mean stays that of one.
     call.text.statement.add_run(ran.execution / u32::try_from(call.runs().max(1)).unwrap_or(u32::MAX));
-    let Some(record) = record else { return };
-    record.add_query(QueryRecord {
+    wanted.then(|| QueryRecord {
         statement: call.text.statement.clone(),
         site: call.site,
         pool_wait: ran.pool_wait,
         execution: ran.execution,
         rows: ran.rows,
+        parameters: 0,
         failed: ran.failed,
         offloaded: ran.offloaded,
-    });
+    })
 }

@@ -357,12 +357,12 @@ fn read(sql: &str, dialect: Dialect) -> Text {
     let class = classify(sql);
     let limited =
         tokens(sql).any(|(token, _)| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("limit")));
+    let tables = tables(&without_row_locks(sql));
     Text {
         dialect,
         translated: dialect.translate(sql),
         class,
         bounded: limited || class == Class::Write,
-        tables: tables(&without_row_locks(sql)),
         names_columns: tokens(sql).all(|(token, _)| token != Token::Symbol(b'*')),
         in_order: OnceLock::new(),
         placeholders: tokens(sql).filter(|(token, _)| *token == Token::Placeholder).count(),
@@ -371,7 +371,10 @@ fn read(sql: &str, dialect: Dialect) -> Text {
             normalised,
             runs: AtomicU64::new(0),
             nanoseconds: AtomicU64::new(0),
+            writes: class == Class::Write,
+            tables: tables.clone(),
         }),
+        tables,
         sql: sql.to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::data::Tx;
 use crate::error::{Error, Result};
 use crate::lifecycle::{self, Lifecycle};
-use crate::telemetry::{Operation, OperationKind, Outcome, Recorder};
+use crate::telemetry::{Operation, OperationKind, Outcome, Recorder, Trace};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -310,10 +310,9 @@ async fn sweep(events: Events, lifecycle: Lifecycle) {
 async fn keep(events: Events, projection: Projection, recorder: Recorder, lifecycle: Lifecycle) {
     let mut listener = events.db().listen(LOG);
     let poll = events.jobs().0.section.poll.0;
-    let name: Arc<str> = format!("projection {}", projection.name).into();
+    let name = recorder.name(OperationKind::Job, projection.module, &format!("projection {}", projection.name));
     while !lifecycle.is_stopping() {
-        let operation = Operation::open(OperationKind::Job, name.clone(), &recorder);
-        operation.record().module = projection.module;
+        let operation = Operation::open_in(name, Trace::new(), &recorder);
         let wait = match operation.scope(events.advance(&projection)).await {
             Ok((applied, more)) => {
                 if applied > 0 {
@@ -326,7 +325,7 @@ async fn keep(events: Events, projection: Projection, recorder: Recorder, lifecy
                 }
             }
             Err(error) => {
-                operation.set_error(error.report());
+                operation.set_error(&error);
                 operation.close(Outcome::Failed);
                 REST
             }

@@ -193,7 +193,7 @@ impl<H> Outgoing<H> {
         };
         if let Some(closing) = self.closing.take() {
             if let (Some(Err(error)), Some(operation)) = (frame, closing.operation()) {
-                operation.set_error(format!("the body of the answer failed: {error}"));
+                operation.set_error(&Error::internal(format!("the body of the answer failed: {error}")));
             }
             closing.close(outcome);
         }

@@ -218,7 +218,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = render(&self, Detail::Public);
         if response.status().is_server_error() {
-            Operation::with_current(|operation| operation.set_error(self.report()));
+            Operation::with_current(|operation| operation.set_error(&self));
         }
         if self.kind() == Kind::Internal {
             response.extensions_mut().insert(Fault(Arc::new(self)));

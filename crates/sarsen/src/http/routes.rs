@@ -2,7 +2,7 @@
 
 use super::openapi::{self, Documented};
 use crate::error::{Error, Result};
-use crate::telemetry::Operation;
+use crate::telemetry::{Name, Operation, OperationKind, Recorder};
 use aide::axum::ApiRouter;
 use aide::openapi::OpenApi;
 use axum::extract::{MatchedPath, Request};
@@ -10,7 +10,6 @@ use axum::routing::Router;
 use http::Method;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 /// What one module serves: its documented routes, and plain ones beside them.
 ///
@@ -76,14 +75,13 @@ impl fmt::Debug for ModuleRoutes {
 fn name_by_match(request: &Request, module: &'static str) {
     let Some(matched) = request.extensions().get::<MatchedPath>() else { return };
     let name = format!("{} {}", known(request.method()), matched.as_str());
-    Operation::with_current(|operation| operation.set_name(name.into(), module));
+    Operation::with_current(|operation| operation.set_name(&name, module));
 }
 
 /// What is known about a request by its method and path.
 #[derive(Clone, Debug)]
 pub(super) struct RouteName {
-    pub(super) name: Arc<str>,
-    pub(super) module: &'static str,
+    pub(super) name: Name,
     /// Whether the handler asks who is there.
     pub(super) auth: bool,
     /// Whether pages of other origins may call it.
@@ -101,20 +99,25 @@ pub(super) struct RouteTable {
 
 impl RouteTable {
     /// The table over all modules; two that claim the same route are an error that names both.
-    pub(super) fn new(modules: &[ModuleRoutes]) -> Result<Self> {
+    pub(super) fn new(modules: &[ModuleRoutes], recorder: &Recorder) -> Result<Self> {
         let mut patterns: BTreeMap<&str, Vec<(Method, RouteName)>> = BTreeMap::new();
         for (module, listed) in
             modules.iter().flat_map(|module| module.listed.iter().map(move |listed| (module, listed)))
         {
             let routes = patterns.entry(&listed.pattern).or_default();
             if let Some((method, taken)) = routes.iter().find(|(method, _)| *method == listed.method) {
-                let text =
-                    format!("{method} {} is served by `{}` and by `{}`", listed.pattern, taken.module, module.module);
+                let text = format!(
+                    "{method} {} is served by `{}` and by `{}`",
+                    listed.pattern,
+                    taken.name.module(),
+                    module.module
+                );
                 return Err(Error::invalid(text).hint("give one of them another path"));
             }
-            let name = format!("{} {}", listed.method, listed.pattern).into();
+            let text = format!("{} {}", listed.method, listed.pattern);
+            let name = recorder.name(OperationKind::Request, module.module, &text);
             let (auth, any_origin) = (listed.auth, listed.any_origin);
-            let route = RouteName { name, module: module.module, auth, any_origin, known: true };
+            let route = RouteName { name, auth, any_origin, known: true };
             routes.push((listed.method.clone(), route));
         }
         let mut paths = matchit::Router::new();
@@ -122,8 +125,8 @@ impl RouteTable {
             let conflict = |error| Error::invalid(format!("the route {pattern} cannot be added: {error}"));
             paths.insert(pattern, routes).map_err(conflict)?;
         }
-        let unknown = KNOWN.iter().map(|method| (method.clone(), no_route(method.as_str()))).collect();
-        Ok(Self { paths, unknown, other: no_route("OTHER") })
+        let unknown = KNOWN.iter().map(|method| (method.clone(), no_route(method.as_str(), recorder))).collect();
+        Ok(Self { paths, unknown, other: no_route("OTHER", recorder) })
     }
 
     pub(super) fn find(&self, method: &Method, path: &str) -> &RouteName {
@@ -167,7 +170,7 @@ fn known(method: &Method) -> &str {
 }
 
 /// What no table knows may be a plain route, so it gets to know who is there.
-fn no_route(method: &str) -> RouteName {
-    let name = format!("{method} (no route)").into();
-    RouteName { name, module: "", auth: true, any_origin: false, known: false }
+fn no_route(method: &str, recorder: &Recorder) -> RouteName {
+    let name = recorder.name(OperationKind::Request, "", &format!("{method} (no route)"));
+    RouteName { name, auth: true, any_origin: false, known: false }
 }

@@ -12,7 +12,7 @@ use super::session::Sessions;
 use super::{docs, headers, openapi, origin};
 use crate::config::{Environment, HttpSection};
 use crate::error::{Error, Result};
-use crate::telemetry::{Operation, OperationKind, Outcome, Recorder, Trace};
+use crate::telemetry::{Operation, Outcome, Recorder, Trace};
 use aide::axum::ApiRouter as Routes;
 use aide::openapi::OpenApi;
 use axum::BoxError;
@@ -105,7 +105,7 @@ impl Stack {
         let StackParts { section, environment, recorder, health, about, mut modules, .. } = parts;
         let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter())?;
         modules.push(own_routes(&document, parts.assets)?);
-        let routes = RouteTable::new(&modules)?;
+        let routes = RouteTable::new(&modules, &recorder)?;
         let named = modules.iter().fold(Router::new(), |all, module| all.merge(module.named()));
         let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
         Ok(Self(Arc::new(Inner {
@@ -252,8 +252,7 @@ impl Inner {
     fn open<B>(&self, request: &Request<B>, route: &RouteName) -> Operation {
         let parent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
         let trace = parent.and_then(Trace::from_traceparent).unwrap_or_default();
-        let (name, limit) = (route.name.clone(), Some(self.timeout));
-        Operation::open_within(limit, OperationKind::Request, name, route.module, trace, &self.recorder)
+        Operation::open_within(Some(self.timeout), route.name, trace, &self.recorder)
     }
 
     /// What is decided before the handler runs; nothing here waits.

@@ -131,8 +131,9 @@ impl Scheduler {
 
     /// One firing as an Operation of its own, unless another process was quicker.
     async fn fire(&self, scheduled: &Scheduled, row: &ScheduleRow, plan: &Plan) -> Result<()> {
-        let (name, kind) = (scheduled.name(), OperationKind::Schedule);
-        let operation = Operation::open_in(kind, name.into(), scheduled.module(), Trace::new(), &self.recorder);
+        let name = scheduled.name();
+        let known = self.recorder.name(OperationKind::Schedule, scheduled.module(), name);
+        let operation = Operation::open_in(known, Trace::new(), &self.recorder);
         let taken = match operation.scope(AssertUnwindSafe(self.take(scheduled, row, plan)).catch_unwind()).await {
             Ok(taken) => taken,
             Err(panic) => Err(Error::internal(format!("panic: {}", panic_words(&*panic)))),
@@ -145,7 +146,7 @@ impl Scheduler {
             Ok(true) => operation.close(Outcome::Done),
             Err(error) => {
                 let error = error.context(format!("schedule `{name}` cannot fire"));
-                operation.set_error(error.report());
+                operation.set_error(&error);
                 operation.close(Outcome::Failed);
                 return Err(error);
             }

@@ -1,7 +1,7 @@
 //! All that the pages show, as JSON: so that scripts can have it too.
 
 use super::door::Visitor;
-use super::{Ops, facts, jobs, modules};
+use super::{Ops, facts, jobs, measured, modules};
 use crate::config::Environment;
 use crate::error::{Error, Result};
 use axum::extract::State;
@@ -14,6 +14,7 @@ pub(super) fn routes() -> Router<Arc<Ops>> {
     Router::new()
         .route("/ops/api/about", get(about))
         .route("/ops/api/config", get(config))
+        .merge(measured::routes())
         .merge(jobs::routes())
         .merge(modules::routes())
         .route("/ops/api/{*path}", any(unknown))

@@ -4,9 +4,11 @@
 //! command `ops token` prints, or the word of [`App::authorize_ops`].
 
 mod api;
+mod changes;
 mod door;
 mod facts;
 mod jobs;
+mod measured;
 mod modules;
 mod pages;
 mod pass;

@@ -61,8 +61,8 @@ mod tests {
         let error = operation.scope(call("stone", Duration::from_millis(5), silence())).await.expect_err("silent");
         assert_eq!(error.kind(), Kind::Timeout);
         assert!(error.message().starts_with("stone: no complete answer within "), "{error}");
-        let waits = operation.record().waits.clone();
-        assert_eq!((waits[0].kind, waits[0].label), (WaitKind::Http, "stone"));
+        let waits = operation.record().waits();
+        assert_eq!((waits[0].kind, waits[0].label.as_str()), (WaitKind::Http, "stone"));
         assert!(waits[0].total >= Duration::from_millis(5));
     }
 

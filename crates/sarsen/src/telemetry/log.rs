@@ -64,7 +64,7 @@ fn milliseconds(duration: Duration) -> f64 {
 /// module is one.
 fn write_line(operation: &Operation) {
     let record = operation.record();
-    let database: Duration = record.queries.iter().map(|query| query.execution).sum();
+    let database: Duration = record.queries().map(|query| query.execution).sum();
     let status = if let Outcome::Status(status) = record.outcome { Some(status) } else { None };
     let failed = status.is_some_and(|status| status >= 500) || record.outcome == Outcome::Failed;
     let queried = record.query_count > 0;
@@ -73,7 +73,7 @@ fn write_line(operation: &Operation) {
             tracing::$level!(
                 target: "sarsen::operation",
                 kind = operation.kind().as_str(),
-                module = (!record.module.is_empty()).then_some(record.module),
+                module = (!record.module().is_empty()).then(|| record.module()),
                 status,
                 outcome = outcome(&record),
                 ms = milliseconds(record.duration),
@@ -107,7 +107,7 @@ fn outcome(record: &Record) -> Option<&'static str> {
 /// Milliseconds by kind: `database=0.412 lock=1.1`.
 fn waits(record: &Record) -> Option<String> {
     let mut kinds: BTreeMap<&str, Duration> = BTreeMap::new();
-    for wait in &record.waits {
+    for wait in record.waits() {
         *kinds.entry(wait.kind.as_str()).or_default() += wait.total;
     }
     let shown = kinds.iter().map(|(kind, total)| format!("{kind}={}", milliseconds(*total)));

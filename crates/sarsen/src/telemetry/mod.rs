@@ -5,22 +5,36 @@
 
 mod account;
 mod budget;
+mod cause;
+mod counters;
+mod distinct;
+mod estimate;
+mod histogram;
+mod leaf;
 mod log;
+mod name;
 mod operation;
+mod reading;
 mod recorder;
+mod shard;
 mod snapshot;
 mod trace;
 
 pub use account::{Account, KINDS};
 pub use budget::{Budget, kb, ms};
+pub(crate) use cause::Cause;
+pub(crate) use counters::{CauseValues, OverValues, SumValues, part, sum};
+pub(crate) use distinct::{REGISTERS, Registers, estimate as estimate_distinct, merge as merge_registers};
+pub(crate) use histogram::Histogram;
+pub use leaf::{Label, Leaf, QueryRecord, Statement, WaitRecord};
 pub use log::{init_logging, write_operations};
-pub use operation::{
-    Operation, OperationKind, Outcome, QueryRecord, QueryRecords, Record, Scope, Statement, WaitRecord, WaitTotals,
-};
+pub use name::{MAX_NAMES, Name, OTHERS};
+pub use operation::{MAX_LEAVES, Operation, OperationKind, Outcome, Record, Scope};
+pub(crate) use reading::Collected;
 pub use recorder::Recorder;
 pub use snapshot::{
-    CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState, Reason,
-    Sample, Snapshot, Stall, Sums,
+    CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState,
+    Reason, Sample, Snapshot, Stall, Sums,
 };
 pub use trace::Trace;
 
@@ -112,40 +126,49 @@ impl WaitKind {
 }
 
 /// Waits for `future` and books the time on the Operation at hand, also when it is dropped before it is done.
-pub fn wait<F: Future>(kind: WaitKind, label: &'static str, future: F) -> Wait<F> {
-    Wait { future, booking: Booking { kind, label, started: None } }
+pub fn wait<F: Future>(kind: WaitKind, label: impl Into<Label>, future: F) -> Wait<F> {
+    Wait { future, booking: Booking { kind, label: label.into(), started: None } }
 }
 
 /// Runs `work`, which blocks shortly, and books the time.
 #[inline]
 pub fn sync<T>(kind: WaitKind, label: &'static str, work: impl FnOnce() -> T) -> T {
-    sync_since(clock::monotonic(), kind, label, work, |_, _, _| {})
+    sync_query(clock::monotonic(), kind, label, work, |_, _, _| None)
 }
 
-/// Like [`sync`] for an adapter that knows when the work begins, and that has more to book: `book` is given the result,
-/// the time it took, and the record.
+/// Like [`sync`] for an adapter that knows when the work begins, and that has more to say: `book` is given the result, the time
+/// it took, and whether there is an Operation that wants to know the query.
 #[inline]
-pub(crate) fn sync_since<T>(
+pub(crate) fn sync_query<T>(
     started: Instant,
     kind: WaitKind,
     label: &'static str,
     work: impl FnOnce() -> T,
-    book: impl FnOnce(&T, Duration, Option<&mut Record>),
+    book: impl FnOnce(&T, Duration, bool) -> Option<QueryRecord>,
 ) -> T {
     let result = work();
     let took = clock::monotonic() - started;
-    let mut book = Some(book);
+    let query = book(&result, took, Operation::is_at_hand());
     Operation::with_current(|operation| {
-        let mut record = operation.record();
-        record.add_wait(kind, label, took);
-        if let Some(book) = book.take() {
-            book(&result, took, Some(&mut record));
-        }
+        let (from, to) = operation.span(started, took);
+        let label = Label::Static(label);
+        operation.record().add_leaf(Leaf {
+            kind,
+            label,
+            from,
+            to,
+            share: to - from,
+            sync: true,
+            query,
+            ..Leaf::default()
+        });
     });
-    if let Some(book) = book {
-        book(&result, took, None);
-    }
     result
+}
+
+/// Says of the wait for the database that ended last which query it was.
+pub(crate) fn note_query(query: QueryRecord) {
+    Operation::with_current(|operation| operation.record().note_query(query));
 }
 
 /// Runs `work` on a thread for blocking work; the Operation goes along, and the time is booked.
@@ -197,16 +220,19 @@ pub(crate) fn panic_words(panic: &(dyn std::any::Any + Send)) -> String {
 #[derive(Debug)]
 struct Booking {
     kind: WaitKind,
-    label: &'static str,
+    label: Label,
     started: Option<Instant>,
 }
 
 impl Drop for Booking {
     fn drop(&mut self) {
         let Some(started) = self.started else { return };
-        let (kind, label) = (self.kind, self.label);
+        let (kind, label) = (self.kind, self.label.clone());
         let took = clock::monotonic() - started;
-        Operation::with_current(|operation| operation.record().add_wait(kind, label, took));
+        Operation::with_current(|operation| {
+            let (from, to) = operation.span(started, took);
+            operation.record().add_leaf(Leaf { kind, label, from, to, share: to - from, ..Leaf::default() });
+        });
     }
 }
 
@@ -230,7 +256,8 @@ impl<F: Future> Future for Wait<F> {
         }
         let polled = this.future.poll(context);
         if polled.is_ready() {
-            drop(std::mem::replace(this.booking, Booking { started: None, ..*this.booking }));
+            let (kind, label) = (this.booking.kind, this.booking.label.clone());
+            drop(std::mem::replace(this.booking, Booking { kind, label, started: None }));
         }
         polled
     }
@@ -274,7 +301,8 @@ mod tests {
         assert_eq!(operation.scope(inside).await, trace);
         operation.close(Outcome::Done);
         let closed = recorder.drain();
-        let kinds: Vec<_> = closed[0].record().waits.iter().map(|wait| (wait.kind, wait.label)).collect();
+        let kinds = closed[0].record().waits();
+        let kinds: Vec<_> = kinds.iter().map(|wait| (wait.kind, wait.label.as_str())).collect();
         let expected = [
             (WaitKind::Sleep, "nap"),
             (WaitKind::File, "read"),
@@ -282,7 +310,7 @@ mod tests {
             (WaitKind::Child, "child"),
         ];
         assert_eq!(kinds, expected);
-        assert!(closed[0].record().waits[0].total >= Duration::from_millis(5));
+        assert!(closed[0].record().waits()[0].total >= Duration::from_millis(5));
     }
 
     #[tokio::test]
@@ -294,7 +322,7 @@ mod tests {
                 let _ = clock::until(clock::monotonic() + Duration::from_millis(2), slow).await;
             })
             .await;
-        assert_eq!(operation.record().waits[0].label, "never");
+        assert_eq!(operation.record().waits()[0].label, "never");
     }
 
     #[tokio::test]
@@ -302,7 +330,7 @@ mod tests {
         let operation = Operation::open(OperationKind::Command, "test", &Recorder::new(1));
         let inside = operation.scope(wait(WaitKind::Lock, "never", std::future::pending::<()>()));
         let _ = clock::until(clock::monotonic() + Duration::from_millis(2), inside).await;
-        assert_eq!(operation.record().waits[0].label, "never");
+        assert_eq!(operation.record().waits()[0].label, "never");
     }
 
     #[tokio::test]

@@ -1,15 +1,17 @@
 //! One record per unit of work: what it is, what it did, and how it ended.
 
 use super::WaitKind;
+use super::account::Account;
+use super::leaf::{Leaf, QueryRecord, WaitRecord};
+use super::name::Name;
 use super::recorder::Recorder;
 use super::trace::Trace;
 use crate::clock;
+use crate::error::{Error, Kind};
 use pin_project_lite::pin_project;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,10 +19,8 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// Most queries whose details one Operation keeps; more are counted only.
-pub(super) const MAX_QUERIES: usize = 500;
-/// Most kinds and labels of waits that one Operation keeps apart.
-const MAX_WAITS: usize = 64;
+/// Most leaves that one Operation keeps whole; more are counted only.
+pub const MAX_LEAVES: usize = 500;
 
 /// What an Operation is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,92 +65,40 @@ pub enum Outcome {
     Cancelled,
 }
 
-/// The facts about one SQL text, shared by all who run it.
-#[derive(Debug)]
-pub struct Statement {
-    /// Hash of the normalised text.
-    pub fingerprint: u64,
-    /// The text with literals, lists and spaces squeezed.
-    pub normalised: String,
-    /// Runs so far, and their time in nanoseconds: the mean decides what leaves the async threads.
-    pub runs: AtomicU64,
-    /// Sum of execution time in nanoseconds.
-    pub nanoseconds: AtomicU64,
-}
-
-impl Statement {
-    /// Mean execution time, once there was a run.
-    pub fn mean(&self) -> Option<Duration> {
-        let runs = self.runs.load(Ordering::Relaxed);
-        (runs > 0).then(|| Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed) / runs))
-    }
-
-    /// Adds a run. Old runs weigh less: at 1024 both sums are halved, so the mean follows the data as it grows.
-    #[inline]
-    pub fn add_run(&self, took: Duration) {
-        let runs = self.runs.load(Ordering::Relaxed);
-        let nanoseconds = self.nanoseconds.load(Ordering::Relaxed) + u64::try_from(took.as_nanos()).unwrap_or(0);
-        let halve = u32::from(runs >= 1024);
-        self.runs.store((runs >> halve) + 1, Ordering::Relaxed);
-        self.nanoseconds.store(nanoseconds >> halve, Ordering::Relaxed);
-    }
-}
-
-/// One run of a query.
-#[derive(Clone, Debug)]
-pub struct QueryRecord {
-    /// What was run.
-    pub statement: Arc<Statement>,
-    /// The line of the application that asked for it.
-    pub site: &'static Location<'static>,
-    /// Time until a connection was free.
-    pub pool_wait: Duration,
-    /// Time of the database.
-    pub execution: Duration,
-    /// Rows returned or changed.
-    pub rows: u64,
-    /// Whether it failed.
-    pub failed: bool,
-    /// Whether it ran on a thread for blocking work.
-    pub offloaded: bool,
-}
-
-/// The waits of one kind and label, added up.
-#[derive(Clone, Debug)]
-pub struct WaitRecord {
-    /// What was waited for.
-    pub kind: WaitKind,
-    /// Which one.
-    pub label: &'static str,
-    /// How often.
-    pub count: u32,
-    /// How long, all together; waits at the same time count each.
-    pub total: Duration,
-}
-
-/// The runs of queries of an Operation; the first two need no memory of their own.
-pub type QueryRecords = SmallVec<[QueryRecord; 2]>;
-
-/// The waits of an Operation; the first two need no memory of their own.
-pub type WaitTotals = SmallVec<[WaitRecord; 2]>;
-
-/// What an Operation did so far.
+/// What an Operation did. While it is at work, its account and its leaves are elsewhere: they are here once it has closed, and
+/// between its scopes.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The route pattern, job kind or command; never the raw path.
-    pub name: Arc<str>,
-    /// The module that does the work; empty when it is the framework.
-    pub module: &'static str,
+    /// The route pattern, job kind or command, and whose it is.
+    pub name: Name,
     /// Who asked for it.
     pub actor: Option<Uuid>,
-    /// The runs of queries, at most 500.
-    pub queries: QueryRecords,
+    /// Where its time went.
+    pub account: Account,
+    /// CPU time by the kernel, of those `cpu_wall` nanoseconds inside polls that were sampled.
+    pub cpu: u64,
+    /// See `cpu`.
+    pub cpu_wall: u64,
+    /// Its waits, sync sections and queries in the order in which they began, at most 500.
+    pub leaves: Vec<Leaf>,
+    /// All of them, also those that are counted only.
+    pub leaf_count: u64,
     /// Runs of queries in all.
     pub query_count: u64,
-    /// Waits by kind and label.
-    pub waits: WaitTotals,
+    /// Bytes taken from the heap; zero where the program does not count them.
+    pub allocated: u64,
+    /// Bytes taken and not given back until the end.
+    pub kept: i64,
+    /// How long it lay in a queue before it began.
+    pub queued: Duration,
+    /// How often it was tried before.
+    pub retries: u64,
+    /// Bytes of the answer, where that is known.
+    pub bytes_out: u64,
     /// What went wrong, for the log; never for the client.
     pub error: Option<String>,
+    /// What kind of error that is.
+    pub error_kind: Option<Kind>,
     /// How it ended.
     pub outcome: Outcome,
     /// From opening to closing.
@@ -158,38 +106,73 @@ pub struct Record {
 }
 
 impl Record {
-    fn new(name: Arc<str>, module: &'static str) -> Self {
-        // Not by `..Record::default()`: that would make an empty name on the heap for each Operation.
+    fn new(name: Name) -> Self {
         Self {
             name,
-            module,
             actor: None,
-            queries: QueryRecords::new(),
+            account: Account::default(),
+            cpu: 0,
+            cpu_wall: 0,
+            leaves: Vec::new(),
+            leaf_count: 0,
             query_count: 0,
-            waits: WaitTotals::new(),
+            allocated: 0,
+            kept: 0,
+            queued: Duration::ZERO,
+            retries: 0,
+            bytes_out: 0,
             error: None,
+            error_kind: None,
             outcome: Outcome::Open,
             duration: Duration::ZERO,
         }
     }
 
-    /// Adds a wait.
-    pub fn add_wait(&mut self, kind: WaitKind, label: &'static str, took: Duration) {
-        let same =
-            |wait: &&mut WaitRecord| wait.kind == kind && (std::ptr::eq(wait.label, label) || wait.label == label);
-        if let Some(wait) = self.waits.iter_mut().find(same) {
-            wait.count += 1;
-            wait.total += took;
-        } else if self.waits.len() < MAX_WAITS {
-            self.waits.push(WaitRecord { kind, label, count: 1, total: took });
+    /// The module that does the work; empty when it is the framework.
+    pub fn module(&self) -> &'static str {
+        self.name.module()
+    }
+
+    /// The runs of queries, in the order in which they began.
+    pub fn queries(&self) -> impl Iterator<Item = &QueryRecord> {
+        self.leaves.iter().filter_map(|leaf| leaf.query.as_ref())
+    }
+
+    /// The waits by kind and label, in the order in which the first of each began.
+    pub fn waits(&self) -> Vec<WaitRecord> {
+        let mut waits: Vec<WaitRecord> = Vec::new();
+        for leaf in &self.leaves {
+            let took = Duration::from_nanos(leaf.wall());
+            match waits.iter_mut().find(|wait| wait.kind == leaf.kind && wait.label == leaf.label) {
+                Some(wait) => (wait.count, wait.total) = (wait.count + 1, wait.total + took),
+                None => waits.push(WaitRecord { kind: leaf.kind, label: leaf.label.clone(), count: 1, total: took }),
+            }
+        }
+        waits
+    }
+
+    /// Whether it failed: a status from 500, or a failure.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed | Outcome::Status(500..))
+    }
+
+    /// Says of the last leaf which query it was; where that is not a wait for the database, it is a leaf of its own.
+    pub(super) fn note_query(&mut self, query: QueryRecord) {
+        match self.leaves.last_mut() {
+            Some(last) if last.kind == WaitKind::Database && last.query.is_none() => {
+                last.query = Some(query);
+                self.query_count += 1;
+            }
+            _ => self.add_leaf(Leaf { kind: WaitKind::Database, query: Some(query), ..Leaf::default() }),
         }
     }
 
-    /// Adds a run of a query.
-    pub fn add_query(&mut self, query: QueryRecord) {
-        self.query_count += 1;
-        if self.queries.len() < MAX_QUERIES {
-            self.queries.push(query);
+    /// Adds a part that is over.
+    pub(super) fn add_leaf(&mut self, leaf: Leaf) {
+        self.leaf_count += 1;
+        self.query_count += u64::from(leaf.query.is_some());
+        if self.leaves.len() < MAX_LEAVES {
+            self.leaves.push(leaf);
         }
     }
 }
@@ -225,38 +208,25 @@ thread_local! {
 }
 
 impl Operation {
-    /// Opens an Operation with a trace of its own.
-    pub fn open(kind: OperationKind, name: impl Into<Arc<str>>, recorder: &Recorder) -> Self {
-        Self::open_in(kind, name.into(), "", Trace::new(), recorder)
+    /// Opens an Operation of the framework with a trace of its own.
+    pub fn open(kind: OperationKind, name: impl AsRef<str>, recorder: &Recorder) -> Self {
+        Self::open_in(recorder.name(kind, "", name.as_ref()), Trace::new(), recorder)
     }
 
-    /// Opens an Operation of `module` as a part of `trace`.
-    pub fn open_in(
-        kind: OperationKind,
-        name: Arc<str>,
-        module: &'static str,
-        trace: Trace,
-        recorder: &Recorder,
-    ) -> Self {
-        Self::open_within(None, kind, name, module, trace, recorder)
+    /// Opens an Operation as a part of `trace`; the name is one of this recorder.
+    pub fn open_in(name: Name, trace: Trace, recorder: &Recorder) -> Self {
+        Self::open_within(None, name, trace, recorder)
     }
 
     /// Like [`Operation::open_in`], with its deadline `limit` after the start.
-    pub(crate) fn open_within(
-        limit: Option<Duration>,
-        kind: OperationKind,
-        name: Arc<str>,
-        module: &'static str,
-        trace: Trace,
-        recorder: &Recorder,
-    ) -> Self {
+    pub(crate) fn open_within(limit: Option<Duration>, name: Name, trace: Trace, recorder: &Recorder) -> Self {
         Self(Arc::new(State {
-            kind,
+            kind: name.kind(),
             trace,
             started: clock::monotonic(),
             deadline: AtomicU64::new(limit.map_or(0, |limit| nanoseconds(limit).max(1))),
             recorder: recorder.clone(),
-            record: Mutex::new(Record::new(name, module)),
+            record: Mutex::new(Record::new(name)),
         }))
     }
 
@@ -269,6 +239,12 @@ impl Operation {
     #[inline]
     pub fn with_current<T>(look: impl FnOnce(&Operation) -> T) -> Option<T> {
         CURRENT.with_borrow(|current| current.as_ref().map(look))
+    }
+
+    /// Whether the code at hand works for an Operation.
+    #[inline]
+    pub(crate) fn is_at_hand() -> bool {
+        CURRENT.with_borrow(Option::is_some)
     }
 
     /// Makes `future` work for this Operation.
@@ -323,9 +299,9 @@ impl Operation {
     }
 
     /// Names it, once the route is known.
-    pub fn set_name(&self, name: Arc<str>, module: &'static str) {
-        let mut record = self.record();
-        (record.name, record.module) = (name, module);
+    pub fn set_name(&self, name: &str, module: &'static str) {
+        let name = self.0.recorder.name(self.0.kind, module, name);
+        self.record().name = name;
     }
 
     /// Says who asked for it.
@@ -334,13 +310,29 @@ impl Operation {
     }
 
     /// Notes what went wrong.
-    pub fn set_error(&self, error: String) {
-        self.record().error = Some(error);
+    pub fn set_error(&self, error: &Error) {
+        let mut record = self.record();
+        (record.error, record.error_kind) = (Some(error.report()), Some(error.kind()));
+    }
+
+    /// Says how long it lay in a queue before it was opened.
+    pub fn set_queued(&self, queued: Duration) {
+        self.record().queued = queued;
+    }
+
+    /// Says how often it was tried before.
+    pub fn set_retries(&self, retries: u64) {
+        self.record().retries = retries;
+    }
+
+    /// Says how many bytes went out.
+    pub fn set_bytes_out(&self, bytes: u64) {
+        self.record().bytes_out = bytes;
     }
 
     /// Closes it; the first close holds. The record goes to the recorder's queue.
     pub fn close(&self, outcome: Outcome) {
-        if self.end(outcome) {
+        if self.end(outcome, &self.0.recorder) {
             self.0.recorder.push(self.clone());
         }
     }
@@ -348,18 +340,25 @@ impl Operation {
     /// Like [`Operation::close`] for one who is done with it, and has its recorder at hand: nothing is cloned.
     #[inline]
     pub(crate) fn close_into(self, recorder: &Recorder, outcome: Outcome) {
-        if self.end(outcome) {
+        if self.end(outcome, recorder) {
             recorder.push(self);
         }
     }
 
+    /// Nanoseconds from the start to the beginning and to the end.
+    pub(super) fn span(&self, started: Instant, took: Duration) -> (u64, u64) {
+        let from = nanoseconds(started.saturating_duration_since(self.0.started));
+        (from, from + nanoseconds(took))
+    }
+
     /// Notes the end; false when it was closed before.
-    fn end(&self, outcome: Outcome) -> bool {
+    fn end(&self, outcome: Outcome, recorder: &Recorder) -> bool {
         let duration = clock::monotonic() - self.0.started;
         let mut record = self.record();
         let first = record.outcome == Outcome::Open;
         if first {
             (record.outcome, record.duration) = (outcome, duration);
+            recorder.book(self, &mut record);
         }
         first
     }

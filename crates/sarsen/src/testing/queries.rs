@@ -13,12 +13,12 @@ pub fn assert_queries(operation: &Operation, at_most: u32) {
         "`{}` ran {} queries, and may run {at_most}:\n{}",
         record.name,
         record.query_count,
-        listed(&record.queries)
+        listed(record.queries())
     );
 }
 
 /// The most frequent first: what repeats is what to mend.
-fn listed(queries: &[QueryRecord]) -> String {
+fn listed<'a>(queries: impl Iterator<Item = &'a QueryRecord>) -> String {
     let mut kinds: BTreeMap<(&str, String), usize> = BTreeMap::new();
     for query in queries {
         let site = format!("{}:{}", query.site.file(), query.site.line());

@@ -186,9 +186,9 @@ pub(crate) async fn many_rows_are_bound_right(fresh: Fresh) {
     let line = line!() + 1;
     operation.scope(db.query(INSERT).execute_many(rows(10))).await.unwrap();
     let record = operation.record();
-    let seen: Vec<_> = record.queries.iter().map(|query| (query.rows, query.site.line(), query.failed)).collect();
+    let seen: Vec<_> = record.queries().map(|query| (query.rows, query.site.line(), query.failed)).collect();
     assert_eq!(seen, [(10, line, false)], "one call, one record");
-    assert_eq!(record.queries[0].statement.normalised, "INSERT INTO counters(name, value) VALUES(?)");
+    assert_eq!(record.queries().next().unwrap().statement.normalised, "INSERT INTO counters(name, value) VALUES(?)");
 }
 
 pub(crate) async fn a_batch_is_one_transaction(fresh: Fresh) {
@@ -297,10 +297,9 @@ pub(crate) async fn every_statement_of_a_batch_is_observed(fresh: Fresh) {
     batch.execute(db.query(INSERT).bind("c").bind(1));
     assert!(operation.scope(batch.run()).await.is_err());
     let record = operation.record();
-    let seen: Vec<_> =
-        record.queries.iter().map(|query| (query.site.line() - line, query.rows, query.failed)).collect();
+    let seen: Vec<_> = record.queries().map(|query| (query.site.line() - line, query.rows, query.failed)).collect();
     assert_eq!(seen, [(1, 1, false), (2, 1, false), (3, 0, true)]);
-    assert!(record.queries.iter().all(|query| query.site.file().ends_with("many.rs")));
+    assert!(record.queries().all(|query| query.site.file().ends_with("many.rs")));
 }
 
 pub(crate) async fn a_batch_survives_a_change_of_the_schema(fresh: Fresh) {

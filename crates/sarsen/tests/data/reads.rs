@@ -173,12 +173,12 @@ pub(crate) async fn every_query_is_observed_with_its_call_site(fresh: Fresh) {
     };
     let line = operation.scope(work).await;
     let record = operation.record();
-    assert_eq!(record.queries.iter().map(|query| query.rows).collect::<Vec<_>>(), [3, 5, 1]);
-    let first = &record.queries[0];
+    assert_eq!(record.queries().map(|query| query.rows).collect::<Vec<_>>(), [3, 5, 1]);
+    let first = record.queries().next().unwrap();
     assert_eq!((first.site.file().ends_with("reads.rs"), first.site.line()), (true, line));
     assert_eq!(first.statement.normalised, "SELECT id, grade FROM items WHERE id < ? LIMIT ?");
-    assert!(record.queries.iter().all(|query| query.execution > Duration::ZERO));
-    assert!(record.waits.iter().any(|wait| wait.kind == sarsen::telemetry::WaitKind::Database));
+    assert!(record.queries().all(|query| query.execution > Duration::ZERO));
+    assert!(record.waits().iter().any(|wait| wait.kind == sarsen::telemetry::WaitKind::Database));
 }
 
 pub(crate) async fn too_many_connections_wait_and_then_fail(fresh: Fresh) {

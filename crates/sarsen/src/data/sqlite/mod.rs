@@ -253,8 +253,8 @@ fn run_here(
     pool_wait: Duration,
 ) -> Result<u64> {
     let work = || connection.execute(call, rows);
-    telemetry::sync_since(since, WaitKind::Database, "inline", work, |ran, took, record| {
-        observe::record_on(call, Ran::new(pool_wait, took, ran), record);
+    telemetry::sync_query(since, WaitKind::Database, "inline", work, |ran, took, wanted| {
+        observe::recorded(call, Ran::new(pool_wait, took, ran), wanted)
     })
 }
 

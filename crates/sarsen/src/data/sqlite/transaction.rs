@@ -191,7 +191,7 @@ fn run_step(writer: &Connection, call: &Call, rows: &mut dyn Rows, how: &mut Ran
         }
         writer.execute(call, rows)
     };
-    telemetry::sync_since(clock::monotonic(), WaitKind::Database, "write", work, |ran, took, record| {
-        observe::record_on(call, Ran { offloaded, ..Ran::new(pool_wait, took, ran) }, record);
+    telemetry::sync_query(clock::monotonic(), WaitKind::Database, "write", work, |ran, took, wanted| {
+        observe::recorded(call, Ran { offloaded, ..Ran::new(pool_wait, took, ran) }, wanted)
     })
 }

@@ -88,8 +88,7 @@ async fn say_begun(shared: &Shared, job: &Claimed) {
 fn open(shared: &Shared, job: &Claimed, info: Option<&KindInfo>) -> Operation {
     let trace = Trace::from_traceparent(&job.trace).unwrap_or_default();
     let module = info.map_or("", |info| info.module);
-    let name = Arc::from(job.kind.as_str());
-    Operation::open_in(OperationKind::Job, name, module, trace, &shared.recorder)
+    Operation::open_in(shared.recorder.name(OperationKind::Job, module, &job.kind), trace, &shared.recorder)
 }
 
 /// The work of the job, once it is clear that it can be done.
@@ -189,7 +188,7 @@ fn decide(
         Stopped::GivenBack => return Ending::GiveBack,
         Stopped::Failed(error) => error,
     };
-    operation.set_error(error.report());
+    operation.set_error(&error);
     let failure = Failure::new(&error);
     // A build that does not know the kind may stand beside a newer one that does.
     if (known && !is_worth_retrying(error.kind())) || job.attempt >= job.max_attempts {

@@ -1,0 +1,140 @@
+//! What was measured and what follows from it: now, the snapshot, the verdicts, the last minutes, one Operation.
+
+use super::{MODULE, Ops, changes, redact};
+use crate::advisor::{Judgement, judge};
+use crate::error::Result;
+use crate::insight::Point;
+use crate::telemetry::{OperationKind, Snapshot};
+use axum::extract::{Query, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest span that can be asked for, in seconds: a week.
+const LONGEST: u64 = 7 * 86_400;
+
+pub(super) fn routes() -> Router<Arc<Ops>> {
+    Router::new()
+        .route("/ops/api/now", get(now))
+        .route("/ops/api/snapshot", get(snapshot))
+        .route("/ops/api/why", get(why))
+        .route("/ops/api/history", get(history))
+        .route("/ops/api/histogram", get(histogram))
+}
+
+/// The last so many seconds.
+#[derive(Deserialize)]
+#[serde(default)]
+struct Lately {
+    span: u64,
+}
+
+impl Default for Lately {
+    fn default() -> Self {
+        Self { span: 60 }
+    }
+}
+
+impl Lately {
+    fn span(&self) -> Duration {
+        Duration::from_secs(self.span.clamp(1, LONGEST))
+    }
+}
+
+impl Ops {
+    /// What was recorded, without the pages themselves and without what people or their data put into texts.
+    fn snapshot(&self, span: Duration) -> Snapshot {
+        let mut snapshot = self.parts.insight.snapshot(span);
+        let own = |operation: &(OperationKind, String)| {
+            operation.0 == OperationKind::Request && operation.1.split_once(' ').is_some_and(|(_, path)| is_own(path))
+        };
+        snapshot.operations.retain(|one| one.module != MODULE);
+        snapshot.causes.retain(|one| !own(&one.operation));
+        snapshot.before.retain(|one| !own(&one.operation));
+        snapshot.errors.retain(|one| !own(&one.operation));
+        for error in &mut snapshot.errors {
+            error.message = redact::text(&error.message);
+        }
+        snapshot
+    }
+}
+
+fn is_own(path: &str) -> bool {
+    path == "/ops" || path.starts_with("/ops/")
+}
+
+/// What the first page shows.
+#[derive(Serialize)]
+struct Now {
+    #[serde(flatten)]
+    golden: Golden,
+    build: String,
+    before_build: Option<String>,
+    judgement: Judgement,
+    changes: Vec<changes::Change>,
+}
+
+#[derive(Serialize)]
+struct Golden {
+    at: crate::clock::Timestamp,
+    /// Of the whole span.
+    golden: Whole,
+    /// Of the last second.
+    tick: Point,
+}
+
+#[derive(Serialize)]
+struct Whole {
+    #[serde(flatten)]
+    point: Point,
+    /// Jobs that could run now.
+    queued: u64,
+    /// Seconds for which the oldest of them waits.
+    oldest: f64,
+}
+
+async fn now(State(ops): State<Arc<Ops>>, Query(lately): Query<Lately>) -> Json<Now> {
+    let (insight, snapshot) = (&ops.parts.insight, ops.snapshot(lately.span()));
+    let point = insight.point(lately.span(), MODULE);
+    let queued = snapshot.queues.iter().map(|queue| queue.available).sum();
+    let oldest = snapshot.queues.iter().map(|queue| queue.oldest.as_secs_f64()).fold(0.0, f64::max);
+    Json(Now {
+        golden: Golden {
+            at: point.at,
+            golden: Whole { point, queued, oldest },
+            tick: insight.points(Duration::from_secs(1), MODULE).pop().unwrap_or_default(),
+        },
+        build: snapshot.build.clone(),
+        before_build: snapshot.before.first().map(|before| before.build.clone()),
+        judgement: judge(&snapshot),
+        changes: changes::of(&snapshot),
+    })
+}
+
+async fn snapshot(State(ops): State<Arc<Ops>>, Query(lately): Query<Lately>) -> Json<Snapshot> {
+    Json(ops.snapshot(lately.span()))
+}
+
+async fn why(State(ops): State<Arc<Ops>>, Query(lately): Query<Lately>) -> Json<Judgement> {
+    Json(judge(&ops.snapshot(lately.span())))
+}
+
+async fn history(State(ops): State<Arc<Ops>>, Query(lately): Query<Lately>) -> Json<Value> {
+    Json(json!({ "points": ops.parts.insight.points(lately.span(), MODULE) }))
+}
+
+/// Which Operations.
+#[derive(Deserialize)]
+struct Which {
+    kind: OperationKind,
+    name: String,
+    span: Option<u64>,
+}
+
+async fn histogram(State(ops): State<Arc<Ops>>, Query(which): Query<Which>) -> Result<Json<Value>> {
+    let span = Lately { span: which.span.unwrap_or(60) }.span();
+    Ok(Json(json!({ "buckets": ops.parts.insight.distribution(which.kind, &which.name, span) })))
+}
