@@ -1,6 +1,6 @@
 // Small drawings: where time went as a stacked bar, a line of the last minutes, a histogram, a waterfall, the modules.
 
-import { make, number, percent, svg, time } from "./dom.js";
+import { amount, make, number, percent, svg, time } from "./dom.js";
 
 /** The kinds of waits in the order of their numbers (telemetry/mod.rs). */
 const KINDS = ["database_pool", "database", "cache", "http", "mail", "lock", "queue", "sleep", "body_in", "body_out", "file", "blocking", "child", "named"];
@@ -64,7 +64,7 @@ export function histogram(buckets, marks) {
     return svg("rect", { x: from, y: tall - 18 - high, width: Math.max(1.5, to - from - 0.8), height: high }, svg("title", {}, `up to ${time(upper)}: ${number(count)}`));
   });
   const lines = marks.filter(([, value]) => value > 0 && at(value) >= 0 && at(value) <= wide).map(([name, value, kind]) => svg("g", { class: kind || "mark" },
-    svg("line", { x1: at(value), x2: at(value), y1: 0, y2: tall - 18 }), svg("text", { x: Math.min(wide - 60, at(value) + 3), y: tall - 5 }, `${name} ${time(value)}`)));
+    svg("line", { x1: at(value), x2: at(value), y1: 0, y2: tall - 18 }), svg("text", { x: Math.min(wide - 90, at(value) + 3), y: tall - 5 }, `${name} ${time(value)}`)));
   return svg("svg", { class: "histogram", viewBox: `0 0 ${wide} ${tall}`, role: "img", "aria-label": "How many took how long" }, bars, lines);
 }
 
@@ -97,8 +97,8 @@ export function graph(modules, rates, heard, open) {
     return svg("path", { class: `edge ${kind}`, d: `M${x1},${y1} C${x1 + bend},${y1} ${x2 - (a.x === b.x ? -60 : bend)},${y2} ${x2},${y2}`, "stroke-width": 1 + Math.min(4, Math.log10(1 + (rate || 0))) }, svg("title", {}, words));
   };
   const edges = modules.flatMap((module) => [
-    ...module.calls.map((to) => curve(module.name, to, "calls", `${module.name} calls ${to}: ${number(rates.get(to) || 0)} calls a minute by all`, rates.get(to))),
-    ...module.subscriptions.map((one) => curve(one.event.split(".")[0], module.name, "events", `${one.event} → ${one.subscriber}: ${number(heard.get(one.subscriber) || 0)} a minute`, heard.get(one.subscriber))),
+    ...module.calls.map((to) => curve(module.name, to, "calls", `${module.name} calls ${to}: ${amount(rates.get(to) || 0)} calls a minute by all`, rates.get(to))),
+    ...module.subscriptions.map((one) => curve(one.event.split(".")[0], module.name, "events", `${one.event} → ${one.subscriber}: ${amount(heard.get(one.subscriber) || 0)} a minute`, heard.get(one.subscriber))),
   ]);
   const nodes = modules.map((module) => {
     const { x, y } = place.get(module.name);
@@ -107,7 +107,7 @@ export function graph(modules, rates, heard, open) {
     return svg("g", { class: "module", transform: `translate(${x},${y})`, onclick: () => open(module.name), "data-test": "module" },
       svg("rect", { width: box, height: high, rx: 6 }),
       svg("text", { x: 10, y: 19, class: "strong" }, module.name),
-      svg("text", { x: 10, y: 35 }, `${number(rates.get(module.name) || 0)} calls/min · ${number(hears)} events/min`),
+      svg("text", { x: 10, y: 35 }, `${amount(rates.get(module.name) || 0)} calls/min · ${amount(hears)} events/min`),
       svg("text", { x: 10, y: 50, class: "faint" }, own || "–"));
   });
   return svg("svg", { class: "graph", viewBox: `0 0 ${wide} ${tall}`, style: { width: `${wide}px` }, role: "img", "aria-label": "The modules, whom they call and whom they hear" }, edges, nodes);

@@ -58,6 +58,9 @@ export function number(value) {
   return digits(value, size >= 10 ? 1 : 2);
 }
 
+/** A rate or a mean, with as many places in each row: `0.04`, `8.67`, `17.0`, `124`. */
+export const amount = (value) => (!Number.isFinite(value) ? "–" : !value ? "0" : Math.abs(value) < 9.995 ? digits(value, 2) : Math.abs(value) < 99.95 ? digits(value, 1) : number(Math.round(value)));
+
 /** Nanoseconds: `850 ns`, `12.4 µs`, `3.20 ms`, `1.20 s`, `4.0 min`. */
 export function time(nanoseconds) {
   if (!nanoseconds) return "0";

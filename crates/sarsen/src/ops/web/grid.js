@@ -4,10 +4,11 @@ import { make, number } from "./dom.js";
 
 const ROW = 30;
 const BEYOND = 8;
+const narrow = matchMedia("(max-width: 760px)");
 
 /**
- * `columns`: `{ title, hint, cell(row), sort(row), filter(row), width, left, grow, hide }`; `id(row)` tells rows apart;
- * `open(row)` goes where a row leads; `empty` is said when there is none.
+ * `columns`: `{ title, hint, cell(row), sort(row), filter(row), width, left, grow, minor }`, of which minor ones are left out
+ * where it is narrow; `id(row)` tells rows apart; `open(row)` goes where a row leads; `empty` is said when there is none.
  */
 export class Grid {
   constructor({ name, columns, id, open, empty = "Nothing yet.", sort = 0, test }) {
@@ -20,17 +21,22 @@ export class Grid {
     this.count = make("span", { class: "faint" });
     this.table = make("div", { class: "grid", role: "grid", "aria-label": name, "data-test": test, tabindex: "0" }, this.head, this.body);
     this.node = make("section", { class: "grid-box" }, make("div", { class: "grid-bar" }, make("h2", {}, name), this.count, this.search), make("div", { class: "scroll" }, this.table));
-    const widths = columns.map((column) => (column.grow ? `minmax(${column.width || 160}px, ${column.grow}fr)` : `${column.width || 84}px`));
-    this.node.style.setProperty("--columns", widths.join(" "));
-    this.drawHead();
     this.again = () => this.draw();
+    this.turned = () => (this.drawHead(), this.draw());
+    this.drawHead();
     addEventListener("scroll", this.again, { passive: true });
     addEventListener("resize", this.again, { passive: true });
+    narrow.addEventListener("change", this.turned);
+  }
+
+  get visible() {
+    return narrow.matches ? this.columns.filter((column) => !column.minor) : this.columns;
   }
 
   drop() {
     removeEventListener("scroll", this.again);
     removeEventListener("resize", this.again);
+    narrow.removeEventListener("change", this.turned);
   }
 
   update(rows) {
@@ -72,7 +78,15 @@ export class Grid {
   }
 
   drawHead() {
-    this.head.replaceChildren(...this.columns.map((column, index) => {
+    const small = narrow.matches;
+    const least = (column) => {
+      const wide = column.width || (column.grow ? 160 : 84);
+      return small && column.title ? Math.min(wide, column.grow ? 100 : 66) : wide;
+    };
+    const width = (column) => (column.grow ? `minmax(${least(column)}px, ${column.grow}fr)` : `${least(column)}px`);
+    this.node.style.setProperty("--columns", this.visible.map(width).join(" "));
+    this.head.replaceChildren(...this.visible.map((column) => {
+      const index = this.columns.indexOf(column);
       const mine = this.sorted === index && column.sort;
       const label = mine ? `${column.title} ${this.falling ? "↓" : "↑"}` : column.title;
       const inside = column.sort ? make("button", { type: "button", tabindex: "-1", title: column.hint, onclick: () => this.sortBy(index) }, label) : make("span", { title: column.hint }, label);
@@ -98,7 +112,7 @@ export class Grid {
   row(row, index) {
     const id = this.id(row);
     const mine = id === this.selected;
-    const cells = this.columns.map((column) => make("div", { role: "gridcell", class: column.left ? "cell left" : "cell" }, column.cell(row)));
+    const cells = this.visible.map((column) => make("div", { role: "gridcell", class: column.left ? "cell left" : "cell" }, column.cell(row)));
     const press = (event) => {
       if (event.target.closest("button, a, input") || getSelection()?.toString()) return;
       this.selected = id;

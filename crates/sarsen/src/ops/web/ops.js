@@ -135,7 +135,7 @@ function show() {
 }
 
 function drawMenu() {
-  patchInto(frame.menu, MENU.map(([path, page]) => make("a", { href: path, "aria-current": here.path === path ? "page" : null, title: `g ${page.key}`, "data-test": `menu-${page.name.toLowerCase()}` }, page.name)));
+  patchInto(frame.menu, MENU.map(([path, page]) => make("a", { href: path, "aria-current": (here.page.below || here.path) === path ? "page" : null, title: `g ${page.key}`, "data-test": `menu-${page.name.toLowerCase()}` }, page.name)));
   patchInto(frame.spans, SPANS.map(([span, title]) => make("button", { type: "button", "aria-pressed": String(span === context.span), onclick: () => choose(span) }, title)));
   frame.menu.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   drawLive();

@@ -1,7 +1,7 @@
 // What is slow and why: Now, Budgets, Slow, one Operation, one sample.
 
 import { histogram, legend, partsOf, spark, stack, titleOf } from "./charts.js";
-import { ago, bytes, clock, lasting, make, number, percent, time } from "./dom.js";
+import { ago, amount, bytes, clock, lasting, make, number, percent, time } from "./dom.js";
 
 const LEVELS = { fail: "Broken", warn: "Costs", note: "Note" };
 const rate = (count, span) => count / (lasting(span) || 1);
@@ -23,7 +23,7 @@ export function finding(one) {
     one.advice && make("p", { class: "advice" }, one.advice),
     make("div", { class: "finding-foot" },
       one.operation && link(operationPath(one.operation), one.operation[1]),
-      make("span", { title: "Seconds of work or waiting a second: how many Operations sit in it at any moment" }, `${number(one.impact)} s/s`),
+      make("span", { title: "Seconds of work or waiting a second: how many Operations sit in it at any moment" }, `${amount(one.impact)} s/s`),
       make("span", {}, one.count < 30 ? `too few: ${one.count}` : `${number(one.count)} seen`),
       make("span", {}, `${percent(one.unknown)} unknown`),
       make("span", { class: "faint" }, one.rule)),
@@ -46,13 +46,13 @@ export const now = {
     return make("div", {},
       make("section", { class: `sentence ${worst}`, "data-test": "sentence" }, make("p", {}, judgement.sentence), make("small", { class: "faint" }, `${data.build || "unknown build"} · up to ${clock(data.at)}`)),
       make("section", { class: "tiles" },
-        tile("Requests", number(golden.requests), "/s", (point) => point.requests),
+        tile("Requests", amount(golden.requests), "/s", (point) => point.requests),
         tile("p50", time(golden.p50), "", (point) => point.p50),
         tile("p99", time(golden.p99), "", (point) => point.p99),
-        tile("Errors", percent(golden.failed_ratio), `${number(golden.failed)}/s`, (point) => point.failed, golden.failed > 0),
-        tile("CPU", number(golden.cpu), `of ${number(golden.cores)} cores`, (point) => point.cpu, golden.cores > 0 && golden.cpu > 0.85 * golden.cores),
+        tile("Errors", percent(golden.failed_ratio), `${amount(golden.failed)}/s`, (point) => point.failed, golden.failed > 0),
+        tile("CPU", amount(golden.cpu), `of ${number(golden.cores)} cores`, (point) => point.cpu, golden.cores > 0 && golden.cpu > 0.85 * golden.cores),
         tile("Memory", bytes(golden.resident), golden.memory_limit ? `of ${bytes(golden.memory_limit)}` : "", (point) => point.resident, golden.memory_limit > 0 && golden.resident > 0.85 * golden.memory_limit),
-        tile("Jobs", number(golden.jobs), "/s", (point) => point.jobs),
+        tile("Jobs", amount(golden.jobs), "/s", (point) => point.jobs),
         tile("Queue", number(golden.queued), golden.oldest >= 1 ? `oldest ${ago(new Date(Date.now() - golden.oldest * 1000)).replace(" ago", "")}` : "waiting", (point) => point.queued)),
       make("div", { class: "columns" },
         make("section", {}, make("h2", {}, "Findings ", make("span", { class: "faint" }, number(all.length))), findings(all.slice(0, 30), "Nothing to find. That is good.")),
@@ -65,7 +65,7 @@ function deploy(changes, build) {
   if (!changes.length) return make("p", { class: "empty" }, `Nothing costs noticeably more or less than under ${build}.`);
   const shown = { cpu: time, wall: time, allocated: bytes, queries: number };
   return make("table", { class: "plain", "data-test": "changes" },
-    make("thead", {}, make("tr", {}, ["Operation", "", "before", "now", "change"].map((title) => make("th", {}, title)))),
+    make("thead", {}, make("tr", {}, ["Operation", "", "before", "now", "change"].map((title) => make("th", { class: title ? "" : "left" }, title)))),
     make("tbody", {}, changes.map((one) => make("tr", {}, make("td", { class: "left" }, link(operationPath(one.operation), one.operation[1])), make("td", { class: "left" }, one.what), make("td", {}, shown[one.what](one.before)), make("td", {}, shown[one.what](one.now)), make("td", { class: one.change > 0 ? "worse" : "better" }, `${one.change > 0 ? "+" : "−"}${percent(Math.abs(one.change))}`)))));
 }
 
@@ -78,7 +78,7 @@ export function promises(operation) {
   if (budget.p99) add("p99", time(lasting(budget.p99) * 1e9), time(operation.p99), over.time, 0.01);
   if (budget.run) add("run", time(lasting(budget.run) * 1e9), time(operation.p99), over.time, 0.01);
   if (budget.wait) add("wait", time(lasting(budget.wait) * 1e9), time(count ? all.queued / count : 0), over.wait, 0.01);
-  if (budget.queries !== null) add("queries", number(budget.queries), number(count ? all.queries / count : 0), over.queries, 0.01);
+  if (budget.queries !== null) add("queries", number(budget.queries), amount(count ? all.queries / count : 0), over.queries, 0.01);
   if (budget.allocated !== null) add("allocated", bytes(budget.allocated), bytes(count ? all.allocated / count : 0), over.allocated, 0.01);
   if (budget.retries !== null) add("retries", number(budget.retries), "", over.retries, 0.01);
   if (budget.error_rate !== null) add("errors", percent(budget.error_rate), percent(count ? all.failed / count : 0), all.failed, budget.error_rate || 1e-9);
@@ -104,11 +104,11 @@ export const budgets = {
           { title: "State", width: 90, left: true, cell: (row) => chip(STATES[stateOf(row)], stateOf(row)), sort: (row) => RANK[stateOf(row)] * 1e6 + Math.min(row.burn, 9e5), filter: (row) => STATES[stateOf(row)] },
           { title: "Operation", grow: 3, width: 220, left: true, cell: (row) => row.operation.name, sort: (row) => row.operation.name, filter: (row) => `${row.operation.name} ${row.operation.module}` },
           { title: "Promise", width: 90, left: true, cell: (row) => row.what, sort: (row) => row.what, filter: (row) => row.what },
-          { title: "At most", cell: (row) => row.limit },
+          { title: "At most", minor: true, cell: (row) => row.limit },
           { title: "Is", cell: (row) => row.is },
-          { title: "Over", hint: "Operations that broke it", cell: (row) => `${number(row.bad)} / ${number(row.count)}`, sort: (row) => row.bad, width: 110 },
-          { title: "Burn", hint: "Part that broke it, over the part that may: above 1 it is not kept", cell: (row) => number(row.burn), sort: (row) => row.burn },
-          { title: "", width: 120, cell: (row) => make("span", { class: `meter ${stateOf(row)}` }, make("i", { style: { width: `${Math.min(100, row.burn * 50)}%` } })) },
+          { title: "Over", minor: true, hint: "Operations that broke it", cell: (row) => `${number(row.bad)} / ${number(row.count)}`, sort: (row) => row.bad, width: 110 },
+          { title: "Burn", hint: "Part that broke it, over the part that may: above 1 it is not kept", cell: (row) => amount(row.burn), sort: (row) => row.burn },
+          { title: "", minor: true, width: 120, cell: (row) => make("span", { class: `meter ${stateOf(row)}` }, make("i", { style: { width: `${Math.min(100, row.burn * 50)}%` } })) },
         ],
       }, rows));
   },
@@ -139,12 +139,12 @@ function slowOperations(snapshot, kind, ctx) {
     ctx.grid(KINDS.find(([value]) => value === kind)?.[1] || "Operations", {
       test: "slow", sort: 3, id: (row) => `${row.kind} ${row.name}`, open: (row) => ctx.go(operationPath([row.kind, row.name])),
       columns: [
-        { title: "Operation", grow: 3, width: 220, left: true, cell: (row) => [row.name, row.all.failed > 0 && chip(`${number(row.all.failed)} failed`, "broken")], sort: (row) => row.name, filter: (row) => `${row.name} ${row.module} ${row.kind}` },
-        { title: "Module", width: 110, left: true, cell: (row) => row.module || "sarsen", sort: (row) => row.module },
-        NUMBER("/s", (row) => row.all.count / span, number, { width: 70 }),
+        { title: "Operation", grow: 3, width: 220, left: true, cell: (row) => [`${row.name} `, row.all.failed > 0 && chip(`${number(row.all.failed)} failed`, "broken")], sort: (row) => row.name, filter: (row) => `${row.name} ${row.module} ${row.kind}` },
+        { title: "Module", width: 110, left: true, minor: true, cell: (row) => row.module || "sarsen", sort: (row) => row.module },
+        NUMBER("/s", (row) => row.all.count / span, amount, { width: 70, minor: true }),
         NUMBER("Time", (row) => row.all.account.wall, time, { hint: "Of all of them together" }),
-        NUMBER("s/s", (row) => row.all.account.wall / 1e9 / span, number, { width: 64, hint: "How many are at work at any moment" }),
-        NUMBER("p50", (row) => row.p50, time), NUMBER("p99", (row) => row.p99, time), NUMBER("max", (row) => row.max, time),
+        NUMBER("s/s", (row) => row.all.account.wall / 1e9 / span, amount, { width: 64, minor: true, hint: "How many are at work at any moment" }),
+        NUMBER("p50", (row) => row.p50, time, { minor: true }), NUMBER("p99", (row) => row.p99, time), NUMBER("max", (row) => row.max, time, { minor: true }),
         { title: "Where it went", width: 200, grow: 2, left: true, cell: (row) => stack(row.parts, { most, label: row.name }) },
       ],
     }, rows),
@@ -166,9 +166,9 @@ function slowCauses(snapshot, kind, ctx) {
     test: "slow", sort: 2, id: (row) => row.label, open: kind === "query" ? (row) => ctx.go(`/ops/queries?fingerprint=${row.label}`) : null, empty: kind === "query" ? "No query was run." : "No other service was called.",
     columns: [
       { title: kind === "query" ? "Query" : "Host", grow: 4, width: 260, left: true, cell: (row) => make("span", { class: row.query ? "sql" : "" }, row.text || row.label), sort: (row) => row.text || row.label, filter: (row) => `${row.text} ${row.label} ${row.by.map((one) => one.operation[1]).join(" ")}` },
-      NUMBER("/s", (row) => row.calls / span, number, { width: 70 }),
-      NUMBER("Time", (row) => row.share, time), NUMBER("mean", (row) => row.wall / (row.calls || 1), time), NUMBER("failed", (row) => row.failed, number),
-      { title: "By Operation", width: 200, grow: 2, left: true, cell: (row) => [stack([[row.kind, row.share - row.sync], ["sync", row.sync]].filter(([, value]) => value > 0), { most }), ] },
+      NUMBER("/s", (row) => row.calls / span, amount, { width: 70, minor: true }),
+      NUMBER("Time", (row) => row.share, time), NUMBER("mean", (row) => row.wall / (row.calls || 1), time), NUMBER("failed", (row) => row.failed, number, { minor: true }),
+      { title: "Share", minor: true, width: 200, grow: 2, left: true, cell: (row) => [stack([[row.kind, row.share - row.sync], ["sync", row.sync]].filter(([, value]) => value > 0), { most }), ] },
     ],
   }, rows);
 }
@@ -190,7 +190,7 @@ export function grouped(causes) {
 }
 
 export const operation = {
-  name: "Operation", every: 2000,
+  name: "Operation", below: "/ops/slow", every: 2000,
   async load(ctx) {
     const [kind, name] = [ctx.query.get("kind"), ctx.query.get("name")];
     const which = `kind=${encodeURIComponent(kind)}&name=${encodeURIComponent(name)}`;
@@ -212,8 +212,8 @@ export const operation = {
     };
     return make("div", {}, head,
       mine.length > 0 && findings(mine),
-      facts(fact("Count", number(all.count)), fact("Rate", `${number(rate(all.count, snapshot.span))}/s`), fact("Failed", number(all.failed)), fact("Hung up", number(all.cancelled)), fact("p50", time(one.p50)), fact("p95", time(one.p95)), fact("p99", time(one.p99)), fact("max", time(one.max)),
-        fact("Queries", number(mean(all.queries)), "in the mean"), all.allocated > 0 && fact("Allocated", bytes(mean(all.allocated)), "in the mean"), fact("Sent", bytes(mean(all.bytes_out)), "in the mean"), all.queued > 0 && fact("In the queue", time(mean(all.queued)), "in the mean"), all.cpu_wall > 0 && fact("On a core", percent(all.cpu / all.cpu_wall), "of the time inside polls: the rest it was blocked, or the machine had no core")),
+      facts(fact("Count", number(all.count)), fact("Rate", `${amount(rate(all.count, snapshot.span))}/s`), fact("Failed", number(all.failed)), fact("Hung up", number(all.cancelled)), fact("p50", time(one.p50)), fact("p95", time(one.p95)), fact("p99", time(one.p99)), fact("max", time(one.max)),
+        fact("Queries", amount(mean(all.queries)), "in the mean"), all.allocated > 0 && fact("Allocated", bytes(mean(all.allocated)), "in the mean"), fact("Sent", bytes(mean(all.bytes_out)), "in the mean"), all.queued > 0 && fact("In the queue", time(mean(all.queued)), "in the mean"), all.cpu_wall > 0 && fact("On a core", percent(all.cpu / all.cpu_wall), "of the time inside polls: the rest it was blocked, or the machine had no core")),
       promises(one).length > 0 && make("p", { class: "promises" }, promises(one).map((each) => chip(`${each.what} ≤ ${each.limit}: ${each.is || STATES[stateOf(each)]}`, stateOf(each)))),
       make("div", { class: "columns even" }, bars("In the mean", all), tail.count > 0 ? bars(`The ${number(tail.count)} slower than ${time(one.slow_after)}`, tail) : make("section", { class: "whole" }, make("h3", {}, "Slow ones"), make("p", { class: "empty" }, "None."))),
       make("section", {}, make("h2", {}, "How long they took"), histogram(times.buckets, [["p50", one.p50], ["p99", one.p99], ...(one.budget?.p99 ? [["budget", lasting(one.budget.p99) * 1e9, "mark budget"]] : [])])),
@@ -228,11 +228,11 @@ function causeOptions(count) {
     columns: [
       { title: "Kind", width: 90, left: true, cell: (row) => [make("i", { class: `swatch k-${row.kind}` }), titleOf(row.kind)], sort: (row) => row.kind, filter: (row) => row.kind },
       { title: "What", grow: 4, width: 240, left: true, cell: (row) => make("span", { class: row.query ? "sql" : "", title: row.text }, row.text || row.label), filter: (row) => `${row.text} ${row.label}` },
-      { title: "Line", grow: 1, width: 150, left: true, cell: (row) => make("code", {}, row.site), filter: (row) => row.site, sort: (row) => row.site },
-      NUMBER("each", (row) => row.calls / (count || 1), number, { hint: "Calls in one Operation, in the mean" }),
-      NUMBER("Share", (row) => row.share, time, { hint: "Waits that overlap share the time" }), NUMBER("Critical", (row) => row.critical, time, { hint: "What would be gained if it took no time" }),
-      NUMBER("Rows", (row) => row.rows / (row.calls || 1), number, { hint: "of one call" }),
-      { title: "Marks", width: 150, left: true, cell: marksOf },
+      { title: "Line", grow: 1, width: 150, left: true, minor: true, cell: (row) => make("code", {}, row.site), filter: (row) => row.site, sort: (row) => row.site },
+      NUMBER("each", (row) => row.calls / (count || 1), amount, { hint: "Calls in one Operation, in the mean" }),
+      NUMBER("Share", (row) => row.share, time, { hint: "Waits that overlap share the time" }), NUMBER("Critical", (row) => row.critical, time, { minor: true, hint: "What would be gained if it took no time" }),
+      NUMBER("Rows", (row) => row.rows / (row.calls || 1), amount, { hint: "of one call" }),
+      { title: "Marks", width: 150, left: true, minor: true, cell: marksOf },
     ],
   };
 }
@@ -247,9 +247,9 @@ function sampleGrid(samples, ctx) {
       { title: "When", width: 90, left: true, cell: (row) => clock(row.at), sort: (row) => row.at },
       { title: "Why", width: 84, left: true, cell: (row) => chip(row.reason, row.reason === "failed" ? "broken" : row.reason === "slow" ? "close" : ""), sort: (row) => row.reason, filter: (row) => row.reason },
       NUMBER("Took", (row) => row.account.wall, time),
-      { title: "Outcome", left: true, cell: (row) => row.outcome, sort: (row) => row.outcome, filter: (row) => row.outcome },
+      { title: "Outcome", left: true, minor: true, cell: (row) => row.outcome, sort: (row) => row.outcome, filter: (row) => row.outcome },
       { title: "Where it went", grow: 2, width: 220, left: true, cell: (row) => stack(partsOf(row.account)) },
-      { title: "Error", grow: 2, width: 160, left: true, cell: (row) => row.error || "", filter: (row) => row.error || "" },
+      { title: "Error", grow: 2, width: 160, left: true, minor: true, cell: (row) => row.error || "", filter: (row) => row.error || "" },
     ],
   }, samples);
 }
@@ -271,7 +271,7 @@ function curl(kind, name, sample) {
 }
 
 export const sample = {
-  name: "Sample", every: 0,
+  name: "Sample", below: "/ops/slow", every: 0,
   load: (ctx) => ctx.get(`sample/${encodeURIComponent(ctx.id)}`),
   draw({ sample: one, trace }, ctx) {
     const [kind, name] = one.operation;

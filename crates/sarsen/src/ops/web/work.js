@@ -1,7 +1,7 @@
 // What there is to do with it and around it: Queries, Jobs, Modules, Dependencies, Errors, Process.
 
 import { graph, spark, stack } from "./charts.js";
-import { ago, bytes, clock, lasting, make, number, percent, seconds, time } from "./dom.js";
+import { ago, amount, bytes, clock, lasting, make, number, percent, seconds, time } from "./dom.js";
 import { chip, explainer, fact, facts, finding, grouped, marksOf, operationPath } from "./pages.js";
 
 const NUMBER = (title, pick, show, more = {}) => ({ title, cell: (row) => show(pick(row)), sort: pick, ...more });
@@ -23,12 +23,12 @@ export const queries = {
       test: "queries", sort: 2, id: (row) => row.label, open: (row) => ctx.go(`/ops/queries?fingerprint=${row.label}`), empty: "No query was run.",
       columns: [
         { title: "Query", grow: 4, width: 260, left: true, cell: (row) => make("span", { class: "sql", title: row.text }, row.text), sort: (row) => row.text, filter: (row) => `${row.text} ${row.label} ${row.tables.join(" ")} ${row.by.map((each) => `${each.operation[1]} ${each.site}`).join(" ")}` },
-        NUMBER("/s", (row) => row.calls / span, number, { width: 70 }),
-        NUMBER("Time", (row) => row.share, time), NUMBER("mean", (row) => row.wall / (row.calls || 1), time),
-        NUMBER("Rows", (row) => row.rows / (row.calls || 1), number, { hint: "of one call" }),
-        NUMBER("Examined", (row) => row.examined / (row.calls || 1), (value) => (value ? number(value) : "–"), { hint: "Rows the database looked at for one call, where it says so" }),
-        NUMBER("Most", (row) => row.most, number, { hint: "in one Operation", width: 70 }),
-        { title: "Marks", width: 170, left: true, cell: marksOf, sort: (row) => row.repeated + row.identical },
+        NUMBER("/s", (row) => row.calls / span, amount, { minor: true, width: 70 }),
+        NUMBER("Time", (row) => row.share, time), NUMBER("mean", (row) => row.wall / (row.calls || 1), time, { minor: true }),
+        NUMBER("Rows", (row) => row.rows / (row.calls || 1), amount, { minor: true, hint: "of one call" }),
+        NUMBER("Examined", (row) => row.examined / (row.calls || 1), (value) => (value ? amount(value) : "–"), { minor: true, hint: "Rows the database looked at for one call, where it says so" }),
+        NUMBER("Most", (row) => row.most, number, { minor: true, hint: "in one Operation", width: 70 }),
+        { title: "Marks", width: 170, left: true, minor: true, cell: marksOf, sort: (row) => row.repeated + row.identical },
       ],
     }, rows));
   },
@@ -40,10 +40,10 @@ function query(one, fingerprint, why, ctx) {
   return make("section", { class: "panel", "data-test": "query" },
     make("header", { class: "page-head" }, make("h2", {}, one.writes ? "Writes " : "Reads ", one.tables.join(", ") || "–"), make("code", { class: "faint" }, fingerprint), make("a", { href: "/ops/queries", class: "button" }, "Close")),
     make("pre", {}, one.text),
-    facts(fact("Calls", number(one.calls)), fact("Time", time(one.share)), fact("mean", time(one.wall / (one.calls || 1))), fact("Rows of a call", number(one.rows / (one.calls || 1))), fact("Different parameters", `about ${number(Math.max(1, one.distinct))}`), one.identical > 0 && fact("Identical in one Operation", number(one.identical)), one.failed > 0 && fact("Failed", number(one.failed))),
+    facts(fact("Calls", number(one.calls)), fact("Time", time(one.share)), fact("mean", time(one.wall / (one.calls || 1))), fact("Rows of a call", amount(one.rows / (one.calls || 1))), fact("Different parameters", `about ${number(Math.max(1, one.distinct))}`), one.identical > 0 && fact("Identical in one Operation", number(one.identical)), one.failed > 0 && fact("Failed", number(one.failed))),
     mine.length > 0 && make("ul", { class: "findings" }, mine.map(finding)),
     ctx.about.explains && explainer(one.text, fingerprint, ctx),
-    make("table", { class: "plain" }, make("thead", {}, make("tr", {}, ["Operation", "Line", "calls", "most in one", "time"].map((title) => make("th", {}, title)))),
+    make("table", { class: "plain" }, make("thead", {}, make("tr", {}, ["Operation", "Line", "calls", "most in one", "time"].map((title) => make("th", { class: title === "Line" ? "left" : "" }, title)))),
       make("tbody", {}, [...one.by].sort((a, b) => b.share - a.share).slice(0, 20).map((each) => make("tr", {}, make("td", { class: "left" }, make("a", { href: operationPath(each.operation) }, each.operation[1])), make("td", { class: "left" }, make("code", {}, each.site)), make("td", {}, number(each.calls)), make("td", {}, number(each.most)), make("td", {}, time(each.share)))))));
 }
 
@@ -82,13 +82,13 @@ function eta(row) {
 const queueOptions = (ctx) => ({
   test: "queues", sort: 1, id: (row) => row.name, empty: "No queue is known.",
   columns: [
-    { title: "Queue", grow: 2, width: 150, left: true, cell: (row) => [row.name, row.paused && chip("paused", "close"), !row.workers && row.available.count > 0 && chip("no worker", "broken")], sort: (row) => row.name, filter: (row) => row.name },
+    { title: "Queue", grow: 2, width: 150, left: true, cell: (row) => [`${row.name} `, row.paused && chip("paused", "close"), !row.workers && row.available.count > 0 && chip("no worker", "broken")], sort: (row) => row.name, filter: (row) => row.name },
     NUMBER("Waiting", (row) => row.available.count, (value) => number(value), { cell: (row) => depth(row.available) }),
-    { title: "Oldest", cell: (row) => (row.due_since ? ago(row.due_since).replace(" ago", "") : "–"), sort: (row) => -Date.parse(row.due_since || 8.64e15), width: 74 },
-    NUMBER("Running", (row) => row.running.count, number, { width: 76 }),
-    NUMBER("in /s", (row) => row.live?.arrival || 0, number, { width: 64 }), NUMBER("done /s", (row) => row.live?.settled || 0, number, { width: 74 }),
-    { title: "Empty in", hint: "At this rate", cell: eta, width: 84 },
-    NUMBER("Later", (row) => row.scheduled.count, number, { width: 64, hint: "Due later" }), NUMBER("Retries", (row) => row.retryable.count, number, { width: 70 }), NUMBER("Blocked", (row) => row.waiting.count, number, { width: 74, hint: "Waiting for other jobs" }), NUMBER("Dead", (row) => row.discarded.count, number, { width: 60 }), NUMBER("Workers", (row) => row.workers, number, { width: 76 }),
+    { title: "Oldest", minor: true, cell: (row) => (row.due_since ? ago(row.due_since).replace(" ago", "") : "–"), sort: (row) => -Date.parse(row.due_since || 8.64e15), width: 74 },
+    NUMBER("Running", (row) => row.running.count, number, { minor: true, width: 76 }),
+    NUMBER("in /s", (row) => row.live?.arrival || 0, amount, { minor: true, width: 64 }), NUMBER("done /s", (row) => row.live?.settled || 0, amount, { minor: true, width: 74 }),
+    { title: "Empty in", minor: true, hint: "At this rate", cell: eta, width: 84 },
+    NUMBER("Later", (row) => row.scheduled.count, number, { minor: true, width: 64, hint: "Due later" }), NUMBER("Retries", (row) => row.retryable.count, number, { minor: true, width: 70 }), NUMBER("Blocked", (row) => row.waiting.count, number, { minor: true, width: 74, hint: "Waiting for other jobs" }), NUMBER("Dead", (row) => row.discarded.count, number, { width: 60 }), NUMBER("Workers", (row) => row.workers, number, { minor: true, width: 76 }),
     { title: "", width: 90, cell: (row) => (row.paused ? act(ctx, "Resume", `queues/${safe(row.name)}/resume`, { test: "resume" }) : act(ctx, "Pause", `queues/${safe(row.name)}/pause`, { test: "pause" })) },
   ],
 });
@@ -96,11 +96,11 @@ const queueOptions = (ctx) => ({
 const scheduleOptions = (ctx) => ({
   test: "schedules", sort: 3, id: (row) => row.name, empty: "No schedule is declared.",
   columns: [
-    { title: "Schedule", grow: 2, width: 170, left: true, cell: (row) => [row.name, row.paused && chip("paused", "close"), !row.declared && chip("not in this build")], sort: (row) => row.name, filter: (row) => `${row.name} ${row.kind}` },
-    { title: "Job", grow: 1, width: 140, left: true, cell: (row) => row.kind, sort: (row) => row.kind },
-    { title: "When", grow: 1, width: 130, left: true, cell: (row) => make("code", {}, row.cron, row.zone && row.zone !== "UTC" ? ` ${row.zone}` : "") },
+    { title: "Schedule", grow: 2, width: 170, left: true, cell: (row) => [`${row.name} `, row.paused && chip("paused", "close"), !row.declared && chip("not in this build")], sort: (row) => row.name, filter: (row) => `${row.name} ${row.kind}` },
+    { title: "Job", minor: true, grow: 1, width: 140, left: true, cell: (row) => row.kind, sort: (row) => row.kind },
+    { title: "When", minor: true, grow: 1, width: 130, left: true, cell: (row) => make("code", {}, row.cron, row.zone && row.zone !== "UTC" ? ` ${row.zone}` : "") },
     { title: "Next", width: 100, cell: (row) => (row.next_at ? ago(row.next_at) : "–"), sort: (row) => (row.next_at ? -Date.parse(row.next_at) : -Infinity) },
-    { title: "Last", width: 100, cell: (row) => (row.last_at ? ago(row.last_at) : "–") },
+    { title: "Last", minor: true, width: 100, cell: (row) => (row.last_at ? ago(row.last_at) : "–") },
     { title: "", width: 150, cell: (row) => [row.declared && act(ctx, "Fire", `schedules/${safe(row.name)}/fire`, { ask: `Fire ${row.name} now?`, test: "fire" }), row.paused ? act(ctx, "Resume", `schedules/${safe(row.name)}/resume`) : act(ctx, "Pause", `schedules/${safe(row.name)}/pause`)] },
   ],
 });
@@ -109,11 +109,11 @@ const jobOptions = (ctx) => ({
   test: "jobs", sort: 4, id: (row) => row.id, open: (row) => ctx.go(`/ops/job/${row.id}`), empty: "None.",
   columns: [
     { title: "Kind", grow: 1, width: 160, left: true, cell: (row) => row.kind, sort: (row) => row.kind, filter: (row) => `${row.kind} ${row.queue} ${row.key} ${row.id}` },
-    { title: "Queue", width: 120, left: true, cell: (row) => row.queue, sort: (row) => row.queue },
-    { title: "Attempt", width: 76, cell: (row) => `${row.attempt} / ${row.max_attempts}`, sort: (row) => row.attempt },
-    { title: "Due", width: 90, cell: (row) => ago(row.run_at), sort: (row) => row.run_at },
+    { title: "Queue", minor: true, width: 120, left: true, cell: (row) => row.queue, sort: (row) => row.queue },
+    { title: "Attempt", minor: true, width: 76, cell: (row) => `${row.attempt} / ${row.max_attempts}`, sort: (row) => row.attempt },
+    { title: "Due", minor: true, width: 90, cell: (row) => ago(row.run_at), sort: (row) => row.run_at },
     { title: "Ended", width: 90, cell: (row) => (row.finished_at ? ago(row.finished_at) : "–"), sort: (row) => row.finished_at || row.run_at },
-    { title: "Error", grow: 3, width: 200, left: true, cell: (row) => make("span", { title: row.error }, row.error || (row.progress ? `${row.progress.done} / ${row.progress.total} ${row.progress.note}` : "")), filter: (row) => row.error || "" },
+    { title: "Error", minor: true, grow: 3, width: 200, left: true, cell: (row) => make("span", { title: row.error }, row.error || (row.progress ? `${row.progress.done} / ${row.progress.total} ${row.progress.note}` : "")), filter: (row) => row.error || "" },
     { title: "", width: 150, cell: (row) => jobActs(row, ctx) },
   ],
 });
@@ -128,15 +128,15 @@ const workerOptions = () => ({
   test: "workers", sort: 4, id: (row) => row.id, empty: "No process does jobs.",
   columns: [
     { title: "Process", grow: 2, width: 200, left: true, cell: (row) => [`${row.host.split(" ")[0]} · ${row.pid} `, !row.live && chip("silent", "broken")], filter: (row) => `${row.host} ${row.pid}` },
-    { title: "Version", width: 100, left: true, cell: (row) => row.version },
-    { title: "Queues", grow: 2, width: 160, left: true, cell: (row) => row.queues.join(", ") },
+    { title: "Version", minor: true, width: 100, left: true, cell: (row) => row.version },
+    { title: "Queues", minor: true, grow: 2, width: 160, left: true, cell: (row) => row.queues.join(", ") },
     NUMBER("Running", (row) => row.running, number), NUMBER("Settled", (row) => row.settled, number),
-    { title: "Up since", width: 100, cell: (row) => ago(row.started_at) }, { title: "Last beat", width: 100, cell: (row) => ago(row.beat_at) },
+    { title: "Up since", minor: true, width: 100, cell: (row) => ago(row.started_at) }, { title: "Last beat", width: 100, cell: (row) => ago(row.beat_at) },
   ],
 });
 
 export const job = {
-  name: "Job", every: 2000,
+  name: "Job", below: "/ops/jobs", every: 2000,
   load: (ctx) => ctx.get(`jobs/${safe(ctx.id)}`),
   draw(one, ctx) {
     return make("div", {},
@@ -178,11 +178,11 @@ export const modules = {
         ] }, one.methods)),
       ctx.grid("Modules", { test: "modules", sort: 1, id: (row) => row.name, open: (row) => open(row.name), columns: [
         { title: "Module", grow: 1, width: 130, left: true, cell: (row) => row.name, sort: (row) => row.name, filter: (row) => `${row.name} ${row.tables.join(" ")}` },
-        NUMBER("Time", time_, time, { hint: "Of its Operations" }),
-        NUMBER("calls /min", (row) => rates.get(row.name) || 0, number), NUMBER("calls", calls, number, { hint: "Since the start of this process" }),
-        NUMBER("events /min", (row) => row.subscriptions.reduce((sum, each) => sum + (done.get(each.subscriber) || 0), 0), number, { width: 96 }),
-        { title: "Tables", grow: 3, width: 200, left: true, cell: (row) => make("span", { title: row.tables.join(", ") }, row.tables.join(", ") || "–") },
-        { title: "Calls", grow: 2, width: 150, left: true, cell: (row) => row.calls.join(", ") || "–" },
+        NUMBER("Time", time_, time, { hint: "Of its Operations", minor: true }),
+        NUMBER("calls /min", (row) => rates.get(row.name) || 0, amount), NUMBER("calls", calls, number, { minor: true, hint: "Since the start of this process" }),
+        NUMBER("events /min", (row) => row.subscriptions.reduce((sum, each) => sum + (done.get(each.subscriber) || 0), 0), amount, { width: 96, minor: true }),
+        { title: "Tables", minor: true, grow: 3, width: 200, left: true, cell: (row) => make("span", { title: row.tables.join(", ") }, row.tables.join(", ") || "–") },
+        { title: "Calls", minor: true, grow: 2, width: 150, left: true, cell: (row) => row.calls.join(", ") || "–" },
       ] }, all));
   },
 };
@@ -205,10 +205,10 @@ export const dependencies = {
       snapshot.holders.length ? make("div", { class: "panels" }, snapshot.holders.map(pool)) : make("p", { class: "empty" }, "No pool and no lock was used."),
       ctx.grid("Services, locks and files", { test: "hosts", sort: 3, id: (row) => `${row.kind} ${row.label}`, empty: "Nothing outside was waited for.", columns: [
         { title: "What", grow: 2, width: 180, left: true, cell: (row) => [make("i", { class: `swatch k-${row.kind}` }), row.label], sort: (row) => row.label, filter: (row) => `${row.kind} ${row.label}` },
-        { title: "Kind", width: 90, left: true, cell: (row) => row.kind, sort: (row) => row.kind },
-        NUMBER("/s", (row) => row.calls / span, number), NUMBER("Time", (row) => row.share, time), NUMBER("mean", (row) => row.wall / (row.calls || 1), time), NUMBER("Critical", (row) => row.critical, time), NUMBER("failed", (row) => row.failed, number),
-        NUMBER("holding", (row) => row.while_holding, number, { hint: "Calls while a connection of the database was held" }),
-        { title: "For", grow: 2, width: 200, left: true, cell: (row) => [...row.by].sort((a, b) => b.share - a.share).map((each) => each.operation[1]).slice(0, 3).join(", ") },
+        { title: "Kind", minor: true, width: 90, left: true, cell: (row) => row.kind, sort: (row) => row.kind },
+        NUMBER("/s", (row) => row.calls / span, amount, { minor: true }), NUMBER("Time", (row) => row.share, time), NUMBER("mean", (row) => row.wall / (row.calls || 1), time, { minor: true }), NUMBER("Critical", (row) => row.critical, time, { minor: true }), NUMBER("failed", (row) => row.failed, number),
+        NUMBER("holding", (row) => row.while_holding, number, { minor: true, hint: "Calls while a connection of the database was held" }),
+        { title: "For", minor: true, grow: 2, width: 200, left: true, cell: (row) => [...row.by].sort((a, b) => b.share - a.share).map((each) => each.operation[1]).slice(0, 3).join(", ") },
       ] }, hosts));
   },
 };
@@ -218,9 +218,9 @@ export const errors = {
   load: (ctx) => ctx.get(`snapshot?span=${ctx.span}`),
   draw: (snapshot, ctx) => make("div", {}, ctx.grid("Errors", { test: "errors", sort: 4, id: (row) => `${row.operation} ${row.kind} ${row.message}`, open: (row) => ctx.go(row.sample ? `/ops/sample/${safe(row.sample)}` : operationPath(row.operation)), empty: "Nothing failed.", columns: [
     { title: "Kind", width: 110, left: true, cell: (row) => chip(row.kind, "broken"), sort: (row) => row.kind, filter: (row) => row.kind },
-    { title: "Operation", grow: 2, width: 200, left: true, cell: (row) => row.operation[1], sort: (row) => row.operation[1], filter: (row) => row.operation[1] },
+    { title: "Operation", minor: true, grow: 2, width: 200, left: true, cell: (row) => row.operation[1], sort: (row) => row.operation[1], filter: (row) => row.operation[1] },
     { title: "Message", grow: 4, width: 260, left: true, cell: (row) => make("span", { title: row.message }, row.message), sort: (row) => row.message, filter: (row) => row.message },
-    { title: "First", width: 100, cell: (row) => ago(row.first), sort: (row) => row.first }, { title: "Last", width: 100, cell: (row) => ago(row.last), sort: (row) => row.last },
+    { title: "First", minor: true, width: 100, cell: (row) => ago(row.first), sort: (row) => row.first }, { title: "Last", width: 100, cell: (row) => ago(row.last), sort: (row) => row.last },
     NUMBER("Count", (row) => row.count, number),
   ] }, snapshot.errors)),
 };
@@ -237,15 +237,15 @@ export const process = {
     const bar = (part) => stack([[part > 0.85 ? "lock" : "database", part], ["rest", Math.max(0, 1 - part)]], { total: 1 });
     return make("div", {},
       make("div", { class: "panels" },
-        make("section", { class: "panel" }, make("h2", {}, "CPU"), line((point) => point.cpu, "CPU"), facts(fact("Process", `${number(one.cpu)} of ${number(one.cores)} cores`), fact("Machine", percent(one.machine_cpu)), fact("Stolen by the host", percent(one.steal)), fact("Something waited for a core", `${number(one.pressure_cpu)} %`, "of the last 10 s"), fact("Threads of the runtime", number(one.workers)))),
-        make("section", { class: "panel" }, make("h2", {}, "Memory"), line((point) => point.resident, "Memory"), facts(fact("Resident", bytes(one.resident)), fact("At most", bytes(one.memory_limit)), fact("Major faults", `${number(one.major_faults)}/s`), fact("Something waited for memory", `${number(one.pressure_memory)} %`)), one.memory_limit > 0 && bar(one.resident / one.memory_limit)),
+        make("section", { class: "panel" }, make("h2", {}, "CPU"), line((point) => point.cpu, "CPU"), facts(fact("Process", `${amount(one.cpu)} of ${number(one.cores)} cores`), fact("Machine", percent(one.machine_cpu)), fact("Stolen by the host", percent(one.steal)), fact("Something waited for a core", `${amount(one.pressure_cpu)} %`, "of the last 10 s"), fact("Threads of the runtime", number(one.workers)))),
+        make("section", { class: "panel" }, make("h2", {}, "Memory"), line((point) => point.resident, "Memory"), facts(fact("Resident", bytes(one.resident)), fact("At most", bytes(one.memory_limit)), fact("Major faults", `${amount(one.major_faults)}/s`), fact("Something waited for memory", `${amount(one.pressure_memory)} %`)), one.memory_limit > 0 && bar(one.resident / one.memory_limit)),
         make("section", { class: "panel" }, make("h2", {}, "Runtime"), line((point) => point.canary_p99, "Unseen wait"), facts(fact("A new request waits unseen", `${time(one.canary_p50)} · p99 ${time(one.canary_p99)}`), fact("Operations not recorded", number(one.dropped)), fact("Build", snapshot.build || "–"), fact("Version", ctx.about.version), fact("Roles", ctx.about.roles.join(", ")), fact("Environment", ctx.about.environment))),
-        make("section", { class: "panel" }, make("h2", {}, "Disk and files"), facts(fact("Written", `${bytes(one.written)}/s`), fact("Free", one.disk_free ? bytes(one.disk_free) : "–"), fact("Something waited for a disk", `${number(one.pressure_io)} %`), fact("Descriptors", `${number(one.descriptors)} of ${number(one.descriptor_limit)}`)), one.descriptor_limit > 0 && bar(one.descriptors / one.descriptor_limit))),
+        make("section", { class: "panel" }, make("h2", {}, "Disk and files"), facts(fact("Written", `${bytes(one.written)}/s`), fact("Free", one.disk_free ? bytes(one.disk_free) : "–"), fact("Something waited for a disk", `${amount(one.pressure_io)} %`), fact("Descriptors", `${number(one.descriptors)} of ${number(one.descriptor_limit)}`)), one.descriptor_limit > 0 && bar(one.descriptors / one.descriptor_limit))),
       ctx.grid("Stalls", { test: "stalls", sort: 0, id: (row) => `${row.at} ${row.operation} ${row.site}`, open: (row) => ctx.go(operationPath(row.operation)), empty: "No poll held up a thread.", columns: [
         { title: "When", width: 90, left: true, cell: (row) => clock(row.at), sort: (row) => row.at },
         { title: "Operation", grow: 2, width: 200, left: true, cell: (row) => row.operation[1], sort: (row) => row.operation[1], filter: (row) => row.operation[1] },
-        { title: "Line", grow: 2, width: 200, left: true, cell: (row) => make("code", {}, row.site || "–"), sort: (row) => row.site, filter: (row) => row.site },
-        NUMBER("Took", (row) => row.took, time), NUMBER("on a core", (row) => row.on_core, percent), { title: "Waits in", width: 150, left: true, cell: (row) => row.waits_in || "–" }, NUMBER("times", (row) => row.times, number),
+        { title: "Line", grow: 2, width: 180, left: true, cell: (row) => make("code", {}, row.site || "–"), sort: (row) => row.site, filter: (row) => row.site },
+        NUMBER("Took", (row) => row.took, time), NUMBER("on a core", (row) => row.on_core, percent, { minor: true }), { title: "Waits in", minor: true, width: 150, left: true, cell: (row) => row.waits_in || "–" }, NUMBER("times", (row) => row.times, number, { minor: true }),
       ] }, snapshot.stalls),
       make("details", { class: "panel" }, make("summary", {}, "Configuration that holds, secrets left out"), make("pre", { "data-test": "config" }, config.toml)));
   },
