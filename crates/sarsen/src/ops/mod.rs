@@ -76,6 +76,8 @@ async fn enter(State(mut inside): State<Inside>, request: Request) -> Response {
     if let Some(person) = visitor.person {
         Operation::with_current(|operation| operation.set_actor(person));
     }
+    // What the router outside has found in the path is not for the one inside.
+    parts.extensions.clear();
     parts.extensions.insert(visitor);
     let mut response = match inside.router.call(Request::from_parts(parts, body)).await {
         Ok(response) => response,
