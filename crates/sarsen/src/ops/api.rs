@@ -2,7 +2,6 @@
 
 use super::door::Visitor;
 use super::{Ops, facts, jobs, measured, modules};
-use crate::config::Environment;
 use crate::error::{Error, Result};
 use axum::extract::State;
 use axum::routing::{any, get};
@@ -26,7 +25,7 @@ async fn about(State(ops): State<Arc<Ops>>, Extension(visitor): Extension<Visito
         "name": parts.name,
         "version": parts.version,
         "environment": parts.config.app.environment,
-        "development": parts.config.app.environment == Environment::Development,
+        "explains": ops.explains(),
         "roles": parts.config.process.roles,
         "visitor": visitor.name,
         "now": parts.clock.now(),

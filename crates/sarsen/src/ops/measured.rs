@@ -2,7 +2,7 @@
 
 use super::{MODULE, Ops, changes, redact};
 use crate::advisor::{Judgement, judge};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::insight::Point;
 use crate::telemetry::{OperationKind, Snapshot};
 use axum::extract::{Query, State};
@@ -23,6 +23,7 @@ pub(super) fn routes() -> Router<Arc<Ops>> {
         .route("/ops/api/why", get(why))
         .route("/ops/api/history", get(history))
         .route("/ops/api/histogram", get(histogram))
+        .route("/ops/api/explain", get(explain))
 }
 
 /// The last so many seconds.
@@ -137,4 +138,20 @@ struct Which {
 async fn histogram(State(ops): State<Arc<Ops>>, Query(which): Query<Which>) -> Result<Json<Value>> {
     let span = Lately { span: which.span.unwrap_or(60) }.span();
     Ok(Json(json!({ "buckets": ops.parts.insight.distribution(which.kind, &which.name, span) })))
+}
+
+/// Which query, in hexadecimal digits as the snapshot has it.
+#[derive(Deserialize)]
+struct Fingerprint {
+    fingerprint: String,
+}
+
+/// In production a plan is asked for by who has the database at hand: it may take locks.
+async fn explain(State(ops): State<Arc<Ops>>, Query(which): Query<Fingerprint>) -> Result<Json<Value>> {
+    if !ops.explains() {
+        return Err(Error::forbidden("plans are shown in development only"));
+    }
+    let fingerprint = u64::from_str_radix(&which.fingerprint, 16);
+    let fingerprint = fingerprint.map_err(|_| Error::invalid("a fingerprint is of hexadecimal digits"))?;
+    Ok(Json(json!({ "plan": ops.parts.db.explain(fingerprint).await? })))
 }

@@ -15,6 +15,7 @@ mod pass;
 mod redact;
 
 use crate::app::{App, Parts};
+use crate::config::Environment;
 use crate::error::{Error, Result};
 use crate::http::{ModuleRoutes, Routes};
 use crate::telemetry::Operation;
@@ -36,6 +37,13 @@ pub const MODULE: &str = "ops";
 struct Ops {
     parts: Parts,
     door: Door,
+}
+
+impl Ops {
+    /// Whether plans of queries are shown.
+    fn explains(&self) -> bool {
+        self.parts.config.app.environment != Environment::Production
+    }
 }
 
 /// Serves the pages, unless `ops.enabled` says no: every program of [`cli`](crate::cli) and every application under test
