@@ -3,6 +3,7 @@
 use super::Program;
 use super::events::EventsVerb;
 use super::jobs::JobsVerb;
+use super::why::WhyOptions;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -53,6 +54,8 @@ pub(super) enum Verb<C: Subcommand> {
         #[arg(long)]
         json: bool,
     },
+    /// Say what is slow in the running application, who is to blame, and what to do
+    Why(WhyOptions),
     #[command(flatten)]
     Own(C),
 }

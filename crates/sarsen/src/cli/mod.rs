@@ -23,11 +23,13 @@
 //! }
 //! ```
 
+mod ask;
 mod doctor;
 mod events;
 mod jobs;
 mod line;
 mod show;
+mod why;
 
 pub use line::NoCommands;
 
@@ -158,6 +160,7 @@ async fn carry_out<P: Program>(verb: Verb<P::Commands>, path: String, app: App, 
         Verb::Ops(Ops::Token) => print(&format!("{}\n", app.ops_token()?.expose())),
         Verb::Jobs(verb) => jobs::run(&app, verb).await?,
         Verb::Events(verb) => events::run(&app, verb).await?,
+        Verb::Why(options) => why::run(&app, &options).await?,
         Verb::Own(command) => own::<P>(command, &path, app, &handles).await?,
         // Both were done before the application was put together.
         Verb::Config | Verb::Doctor { .. } => {}
