@@ -29,6 +29,8 @@ pub struct Config {
     pub events: EventsSection,
     /// What is written to standard error.
     pub log: LogSection,
+    /// What is recorded, and kept.
+    pub telemetry: TelemetrySection,
     /// What this process does.
     pub process: ProcessSection,
     /// The pages for those who run it.
@@ -172,6 +174,21 @@ pub struct LogSection {
     pub queue: usize,
 }
 
+/// Section `[telemetry]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TelemetrySection {
+    /// Whether it is added up what Operations do and wait for.
+    pub enabled: bool,
+    /// The file that keeps what was recorded: `sqlite:PATH`; `auto` is `insight.db` beside the embedded database, and in
+    /// tests none; empty is none.
+    pub store: String,
+    /// How long it is kept.
+    pub keep: Span,
+    /// Most bytes of that file; the oldest give way.
+    pub max_size: Size,
+}
+
 /// Section `[process]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -275,6 +292,12 @@ impl Default for EventsSection {
 impl Default for LogSection {
     fn default() -> Self {
         Self { format: LogFormat::Pretty, level: "info".into(), operations: true, queue: 8_192 }
+    }
+}
+
+impl Default for TelemetrySection {
+    fn default() -> Self {
+        Self { enabled: true, store: "auto".into(), keep: Span::seconds(7 * 86_400), max_size: Size(50 << 20) }
     }
 }
 

@@ -14,7 +14,7 @@ pub use work::Working;
 use also::Also;
 
 use crate::clock::Clock;
-use crate::config::{Config, ModuleSection, Secret};
+use crate::config::{Config, ModuleSection};
 use crate::data::{Db, MigrationFiles, MigrationReport, MigrationState, ModuleMigrations, Owners};
 use crate::error::{Error, Result};
 use crate::events::{self, Events};
@@ -148,11 +148,6 @@ impl App {
 
     pub(crate) async fn migration_status_on(&self, db: &Db) -> Result<Vec<MigrationState>> {
         db.migration_status(&self.migrations()).await
-    }
-
-    /// What opens the operators' addresses of this application while it runs.
-    pub(crate) fn operators_token(&self) -> Result<Secret> {
-        secret::for_operators(&self.config.app)
     }
 
     /// The database without modules, for looking at it.

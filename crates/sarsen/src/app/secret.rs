@@ -31,15 +31,6 @@ pub(super) fn key(secret: &Secret, purpose: &str) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// What opens the operators' addresses of a running application: made from its secret, so both sides know it.
-pub(crate) fn for_operators(section: &AppSection) -> Result<Secret> {
-    let key = key(&of_app(section)?, "ops");
-    Ok(Secret::new(key.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })))
-}
-
 fn random() -> Result<Secret> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes)

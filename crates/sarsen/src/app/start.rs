@@ -1,15 +1,15 @@
 //! Up in the order of mounting, down in reverse, and what is up meanwhile.
 
 use super::also::{self, Parts};
+use super::work::{WEB, WORKER, Working};
 use super::{App, secret};
-use super::work::{WEB, Working};
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
 use crate::http::{self, About, Health, ModuleRoutes, Sessions, Stack, StackParts};
-use crate::insight::Insight;
+use crate::insight::{self, Collector, Insight};
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings};
@@ -73,7 +73,7 @@ impl App {
     }
 
     async fn start_on(self, db: &Db, secret: &Secret) -> Result<Running> {
-        let (recorder, lifecycle) = (Recorder::new(self.config.log.queue), Lifecycle::default());
+        let (recorder, lifecycle) = (recorder_of(&self.config), Lifecycle::default());
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let (jobs, events) = self.handles_on(db);
         let insight = Insight::new(&recorder, &self.clock, self.version);
@@ -282,11 +282,24 @@ impl Running {
         self.db.close().await;
     }
 
+    /// Starts who looks at what is recorded.
+    fn collect(&self) -> Result<Option<Collector>> {
+        if !self.config.telemetry.enabled {
+            return Ok(None);
+        }
+        let collector = self.insight.start(insight::place(&self.config)?)?;
+        if self.config.process.roles.iter().any(|role| role == WORKER) {
+            let (insight, jobs, lifecycle) = (self.insight.clone(), self.jobs.clone(), self.lifecycle.clone());
+            lifecycle::spawn_background(insight::queues::watch(insight, jobs, lifecycle));
+        }
+        Ok(Some(collector))
+    }
+
     async fn serve(self, listener: Option<TcpListener>, working: Working) -> Result<()> {
         let (recorder, lifecycle, lines) = (self.recorder.clone(), self.lifecycle.clone(), self.config.log.operations);
         let writer = telemetry::write_operations(recorder.clone(), lifecycle.clone(), lines);
         let writer = lifecycle::spawn_background(writer);
-        let collector = lifecycle::spawn_background(self.insight.clone().run(lifecycle.clone()));
+        let collector = self.collect()?;
         let asked = lifecycle.clone();
         lifecycle::spawn_background(async move {
             let signal = lifecycle::signal().await;
@@ -312,11 +325,18 @@ impl Running {
         }
         self.stop().await;
         let _ = writer.await;
-        let _ = collector.await;
+        if let Some(collector) = collector {
+            collector.stop().await;
+        }
         // What the modules did on their way down.
         telemetry::write_operations(recorder, lifecycle, lines).await;
         served
     }
+}
+
+fn recorder_of(config: &Config) -> Recorder {
+    let queue = config.log.queue;
+    if config.telemetry.enabled { Recorder::new(queue) } else { Recorder::without_counting(queue) }
 }
 
 async fn listen(address: &str) -> Result<TcpListener> {

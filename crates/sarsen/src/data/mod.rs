@@ -104,6 +104,11 @@ trait Driver: Send + Sync + std::fmt::Debug {
     fn listen(&self, wakes: Arc<Wakes>) -> BoxFuture<'static, ()>;
 
     fn close(&self) -> BoxFuture<'_, ()>;
+
+    /// Gives the space of what was deleted back to the disk, where the database does not do so by itself.
+    fn compact(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// An open transaction of a driver. Dropped, it is rolled back.
@@ -234,6 +239,17 @@ impl Db {
     pub async fn close(&self) {
         self.shared.wakes.close();
         self.shared.driver.close().await;
+    }
+
+    /// Gives the space of what was deleted back to the disk, where the database does not do so by itself; nobody writes
+    /// meanwhile.
+    pub(crate) async fn compact(&self) -> Result<()> {
+        self.driver().compact().await
+    }
+
+    /// Whether an error says that the file of an embedded database is damaged, or is none.
+    pub(crate) fn is_damage(error: &Error) -> bool {
+        sqlite::is_damage(error)
     }
 
     /// Sets the key that signs cursors; without it each process has its own. The first call holds.

@@ -1,8 +1,10 @@
 //! What happened in a span of time, kept small; and many of them added up.
 
+use super::error::{ErrorKey, Errors};
 use super::row::{CauseRow, NameRow};
 use crate::clock::Timestamp;
 use crate::telemetry::{Cause, Collected, Held, HolderSpan, Name, OperationKind, ProcessFacts, Stall, WaitKind};
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +13,11 @@ use std::time::Duration;
 const MOST: (usize, usize, usize, usize) = (500, 2_000, 100, 50);
 
 /// The Operations of one name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct NameKey {
     pub(super) kind: OperationKind,
-    pub(super) name: Arc<str>,
-    pub(super) module: Arc<str>,
+    pub(super) name: String,
+    pub(super) module: String,
 }
 
 impl NameKey {
@@ -24,11 +26,11 @@ impl NameKey {
     }
 
     pub(super) fn is(&self, name: Name) -> bool {
-        self.kind == name.kind() && *self.name == *name.as_str() && *self.module == *name.module()
+        self.kind == name.kind() && self.name == name.as_str() && self.module == name.module()
     }
 
     pub(super) fn operation(&self) -> (OperationKind, String) {
-        (self.kind, self.name.to_string())
+        (self.kind, self.name.clone())
     }
 }
 
@@ -38,13 +40,13 @@ pub(super) struct CauseKey {
     pub(super) operation: Arc<NameKey>,
     pub(super) kind: WaitKind,
     /// For a query its fingerprint in hexadecimal digits.
-    pub(super) label: Arc<str>,
-    pub(super) site: Arc<str>,
-    pub(super) query: Option<Arc<QueryText>>,
+    pub(super) label: String,
+    pub(super) site: String,
+    pub(super) query: Option<QueryText>,
 }
 
 /// The facts about a query.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct QueryText {
     pub(super) text: String,
     pub(super) tables: Vec<String>,
@@ -55,16 +57,16 @@ impl CauseKey {
     fn of(operation: Arc<NameKey>, cause: &Cause) -> Self {
         let kind = cause.kind;
         match &cause.query {
-            None => Self { operation, kind, label: cause.label.clone(), site: Arc::default(), query: None },
+            None => Self { operation, kind, label: cause.label.to_string(), site: String::new(), query: None },
             Some((statement, site)) => {
                 let text = QueryText {
                     text: statement.normalised.clone(),
                     tables: statement.tables.clone(),
                     writes: statement.writes,
                 };
-                let label = format!("{:016x}", statement.fingerprint).into();
-                let site = format!("{}:{}", site.file(), site.line()).into();
-                Self { operation, kind, label, site, query: Some(Arc::new(text)) }
+                let label = format!("{:016x}", statement.fingerprint);
+                let site = format!("{}:{}", site.file(), site.line());
+                Self { operation, kind, label, site, query: Some(text) }
             }
         }
     }
@@ -78,7 +80,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    fn name(&mut self, name: Name) -> Arc<NameKey> {
+    pub(super) fn name(&mut self, name: Name) -> Arc<NameKey> {
         self.names.entry(name.index()).or_insert_with(|| Arc::new(NameKey::of(name))).clone()
     }
 
@@ -106,6 +108,8 @@ pub(super) struct Frame {
     pub(super) span: Duration,
     pub(super) names: Vec<(Arc<NameKey>, Box<[u8]>)>,
     pub(super) causes: Vec<(Arc<CauseKey>, Box<[u8]>)>,
+    /// How often each error came.
+    pub(super) errors: Vec<(Arc<ErrorKey>, u64)>,
     pub(super) holders: Vec<HolderSpan>,
     pub(super) stalls: Vec<Stall>,
     pub(super) process: ProcessFacts,
@@ -114,11 +118,16 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// About how many bytes it takes.
+    /// Says how large it is.
+    pub(super) fn measured(mut self) -> Self {
+        self.bytes = self.size();
+        self
+    }
+
     fn size(&self) -> usize {
         let rows = self.names.iter().map(|(_, row)| row.len() + 32).sum::<usize>();
         let causes = self.causes.iter().map(|(_, row)| row.len() + 32).sum::<usize>();
-        rows + causes + self.holders.len() * 500 + self.stalls.len() * 200 + 300
+        rows + causes + self.errors.len() * 24 + self.holders.len() * 500 + self.stalls.len() * 200 + 300
     }
 }
 
@@ -130,6 +139,7 @@ pub(super) struct Gathered {
     pub(super) span: Duration,
     pub(super) names: HashMap<Arc<NameKey>, NameRow>,
     pub(super) causes: HashMap<Arc<CauseKey>, CauseRow>,
+    pub(super) errors: HashMap<Arc<ErrorKey>, u64>,
     pub(super) holders: Vec<HolderSpan>,
     pub(super) stalls: VecDeque<Stall>,
     pub(super) process: ProcessFacts,
@@ -137,8 +147,8 @@ pub(super) struct Gathered {
 
 impl Gathered {
     /// What the recorder gave.
-    pub(super) fn of(collected: Collected, keys: &mut Keys) -> Self {
-        let mut gathered = Self::default();
+    pub(super) fn of(collected: Collected, keys: &mut Keys, errors: &mut Errors, at: Timestamp) -> Self {
+        let mut gathered = Self { to: at, ..Self::default() };
         for delta in collected.names {
             let (all, tail, over, longest) = (delta.all, delta.tail, delta.over, delta.longest);
             let row = NameRow { all, tail, over, longest, slow_after: delta.slow_after, histogram: delta.histogram };
@@ -147,6 +157,11 @@ impl Gathered {
         for delta in collected.causes {
             let row = CauseRow { values: delta.values, most: delta.most, registers: delta.registers };
             gathered.causes.entry(keys.cause(delta.name, &delta.cause)).or_default().add(&row);
+        }
+        for delta in collected.errors {
+            let (kind, message) = (delta.kind.to_owned(), delta.message);
+            let key = errors.see(ErrorKey { operation: keys.name(delta.name), kind, message }, at);
+            *gathered.errors.entry(key).or_default() += delta.count;
         }
         gathered
     }
@@ -161,6 +176,9 @@ impl Gathered {
         }
         for (key, row) in &frame.causes {
             self.causes.entry(key.clone()).or_default().add(&CauseRow::unpack(row));
+        }
+        for (key, count) in &frame.errors {
+            *self.errors.entry(key.clone()).or_default() += count;
         }
         frame.holders.iter().for_each(|holder| add_holder(&mut self.holders, holder));
         self.stalls.extend(frame.stalls.iter().cloned());
@@ -190,19 +208,24 @@ impl Gathered {
             causes.sort_by_key(|(_, row)| std::cmp::Reverse(row.share()));
             causes.truncate(MOST.1);
         }
-        let mut frame = Frame {
+        let mut errors: Vec<_> = self.errors.into_iter().collect();
+        if errors.len() > MOST.0 {
+            errors.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            errors.truncate(MOST.0);
+        }
+        let frame = Frame {
             from: self.from,
             to: self.to,
             span: self.span,
             names: names.into_iter().map(|(key, row)| (key, row.pack())).collect(),
             causes: causes.into_iter().map(|(key, row)| (key, row.pack())).collect(),
+            errors,
             holders: self.holders,
             stalls: self.stalls.into(),
             process: self.process,
             bytes: 0,
         };
-        frame.bytes = frame.size();
-        frame
+        frame.measured()
     }
 }
 

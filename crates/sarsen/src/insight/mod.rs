@@ -9,25 +9,40 @@
 //! # }
 //! ```
 
+mod collector;
+mod error;
 mod frame;
+mod packed;
+mod place;
 mod points;
+pub(crate) mod queues;
 mod row;
+mod sample;
+mod store;
 mod summary;
 mod window;
 
+use crate::clock::{self, Clock, Timestamp};
+use crate::data::Db;
+use crate::error::Result;
+use crate::telemetry::{Budget, Operation, OperationMeans, QueueState, Reason, Recorder, Sample, Snapshot};
+pub(crate) use collector::Collector;
+use error::{ErrorKey, Errors};
+use frame::{Frame, Gathered, Keys, NameKey};
+pub(crate) use place::place;
+pub use place::stored;
 pub use points::Point;
-
-use crate::clock::{self, Clock};
-use crate::lifecycle::Lifecycle;
-use crate::telemetry::{Budget, Recorder, Snapshot};
-use frame::{Gathered, Keys};
+use row::NameRow;
+pub use sample::SampleFilter;
+use sample::Samples;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use store::{News, Restored};
 use summary::Budgets;
 use window::Windows;
 
-/// How often the collector looks.
-const TICK: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// From so many Operations on, their p95 says which ones are slow.
 const ENOUGH: u64 = 20;
@@ -40,14 +55,25 @@ pub struct Insight(Arc<Inner>);
 struct Inner {
     recorder: Recorder,
     clock: Clock,
-    build: String,
+    version: String,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    /// The version until the collector has looked at the program.
+    build: String,
     keys: Keys,
     windows: Windows,
+    samples: Samples,
+    errors: Errors,
+    queues: Vec<QueueState>,
+    before: Vec<OperationMeans>,
+    /// Where older samples are.
+    store: Option<Db>,
+    /// Minutes and hours that are over and not written down, and what Operations cost since then.
+    ended: Vec<(Duration, Frame)>,
+    costs: HashMap<Arc<NameKey>, NameRow>,
     last: Instant,
     ticks: u64,
     /// Snapshots since the last tick, by their span.
@@ -55,17 +81,25 @@ struct State {
 }
 
 impl Insight {
-    /// Looks at what `recorder` adds up, in the name of a build.
-    pub fn new(recorder: &Recorder, clock: &Clock, build: impl Into<String>) -> Self {
+    /// Looks at what `recorder` adds up, in the name of a version of the application.
+    pub fn new(recorder: &Recorder, clock: &Clock, version: &str) -> Self {
         let state = State {
+            build: version.to_owned(),
             keys: Keys::default(),
             windows: Windows::default(),
+            samples: Samples::default(),
+            errors: Errors::default(),
+            queues: Vec::new(),
+            before: Vec::new(),
+            store: None,
+            ended: Vec::new(),
+            costs: HashMap::new(),
             last: clock::monotonic(),
             ticks: 0,
             made: Vec::new(),
         };
-        let (recorder, clock, build) = (recorder.clone(), clock.clone(), build.into());
-        Self(Arc::new(Inner { recorder, clock, build, state: Mutex::new(state) }))
+        let (recorder, clock, version) = (recorder.clone(), clock.clone(), version.to_owned());
+        Self(Arc::new(Inner { recorder, clock, version, state: Mutex::new(state) }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -87,7 +121,16 @@ impl Insight {
         let mut gathered = Gathered::default();
         state.windows.last(state.windows.now(), span).into_iter().for_each(|frame| gathered.add(frame));
         let budgets = self.budgets();
-        let snapshot = Arc::new(Snapshot { build: self.0.build.clone(), ..summary::snapshot(gathered, &budgets) });
+        let errors = std::mem::take(&mut gathered.errors);
+        let mut snapshot = Snapshot { build: state.build.clone(), ..summary::snapshot(gathered, &budgets) };
+        snapshot.errors = errors.iter().map(|(key, count)| state.errors.group(key, *count)).collect();
+        snapshot.errors.sort_by_key(|group| std::cmp::Reverse((group.count, group.last)));
+        (snapshot.queues, snapshot.before) = (state.queues.clone(), state.before.clone());
+        let ids = state.samples.ids_since(snapshot.at - span);
+        for operation in &mut snapshot.operations {
+            operation.samples = ids.get(&(operation.kind, operation.name.as_str())).cloned().unwrap_or_default();
+        }
+        let snapshot = Arc::new(snapshot);
         if state.made.len() < 8 {
             state.made.push((span, snapshot.clone()));
         }
@@ -102,27 +145,88 @@ impl Insight {
 
     /// Takes in what was closed since the last time. The collector does it each second; a test does it before it looks.
     pub fn collect(&self) {
-        let collected = self.0.recorder.collect();
-        let mut state = self.state();
+        let mut collected = self.0.recorder.collect();
+        let mut guard = self.state();
+        let state = &mut *guard;
         let (now, at) = (clock::monotonic(), self.0.clock.now());
-        let mut gathered = Gathered::of(collected, &mut state.keys);
+        let kept = std::mem::take(&mut collected.kept);
+        let mut gathered = Gathered::of(collected, &mut state.keys, &mut state.errors, at);
+        state.keep(kept, now, at);
         gathered.span = now - std::mem::replace(&mut state.last, now);
         let last = state.windows.now();
         let begun = at - gathered.span;
         (gathered.from, gathered.to) = (if state.ticks == 0 { begun } else { last.min(at) }, at);
         gathered.process.dropped = self.0.recorder.dropped();
         let names: Vec<_> = gathered.names.keys().cloned().collect();
-        state.windows.push(gathered.frame());
+        for (key, row) in &gathered.names {
+            state.costs.entry(key.clone()).or_default().add(row);
+        }
+        let ended = state.windows.push(gathered.frame());
+        state.ended.extend(ended);
         state.made.clear();
         state.ticks += 1;
         if state.ticks.is_multiple_of(60) {
             state.keys.forget();
+            state.samples.forget(at);
         }
         self.set_limits(&state.windows, &names);
     }
 
+    /// Operations that were kept whole, the slowest first: those of this process, then those of the store.
+    pub async fn samples(&self, filter: &SampleFilter) -> Vec<Sample> {
+        let (kept, store) = {
+            let state = self.state();
+            (state.samples.list(filter), state.store.clone())
+        };
+        let mut found: Vec<Sample> = kept.iter().filter_map(|kept| sample::unpack(&kept.packed).ok()).collect();
+        if let (Some(db), true) = (store, found.len() < filter.most()) {
+            let older = store::samples(&db, filter).await.unwrap_or_default();
+            let older = older.iter().filter_map(|packed| sample::unpack(packed).ok());
+            let older: Vec<_> = older.filter(|older| !found.iter().any(|known| known.id == older.id)).collect();
+            found.extend(older);
+            found.sort_by_key(|sample| std::cmp::Reverse(sample.account.wall));
+            found.truncate(filter.most());
+        }
+        found
+    }
+
+    /// An Operation that was kept whole.
+    pub async fn sample(&self, id: &str) -> Option<Sample> {
+        let (kept, store) = {
+            let state = self.state();
+            (state.samples.find(id).cloned(), state.store.clone())
+        };
+        let packed = match (kept, store) {
+            (Some(kept), _) => kept.packed.to_vec(),
+            (None, Some(db)) => store::sample(&db, id).await.ok()??,
+            (None, None) => return None,
+        };
+        sample::unpack(&packed).ok()
+    }
+
+    /// What was done in the last `span`, piece by piece, oldest first: seconds, tens of seconds, minutes or hours, as
+    /// finely as they are kept for so long. Beyond three days it is read from the store, with what all processes wrote there.
+    pub async fn history(&self, span: Duration) -> Result<Vec<Snapshot>> {
+        let store = self.state().store.clone();
+        if let (Some(db), true) = (store, span > window::LONGEST) {
+            let frames = store::history(&db, self.0.clock.now() - span).await?;
+            return Ok(frames.iter().map(|frame| self.summary(frame, &Errors::default(), "")).collect());
+        }
+        let state = self.state();
+        let frames = state.windows.last(state.windows.now(), span);
+        Ok(frames.into_iter().map(|frame| self.summary(frame, &state.errors, &state.build)).collect())
+    }
+
+    fn summary(&self, frame: &Frame, errors: &Errors, build: &str) -> Snapshot {
+        let mut gathered = Gathered::default();
+        gathered.add(frame);
+        let failed = std::mem::take(&mut gathered.errors);
+        let errors = failed.iter().map(|(key, count)| errors.group(key, *count)).collect();
+        Snapshot { build: build.to_owned(), errors, ..summary::snapshot(gathered, &self.budgets()) }
+    }
+
     /// What is slow: above the budget, or above the p95 of the last ten seconds, whichever is less.
-    fn set_limits(&self, windows: &Windows, names: &[Arc<frame::NameKey>]) {
+    fn set_limits(&self, windows: &Windows, names: &[Arc<NameKey>]) {
         let mut gathered = Gathered::default();
         windows
             .last(windows.now(), Duration::from_secs(10))
@@ -140,13 +244,65 @@ impl Insight {
         }
     }
 
-    /// Collects each second until the application stops, and once more then.
-    pub async fn run(self, lifecycle: Lifecycle) {
-        loop {
-            let stopping = clock::until(clock::monotonic() + TICK, lifecycle.stopping()).await.is_ok();
-            self.collect();
-            if stopping {
-                return;
+    fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    fn build(&self) -> String {
+        self.state().build.clone()
+    }
+
+    fn find_build(&self) {
+        let build = place::build_of(&self.0.version);
+        self.state().build = build;
+    }
+
+    fn set_queues(&self, queues: Vec<QueueState>) {
+        let mut state = self.state();
+        state.queues = queues;
+        state.made.clear();
+    }
+
+    /// Takes what an earlier process left, and where to look for the rest.
+    fn restore(&self, db: Db, restored: Restored) {
+        let mut state = self.state();
+        if state.ticks == 0 {
+            state.windows.restore(restored.hours, restored.minutes);
+        }
+        restored.errors.into_iter().for_each(|(key, seen)| state.errors.restore(key, seen));
+        (state.before, state.store) = (restored.before, Some(db));
+    }
+
+    fn forget_store(&self) {
+        self.state().store = None;
+    }
+
+    /// What is to be written down; nothing is kept for it where there is no store.
+    fn take_news(&self, wanted: bool) -> News {
+        let mut state = self.state();
+        let (samples, errors) = (state.samples.take_new(), state.errors.take_new());
+        let mut frames = std::mem::take(&mut state.ended);
+        let costs = std::mem::take(&mut state.costs).into_iter().collect();
+        if !wanted {
+            return News::default();
+        }
+        frames.extend(state.windows.minute_at_hand().map(|frame| (MINUTE, frame)));
+        News { frames, samples, errors, costs }
+    }
+}
+
+impl State {
+    /// Keeps what is worth it, and says of errors which sample shows them.
+    fn keep(&mut self, offered: Vec<(Reason, Operation)>, now: Instant, at: Timestamp) {
+        for (reason, operation) in offered {
+            let began = at - now.saturating_duration_since(operation.started());
+            let Some(id) = self.samples.offer(reason, &operation, began) else { continue };
+            if reason == Reason::Failed {
+                let record = operation.record();
+                let (kind, message) = record.fault();
+                let key =
+                    ErrorKey { operation: self.keys.name(record.name), kind: kind.into(), message: message.into() };
+                self.errors.set_sample(&key, &id);
             }
         }
     }
@@ -163,6 +319,25 @@ mod tests {
 
     fn close(recorder: &Recorder, name: &str, outcome: Outcome) {
         Operation::open(OperationKind::Request, name, recorder).close(outcome);
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_grouped_and_a_sample_shows_it() {
+        let recorder = Recorder::new(8);
+        let insight = Insight::new(&recorder, &Clock::real(), "1.0");
+        for number in 0..50 {
+            let operation = Operation::open(OperationKind::Job, "send", &recorder);
+            operation.set_error(&crate::error::Error::invalid(format!("no user {number}")));
+            operation.close(Outcome::Failed);
+        }
+        insight.collect();
+        let snapshot = insight.snapshot(Duration::from_secs(10));
+        let group = &snapshot.errors[0];
+        assert_eq!((group.kind.as_str(), group.message.as_str(), group.count), ("invalid", "no user #", 50));
+        let sample = insight.sample(group.sample.as_deref().expect("was kept")).await.expect("is there");
+        assert_eq!((sample.error.as_deref(), sample.outcome.as_str()), (Some("no user #"), "failed"));
+        assert!(snapshot.operations[0].samples.contains(&sample.id));
+        assert_eq!(insight.samples(&SampleFilter { limit: 3, ..SampleFilter::default() }).await.len(), 3);
     }
 
     #[test]

@@ -45,6 +45,20 @@ impl NameRow {
         self.all.0[sum::WALL]
     }
 
+    /// How many there were.
+    pub(super) fn count(&self) -> u64 {
+        self.all.0[sum::COUNT]
+    }
+
+    /// CPU, queries, bytes from the heap, and time, of all of them.
+    pub(super) fn costs(&self) -> (u64, u64, u64, u64) {
+        let sums = self.all.sums(0);
+        let polled = sums.account.on_cpu + sums.account.sync.iter().sum::<u64>();
+        // What was sampled says how much of the time inside polls was spent on a core.
+        let on_core = if sums.cpu_wall > 0 { sums.cpu as f64 / sums.cpu_wall as f64 } else { 1.0 };
+        ((polled as f64 * on_core) as u64, sums.queries, sums.allocated, sums.account.wall)
+    }
+
     pub(super) fn pack(&self) -> Box<[u8]> {
         let mut row = Packer::default();
         row.numbers(place::ALL, &self.all.0);

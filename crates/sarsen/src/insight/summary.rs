@@ -36,8 +36,8 @@ fn operation(key: &Arc<NameKey>, row: &NameRow, budgets: &Budgets) -> OperationS
     let reads = ["GET ", "HEAD "].iter().any(|method| key.name.starts_with(method));
     OperationSpan {
         kind: key.kind,
-        name: key.name.to_string(),
-        module: key.module.to_string(),
+        name: key.name.clone(),
+        module: key.module.clone(),
         all: row.all.sums(longest_poll),
         tail: row.tail.sums(longest_slow_poll),
         slow_after: row.slow_after,
@@ -53,13 +53,13 @@ fn operation(key: &Arc<NameKey>, row: &NameRow, budgets: &Budgets) -> OperationS
 }
 
 fn cause(key: &Arc<CauseKey>, row: &CauseRow) -> CauseSpan {
-    let query = key.query.as_deref();
+    let query = key.query.as_ref();
     let mut span = CauseSpan {
         operation: key.operation.operation(),
         kind: key.kind,
-        label: key.label.to_string(),
+        label: key.label.clone(),
         text: query.map(|query| query.text.clone()).unwrap_or_default(),
-        site: key.site.to_string(),
+        site: key.site.clone(),
         query: query.is_some(),
         most: row.most,
         distinct: estimate_distinct(&row.registers),

@@ -13,6 +13,9 @@ const RINGS: [(Duration, usize); 4] = [
     (Duration::from_secs(3_600), 72),
 ];
 
+/// As far back as the frames in memory go.
+pub(super) const LONGEST: Duration = Duration::from_secs(72 * 3_600);
+
 /// Most bytes of all frames; beyond it the oldest of the largest ring go.
 const MAX_BYTES: usize = 24 << 20;
 
@@ -23,18 +26,31 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// Adds the frame of a tick; gives back the minute that it ends.
-    pub(super) fn push(&mut self, frame: Frame) -> Option<&Frame> {
+    /// Adds the frame of a tick; gives back the minute and the hour that it ends, with their lengths.
+    pub(super) fn push(&mut self, frame: Frame) -> Vec<(Duration, Frame)> {
         let at = frame.to;
-        let mut minute = false;
+        let mut ended = Vec::new();
         self.rings[0].push_back(frame);
         for ring in 1..RINGS.len() {
             let Some(since) = self.is_over(ring, at) else { break };
             self.close(ring, since);
-            minute |= ring == 2;
+            if let (2.., Some(frame)) = (ring, self.rings[ring].back()) {
+                ended.push((RINGS[ring].0, frame.clone()));
+            }
         }
         self.bound();
-        if minute { self.rings[2].back() } else { None }
+        ended
+    }
+
+    /// The minute at hand, as far as it is.
+    pub(super) fn minute_at_hand(&self) -> Option<Frame> {
+        let since = self.rings[2].back().map(|frame| frame.to);
+        let mut gathered = Gathered::default();
+        self.rings[0]
+            .iter()
+            .filter(|frame| since.is_none_or(|since| frame.from >= since))
+            .for_each(|frame| gathered.add(frame));
+        (!gathered.span.is_zero()).then(|| gathered.frame())
     }
 
     /// The beginning of what the ring does not have yet, where a span of its length ended at `at`.
@@ -68,11 +84,12 @@ impl Windows {
         }
     }
 
-    /// Takes frames of an earlier life: minutes, oldest first.
-    pub(super) fn restore(&mut self, minutes: Vec<Frame>) {
+    /// Takes frames of an earlier life, oldest first, before there are others.
+    pub(super) fn restore(&mut self, hours: Vec<Frame>, minutes: Vec<Frame>) {
+        self.rings[3].extend(hours);
         for minute in minutes {
+            let at = minute.to;
             self.rings[2].push_back(minute);
-            let at = self.rings[2].back().map(|frame| frame.to).unwrap_or_default();
             if let Some(since) = self.is_over(3, at) {
                 self.close(3, since);
             }
@@ -108,14 +125,80 @@ impl Windows {
     pub(super) fn now(&self) -> Timestamp {
         self.rings[0].back().map(|frame| frame.to).unwrap_or_default()
     }
+}
 
-    /// All minutes, oldest first.
-    pub(super) fn minutes(&self) -> impl Iterator<Item = &Frame> {
-        self.rings[2].iter()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::insight::frame::NameKey;
+    use crate::insight::row::NameRow;
+    use crate::telemetry::{OperationKind, sum};
+    use std::sync::Arc;
+
+    const START: i64 = 1_767_225_600_000_000;
+
+    /// A second with one Operation of each name.
+    fn second(number: i64, names: &[Arc<NameKey>]) -> Frame {
+        let mut row = NameRow::default();
+        row.all.0[sum::COUNT] = 1;
+        row.all.0[sum::WALL] = 1_000;
+        row.histogram.counts = vec![(7, 1)];
+        let from = Timestamp::from_micros(START + number * 1_000_000);
+        let mut gathered = Gathered { from, to: from + Duration::from_secs(1), ..Gathered::default() };
+        gathered.span = Duration::from_secs(1);
+        gathered.names = names.iter().map(|name| (name.clone(), row.clone())).collect();
+        gathered.frame()
     }
 
-    /// About how many bytes all frames take.
-    pub(super) fn size(&self) -> usize {
-        self.rings.iter().flatten().map(|frame| frame.bytes).sum()
+    fn names(many: usize) -> Vec<Arc<NameKey>> {
+        let name = |number| NameKey { kind: OperationKind::Job, name: format!("job {number}"), module: String::new() };
+        (0..many).map(|number| Arc::new(name(number))).collect()
+    }
+
+    fn count(windows: &Windows, seconds: u64) -> (u64, u64) {
+        let mut gathered = Gathered::default();
+        let frames = windows.last(windows.now(), Duration::from_secs(seconds));
+        frames.into_iter().for_each(|frame| gathered.add(frame));
+        (gathered.names.values().map(NameRow::count).sum(), gathered.span.as_secs())
+    }
+
+    #[test]
+    fn each_second_is_counted_once_however_far_one_looks_back() {
+        let (mut windows, one) = (Windows::default(), names(1));
+        let mut ended = Vec::new();
+        for number in 0..9_000 {
+            ended.extend(windows.push(second(number, &one)).into_iter().map(|(length, _)| length.as_secs()));
+        }
+        for seconds in [1, 7, 10, 60] {
+            assert_eq!(count(&windows, seconds), (seconds, seconds));
+        }
+        for (seconds, coarse) in [(90, 10), (300, 10), (900, 60), (7_200, 60), (9_000, 3_600)] {
+            let (found, span) = count(&windows, seconds);
+            assert_eq!(found, span, "of {seconds} s");
+            assert!(found <= seconds && found + coarse > seconds, "{found} of {seconds}");
+        }
+        assert_eq!(ended.iter().filter(|length| **length == 60).count(), 149);
+        assert_eq!(ended.iter().filter(|length| **length == 3_600).count(), 2);
+        assert_eq!(windows.minute_at_hand().expect("began").span.as_secs(), 60);
+    }
+
+    #[test]
+    fn a_look_back_beyond_the_beginning_finds_the_beginning() {
+        let (mut windows, one) = (Windows::default(), names(2));
+        (0..45).for_each(|number| drop(windows.push(second(number, &one))));
+        for seconds in [45, 60, 300, 7_200, 100_000] {
+            assert_eq!(count(&windows, seconds), (90, 45));
+        }
+    }
+
+    #[test]
+    fn many_names_for_days_stay_within_the_bytes() {
+        let (mut windows, many) = (Windows::default(), names(3_000));
+        for number in 0..200 {
+            windows.push(second(number * 60, &many));
+            let bytes: usize = windows.rings.iter().flatten().map(|frame| frame.bytes).sum();
+            assert!(bytes <= MAX_BYTES);
+        }
+        assert_eq!(count(&windows, 1).0, 500, "those that took the most time");
     }
 }

@@ -1,11 +1,11 @@
 //! What was measured and what follows from it: now, the snapshot, the verdicts, the last minutes, one Operation.
 
-use super::{MODULE, Ops, changes, redact};
+use super::{MODULE, Ops, changes, missing, redact};
 use crate::advisor::{Judgement, judge};
 use crate::error::{Error, Result};
-use crate::insight::Point;
-use crate::telemetry::{OperationKind, Snapshot};
-use axum::extract::{Query, State};
+use crate::insight::{Point, SampleFilter};
+use crate::telemetry::{OperationKind, Reason, Sample, Snapshot};
+use axum::extract::{Path, Query, State};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ pub(super) fn routes() -> Router<Arc<Ops>> {
         .route("/ops/api/history", get(history))
         .route("/ops/api/histogram", get(histogram))
         .route("/ops/api/explain", get(explain))
+        .route("/ops/api/samples", get(samples))
+        .route("/ops/api/sample/{id}", get(sample))
 }
 
 /// The last so many seconds.
@@ -154,4 +156,45 @@ async fn explain(State(ops): State<Arc<Ops>>, Query(which): Query<Fingerprint>) 
     let fingerprint = u64::from_str_radix(&which.fingerprint, 16);
     let fingerprint = fingerprint.map_err(|_| Error::invalid("a fingerprint is of hexadecimal digits"))?;
     Ok(Json(json!({ "plan": ops.parts.db.explain(fingerprint).await? })))
+}
+
+/// Which samples; what is not given asks for nothing.
+#[derive(Deserialize)]
+struct Kept {
+    kind: Option<OperationKind>,
+    name: Option<String>,
+    reason: Option<Reason>,
+    #[serde(default)]
+    limit: usize,
+}
+
+async fn samples(State(ops): State<Arc<Ops>>, Query(kept): Query<Kept>) -> Json<Vec<Sample>> {
+    let filter = SampleFilter { operation: kept.kind.zip(kept.name), reason: kept.reason, limit: kept.limit };
+    let found = ops.parts.insight.samples(&filter).await;
+    let heads = found.into_iter().map(|one| Sample { leaves: Vec::new(), ..shown(one) });
+    Json(heads.collect())
+}
+
+/// A sample, and those of its trace that were kept too: what caused it, and what it caused.
+#[derive(Serialize)]
+struct InTrace {
+    sample: Sample,
+    trace: Vec<Sample>,
+}
+
+async fn sample(State(ops): State<Arc<Ops>>, Path(id): Path<String>) -> Result<Json<InTrace>> {
+    let insight = &ops.parts.insight;
+    let sample = shown(insight.sample(&id).await.ok_or_else(|| missing("sample"))?);
+    let all = insight.samples(&SampleFilter { limit: 1_000, ..SampleFilter::default() }).await;
+    let near = all.into_iter().filter(|one| one.trace == sample.trace && one.id != sample.id);
+    let mut trace: Vec<Sample> = near.map(|one| Sample { leaves: Vec::new(), ..shown(one) }).collect();
+    trace.push(Sample { leaves: Vec::new(), ..sample.clone() });
+    trace.sort_by_key(|one| one.at);
+    Ok(Json(InTrace { sample, trace }))
+}
+
+/// A sample without what people or their data put into its error.
+fn shown(mut sample: Sample) -> Sample {
+    sample.error = sample.error.map(|error| redact::text(&error));
+    sample
 }

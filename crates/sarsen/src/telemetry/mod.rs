@@ -16,8 +16,10 @@ mod name;
 mod operation;
 mod reading;
 mod recorder;
+mod sampling;
 mod shard;
 mod snapshot;
+mod squeeze;
 mod trace;
 
 pub use account::{Account, KINDS};
@@ -36,6 +38,7 @@ pub use snapshot::{
     CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState,
     Reason, Sample, Snapshot, Stall, Sums,
 };
+pub(crate) use squeeze::squeeze;
 pub use trace::Trace;
 
 use crate::clock;

@@ -5,7 +5,9 @@ use super::counters::{CauseValues, OverValues, SumValues, part, sum};
 use super::distinct::{self, REGISTERS, Registers};
 use super::histogram::Histogram;
 use super::name::Name;
+use super::operation::Operation;
 use super::shard::{Shard, Shared, Totals};
+use super::snapshot::Reason;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +20,19 @@ const IDLE: u32 = 3_600;
 pub(crate) struct Collected {
     pub(crate) names: Vec<NameDelta>,
     pub(crate) causes: Vec<CauseDelta>,
+    pub(crate) errors: Vec<ErrorDelta>,
+    /// Operations that are worth keeping whole, and why.
+    pub(crate) kept: Vec<(Reason, Operation)>,
+}
+
+/// How often Operations of one name failed in one way.
+#[derive(Clone, Debug)]
+pub(crate) struct ErrorDelta {
+    pub(crate) name: Name,
+    pub(crate) kind: &'static str,
+    /// Without numbers, ids and values.
+    pub(crate) message: String,
+    pub(crate) count: u64,
 }
 
 /// By how much the sums of one name rose.
@@ -97,6 +112,10 @@ impl Reader {
             if !shards.all.is_empty() {
                 read.get_or_insert_default().look(*name, shards, tick, cells, &mut collected);
             }
+        }
+        for ((index, kind, message), count) in threads.iter().flat_map(|thread| thread.take_errors()) {
+            let name = names.get(index).copied();
+            collected.errors.extend(name.map(|name| ErrorDelta { name, kind, message, count }));
         }
         let gone = threads.iter().zip(ended).filter(|(_, ended)| *ended).map(|(thread, _)| thread.clone());
         (collected, gone.collect())

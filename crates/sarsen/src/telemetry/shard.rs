@@ -4,6 +4,8 @@ use super::cause::{Cause, Cell, key_of, others_key};
 use super::counters::{Counters, OverValues, SumValues, over, part, sum};
 use super::histogram::{BUCKETS, Histogram, bucket_of};
 use super::operation::{Outcome, Record};
+use super::sampling::Sampling;
+use super::snapshot::Reason;
 use super::{KINDS, Leaf, WaitKind};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -16,6 +18,8 @@ pub(crate) const MAX_CAUSES: usize = 512;
 const MAX_CELLS: usize = 2 * MAX_CAUSES;
 /// Most cells of a recorder.
 pub(crate) const MAX_ALL_CAUSES: usize = 20_000;
+/// Most errors that a thread tells apart between two looks of the collector.
+const MAX_ERRORS: usize = 200;
 /// So many runs of a query one after another in one Operation are a repetition.
 pub(crate) const REPEATED: u32 = 5;
 /// Two waits that follow so closely could as well have run at the same time, if the second does not need the first.
@@ -226,9 +230,29 @@ pub(crate) struct Shared {
     shards: Mutex<Vec<(usize, Arc<Shard>)>>,
     /// The thread is gone.
     pub(crate) ended: AtomicBool,
+    /// What failed since the collector looked, by name and words.
+    errors: Mutex<HashMap<ErrorKey, u64>>,
 }
 
+/// What failed: the index of the name, the kind, and what it said.
+pub(crate) type ErrorKey = (usize, &'static str, String);
+
 impl Shared {
+    /// Takes what failed.
+    pub(crate) fn take_errors(&self) -> HashMap<ErrorKey, u64> {
+        std::mem::take(&mut self.errors.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    #[cold]
+    fn add_error(&self, record: &Record) {
+        let (kind, message) = record.fault();
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (record.name.index(), kind, message);
+        let full = errors.len() >= MAX_ERRORS && !errors.contains_key(&key);
+        let key = if full { (key.0, kind, super::name::OTHERS.to_owned()) } else { key };
+        *errors.entry(key).or_default() += 1;
+    }
+
     pub(crate) fn shards(&self) -> MutexGuard<'_, Vec<(usize, Arc<Shard>)>> {
         self.shards.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -253,6 +277,7 @@ struct Place {
     causes: HashMap<u64, Known, BuildHasherDefault<AsItIs>>,
     /// Which Operation of this name it is.
     number: u64,
+    sampling: Sampling,
 }
 
 /// One cause, and how often it came in the Operation at hand.
@@ -275,14 +300,14 @@ impl Local {
         &self.shared
     }
 
-    /// Adds one Operation and its leaves.
+    /// Adds one Operation and its leaves; says why it is worth keeping whole, if it is.
     #[inline]
-    pub(crate) fn book(&mut self, record: &Record, moment: Moment) {
+    pub(crate) fn book(&mut self, record: &Record, moment: Moment) -> Option<Reason> {
         let index = record.name.index();
         if !matches!(self.places.get(index), Some(Some(_))) {
             self.add_place(index);
         }
-        let Some(Some(place)) = self.places.get_mut(index) else { return };
+        let Some(Some(place)) = self.places.get_mut(index) else { return None };
         place.shard.book(record, moment);
         place.number += 1;
         let mut before = None;
@@ -293,6 +318,10 @@ impl Local {
         if !self.seen.is_empty() {
             self.seen.clear();
         }
+        if record.has_failed() {
+            self.shared.add_error(record);
+        }
+        place.sampling.choose(record, moment.slow, moment.tick)
     }
 
     #[cold]
@@ -302,7 +331,8 @@ impl Local {
         if self.places.len() <= index {
             self.places.resize_with(index + 1, || None);
         }
-        self.places[index] = Some(Place { shard, causes: HashMap::default(), number: 0 });
+        self.places[index] =
+            Some(Place { shard, causes: HashMap::default(), number: 0, sampling: Sampling::default() });
     }
 }
 

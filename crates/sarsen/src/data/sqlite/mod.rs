@@ -355,6 +355,19 @@ impl Driver for Sqlite {
             }
         })
     }
+
+    fn compact(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async {
+            let writer = self.0.get_writer().await?;
+            offload(move || writer.script("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")).await?
+        })
+    }
+}
+
+/// Whether an error says that the file is damaged, or no database.
+pub(super) fn is_damage(error: &Error) -> bool {
+    let report = error.report();
+    ["file is not a database", "disk image is malformed"].iter().any(|says| report.contains(says))
 }
 
 /// Wakes everybody when another process committed something.
