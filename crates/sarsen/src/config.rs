@@ -187,6 +187,14 @@ pub struct TelemetrySection {
     pub keep: Span,
     /// Most bytes of that file; the oldest give way.
     pub max_size: Size,
+    /// A poll that holds up a thread of the runtime for longer is looked at; `0s` looks at none.
+    pub stall_after: Span,
+    /// Whether the line of the application that holds it up is read from the thread's stack, where the system allows it.
+    pub stacks: bool,
+    /// How often is measured how long a new request waits unseen; `0s` is never.
+    pub canary: Span,
+    /// Most memory that the process may have; 0 is what its control group or the machine has.
+    pub memory_limit: Size,
 }
 
 /// Section `[process]`.
@@ -297,7 +305,17 @@ impl Default for LogSection {
 
 impl Default for TelemetrySection {
     fn default() -> Self {
-        Self { enabled: true, store: "auto".into(), keep: Span::seconds(7 * 86_400), max_size: Size(50 << 20) }
+        let milliseconds = |count| Span(Duration::from_millis(count));
+        Self {
+            enabled: true,
+            store: "auto".into(),
+            keep: Span::seconds(7 * 86_400),
+            max_size: Size(50 << 20),
+            stall_after: milliseconds(10),
+            stacks: true,
+            canary: milliseconds(5),
+            memory_limit: Size(0),
+        }
     }
 }
 

@@ -656,8 +656,8 @@ mod tests {
         let place = setup.place(most);
         let (insight, recorder, mut store) = setup.process(&place, "1").await;
         let mut largest = 0;
-        for round in 0..120_u64 {
-            setup.seconds(&insight, 10, |second| {
+        for _round in 0..120_u64 {
+            setup.seconds(&insight, 10, |_second| {
                 for number in 0..200 {
                     let text: String = (0..20).map(|_| fastrand::alphabetic()).collect();
                     close(&recorder, &format!("GET /{text}"), (number % 4 == 0).then_some(&text));

@@ -16,6 +16,7 @@ mod name;
 mod operation;
 mod reading;
 mod recorder;
+pub(crate) mod resource;
 mod sampling;
 mod shard;
 mod snapshot;
@@ -34,6 +35,8 @@ pub use name::{MAX_NAMES, Name, OTHERS};
 pub use operation::{MAX_LEAVES, Operation, OperationKind, Outcome, Record, Scope};
 pub(crate) use reading::Collected;
 pub use recorder::Recorder;
+pub use resource::{Facts, Holder, Holding, Lock, Locked, Named, Waiting, WaitingFor, line_of_code};
+pub(crate) use resource::{hold_blocking_thread, job, on_blocking_thread};
 pub use snapshot::{
     CauseSpan, ErrorGroup, Held, HolderSpan, LeafSample, OperationMeans, OperationSpan, Over, ProcessFacts, QueueState,
     Reason, Sample, Snapshot, Stall, Sums,
@@ -177,6 +180,7 @@ pub(crate) fn note_query(query: QueryRecord) {
 /// Runs `work` on a thread for blocking work; the Operation goes along, and the time is booked.
 pub async fn blocking<T: Send + 'static>(label: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let operation = Operation::current();
+    let work = on_blocking_thread(work);
     let task = lifecycle::spawn_blocking(move || match operation {
         Some(operation) => operation.enter(work),
         None => work(),

@@ -2,6 +2,7 @@
 
 use super::budget::Budget;
 use super::operation::OperationKind;
+use super::resource;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
@@ -24,6 +25,7 @@ struct Named {
     module: &'static str,
     text: Box<str>,
     index: usize,
+    number: resource::Named,
     budget: OnceLock<Budget>,
 }
 
@@ -46,6 +48,11 @@ impl Name {
     /// Its place among the names of its recorder, from zero, without gaps.
     pub fn index(self) -> usize {
         self.0.index
+    }
+
+    /// Its number in this process, whatever the recorder.
+    pub(crate) fn number(self) -> resource::Named {
+        self.0.number
     }
 
     /// What its Operations promise.
@@ -130,7 +137,8 @@ impl Known {
 
     /// It is kept as long as the process lives, so that a name is copied without a count; hence the bound.
     fn add(&mut self, kind: OperationKind, module: &'static str, text: &str) -> Name {
-        let named = Named { kind, module, text: text.into(), index: self.all.len(), budget: OnceLock::new() };
+        let (index, number) = (self.all.len(), resource::Named::of(kind, text));
+        let named = Named { kind, module, text: text.into(), index, number, budget: OnceLock::new() };
         let name = Name(Box::leak(Box::new(named)));
         self.all.push(name);
         self.by_text.insert((kind, module, name.as_str()), name);

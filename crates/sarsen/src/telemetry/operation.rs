@@ -5,6 +5,7 @@ use super::account::Account;
 use super::leaf::{Leaf, QueryRecord, WaitRecord};
 use super::name::Name;
 use super::recorder::Recorder;
+use super::resource::{Named, line};
 use super::trace::Trace;
 use crate::clock;
 use crate::error::{Error, Kind};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -201,6 +202,10 @@ struct State {
     deadline: AtomicU64,
     recorder: Recorder,
     record: Mutex<Record>,
+    /// Kind and name as a number.
+    named: AtomicU16,
+    /// Transactions that it holds open now.
+    holding: AtomicU32,
 }
 
 thread_local! {
@@ -226,6 +231,8 @@ impl Operation {
             started: clock::monotonic(),
             deadline: AtomicU64::new(limit.map_or(0, |limit| nanoseconds(limit).max(1))),
             recorder: recorder.clone(),
+            named: AtomicU16::new(name.number().number()),
+            holding: AtomicU32::new(0),
             record: Mutex::new(Record::new(name)),
         }))
     }
@@ -262,6 +269,7 @@ impl Operation {
     /// Like [`Operation::enter`] for one who owns it, without a clone: while `work` runs, it is not in its `place`.
     #[inline]
     pub(crate) fn lend<T>(place: &mut Option<Operation>, work: impl FnOnce() -> T) -> T {
+        let _polled = place.as_ref().and_then(|operation| line::enter(operation.named()));
         let _swapped = Swapped::new(place);
         work()
     }
@@ -298,9 +306,28 @@ impl Operation {
         self.0.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Its kind and name as a number of this process.
+    pub(crate) fn named(&self) -> Named {
+        Named::from_number(self.0.named.load(Ordering::Relaxed))
+    }
+
+    /// Whether it holds a connection of the database open now, in a transaction or a stream.
+    pub fn holds_connection(&self) -> bool {
+        self.0.holding.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn begin_holding(&self) {
+        self.0.holding.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn end_holding(&self) {
+        self.0.holding.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Names it, once the route is known.
     pub fn set_name(&self, name: &str, module: &'static str) {
         let name = self.0.recorder.name(self.0.kind, module, name);
+        self.0.named.store(name.number().number(), Ordering::Relaxed);
         self.record().name = name;
     }
 
@@ -411,6 +438,7 @@ impl<F: Future> Future for Scope<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
+        let _polled = this.operation.as_ref().and_then(|operation| line::enter(operation.named()));
         let _swapped = Swapped::new(this.operation);
         match this.future.as_mut().as_pin_mut() {
             Some(future) => future.poll(context),

@@ -19,7 +19,7 @@ use super::{Driver, STREAM_AHEAD, STREAM_BATCH, Transaction, no_connection};
 use crate::clock;
 use crate::config::DatabaseSection;
 use crate::error::{Error, Kind, Result};
-use crate::telemetry::{self, WaitKind};
+use crate::telemetry::{self, Holder, Holding, WaitKind};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use error::{explain, is_stale};
 use futures_util::future::BoxFuture;
@@ -44,6 +44,8 @@ pub(super) struct Postgres {
 
 struct Shared {
     pool: Pool,
+    /// Who has its connections, and for how long.
+    holder: Holder,
     config: tokio_postgres::Config,
     tls: MakeRustlsConnect,
     section: DatabaseSection,
@@ -78,6 +80,7 @@ impl Postgres {
         let pool = pool.map_err(|error| Error::internal("the pool cannot be built").source(error))?;
         let shared = Arc::new(Shared {
             pool,
+            holder: Holder::new(WaitKind::DatabasePool, "postgres", section.connections.max(1) as u64),
             config,
             tls,
             section: section.clone(),
@@ -119,8 +122,8 @@ impl Shared {
     async fn get(&self) -> Result<Object> {
         let started = clock::monotonic();
         let (latest, get) = (observe::deadline(started, self.section.acquire_timeout.0), pin!(self.pool.get()));
-        let get = pin!(clock::until(latest, get));
-        match telemetry::wait(WaitKind::DatabasePool, "connection", get).await {
+        let get = pin!(self.holder.waiting_for(clock::until(latest, get)));
+        match telemetry::wait(WaitKind::DatabasePool, "postgres", get).await {
             Ok(Ok(object)) => Ok(object),
             Ok(Err(deadpool_postgres::PoolError::Backend(error))) => Err(explain(&error, "connect")),
             Ok(Err(error)) => Err(Error::unavailable("no connection to the database").source(error)),
@@ -136,7 +139,7 @@ impl Shared {
     }
 
     fn busy(self: &Arc<Self>, object: Object) -> Busy {
-        Busy { shared: self.clone(), object: Some(object), idle: true, given: 0 }
+        Busy { shared: self.clone(), object: Some(object), idle: true, given: 0, held: self.holder.hold() }
     }
 }
 
@@ -147,6 +150,7 @@ struct Busy {
     idle: bool,
     /// Rows of the statement that ran last: with one given, it cannot be run again.
     given: u64,
+    held: Holding,
 }
 
 impl std::fmt::Debug for Busy {
@@ -312,6 +316,7 @@ impl Driver for Postgres {
     fn begin(&self, _: &'static Location<'static>) -> BoxFuture<'_, Result<Box<dyn Transaction>>> {
         Box::pin(async move {
             let mut busy = self.shared.get_busy().await?.0;
+            busy.held.tell_operation();
             script(&mut busy, "BEGIN").await?;
             Ok(Box::new(PostgresTransaction { busy, finished: false }) as Box<dyn Transaction>)
         })
@@ -335,6 +340,7 @@ impl Driver for Postgres {
 
 async fn stream_rows(shared: &Arc<Shared>, call: &Call, sender: &mpsc::Sender<Result<Vec<OwnedRow>>>) -> Result<u64> {
     let mut busy = shared.get_busy().await?.0;
+    busy.held.tell_operation();
     busy.begin()?;
     let sent = tokio::select! {
         sent = clock::until(call.deadline, send_rows(&busy, call, sender)) => sent.map_err(|_| late(call))??,

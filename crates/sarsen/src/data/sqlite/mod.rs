@@ -18,7 +18,7 @@ use crate::clock;
 use crate::config::DatabaseSection;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle;
-use crate::telemetry::{self, Operation, WaitKind};
+use crate::telemetry::{self, Holder, Holding, Operation, WaitKind};
 use connection::{Connection, Waiting};
 use futures_util::future::BoxFuture;
 use readers::Readers;
@@ -50,9 +50,26 @@ struct Shared {
     section: DatabaseSection,
     readers: Arc<Readers>,
     writer: Arc<AsyncMutex<Connection>>,
+    /// Whose work the writer does, and for how long.
+    writing: Holder,
     /// Who holds the writer, for the one who waited too long.
     holder: Mutex<Option<&'static Location<'static>>>,
     waiting: Mutex<VecDeque<Pending>>,
+}
+
+/// The writer in somebody's hands.
+#[derive(Debug)]
+struct Writer {
+    // Dropped in this order: it is free before its time is booked.
+    connection: OwnedMutexGuard<Connection>,
+    held: Holding,
+}
+
+impl std::ops::Deref for Writer {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
 }
 
 type Done = Result<Answer>;
@@ -91,6 +108,7 @@ impl Sqlite {
         let shared = Shared {
             readers: Readers::new(path, section.clone()),
             writer: Arc::new(AsyncMutex::new(writer.await??)),
+            writing: Holder::new(WaitKind::DatabasePool, "sqlite writer", 1),
             holder: Mutex::default(),
             waiting: Mutex::default(),
             section,
@@ -139,15 +157,16 @@ impl Shared {
         *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = site;
     }
 
-    async fn get_writer(&self) -> Result<OwnedMutexGuard<Connection>> {
-        if let Ok(writer) = self.writer.clone().try_lock_owned() {
-            return Ok(writer);
+    async fn get_writer(&self) -> Result<Writer> {
+        if let Ok(connection) = self.writer.clone().try_lock_owned() {
+            return Ok(Writer { connection, held: self.writing.hold() });
         }
         let started = clock::monotonic();
         let deadline = observe::deadline(started, self.section.acquire_timeout.0);
-        let lock = clock::until(deadline, self.writer.clone().lock_owned());
-        let lock = telemetry::wait(WaitKind::DatabasePool, "writer", lock).await;
-        lock.map_err(|_| no_connection(started, &self.held_by()))
+        let lock = self.writing.waiting_for(clock::until(deadline, self.writer.clone().lock_owned()));
+        let lock = telemetry::wait(WaitKind::DatabasePool, "sqlite writer", lock).await;
+        let connection = lock.map_err(|_| no_connection(started, &self.held_by()))?;
+        Ok(Writer { connection, held: self.writing.hold() })
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Pending>> {
@@ -205,7 +224,7 @@ impl Shared {
     }
 
     /// Runs the writes that wait, in one commit.
-    async fn lead(&self, mut writer: OwnedMutexGuard<Connection>, waited: Instant) -> Result<()> {
+    async fn lead(&self, mut writer: Writer, waited: Instant) -> Result<()> {
         if self.waiting().is_empty() {
             return Ok(());
         }
@@ -217,15 +236,15 @@ impl Shared {
             waiting.drain(..count).collect()
         };
         if self.section.durability == crate::config::Durability::Normal && self.are_quick(&group) {
-            transaction::run_group(&writer, group, pool_wait, false);
+            transaction::run_group(&mut writer, group, pool_wait, false);
             return Ok(());
         }
-        offload(move || transaction::run_group(&writer, group, pool_wait, true)).await
+        offload(move || transaction::run_group(&mut writer, group, pool_wait, true)).await
     }
 }
 
 /// `BEGIN IMMEDIATE`, waiting asynchronously while another process writes.
-async fn begin_write(writer: &mut OwnedMutexGuard<Connection>, deadline: Instant) -> Result<()> {
+async fn begin_write(writer: &mut Writer, deadline: Instant) -> Result<()> {
     let mut pause = Duration::from_millis(1);
     loop {
         match writer.script("BEGIN IMMEDIATE") {
@@ -240,7 +259,8 @@ async fn begin_write(writer: &mut OwnedMutexGuard<Connection>, deadline: Instant
 
 /// Runs `work` on a thread for blocking work; the time counts as the database's.
 async fn offload<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let task = telemetry::wait(WaitKind::Database, "offloaded", lifecycle::spawn_blocking(work)).await;
+    let task = lifecycle::spawn_blocking(telemetry::on_blocking_thread(work));
+    let task = telemetry::wait(WaitKind::Database, "offloaded", task).await;
     task.map_err(|error| Error::internal(format!("a database task did not finish: {error}")))
 }
 
@@ -276,7 +296,14 @@ impl Driver for Sqlite {
         if call.text.class != Class::Read || !self.0.is_quick(call) {
             return None;
         }
-        self.0.readers.with_idle(|connection| run_here(connection, call, rows, call.asked, Duration::ZERO))
+        let readers = &self.0.readers;
+        readers.with_idle(|connection| {
+            let work = || connection.execute(call, rows);
+            telemetry::sync_query(call.asked, WaitKind::Database, "inline", work, |ran, took, wanted| {
+                readers.reading.book(took);
+                observe::recorded(call, Ran::new(Duration::ZERO, took, ran), wanted)
+            })
+        })
     }
 
     fn run(&self, call: Call, rows: Box<dyn Rows>) -> BoxFuture<'_, Done> {
@@ -308,7 +335,7 @@ impl Driver for Sqlite {
         let shared = self.0.clone();
         let work = async move {
             let reader = match shared.readers.take().await {
-                Ok(reader) => reader,
+                Ok(reader) => reader.for_long(),
                 Err(error) => return drop(sender.send(Err(error)).await),
             };
             let (waiting, listener) = (Waiting::default(), sender.clone());
@@ -335,6 +362,7 @@ impl Driver for Sqlite {
             let mut writer = self.0.get_writer().await?;
             begin_write(&mut writer, started + self.0.section.acquire_timeout.0).await?;
             self.0.set_holder(Some(site));
+            writer.held.tell_operation();
             let open = SqliteTransaction::new(self.0.clone(), writer);
             Ok(Box::new(open) as Box<dyn Transaction>)
         })

@@ -9,7 +9,7 @@ use crate::jobs::registry::KindInfo;
 use crate::jobs::run::{Cancelled, Run};
 use crate::jobs::store::{Claimed, Ending, Failure, flag, is_last_chance};
 use crate::lifecycle;
-use crate::telemetry::{Operation, OperationKind, Outcome, Trace};
+use crate::telemetry::{self, Operation, OperationKind, Outcome, Trace, WaitKind};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::panic::AssertUnwindSafe;
@@ -152,10 +152,12 @@ async fn bounded(
 
 /// Drives the work on a thread for blocking work. A thread cannot be stopped: its place stays taken until it ends.
 async fn threaded(shared: &Arc<Shared>, work: BoxFuture<'static, Result<()>>) -> BoxFuture<'static, Result<()>> {
-    let place = shared.blocking.clone().acquire_owned().await;
-    let operation = Operation::current();
+    let place = shared.blocking_places.waiting_for(shared.blocking.clone().acquire_owned());
+    let place = telemetry::wait(WaitKind::Queue, "blocking jobs", place).await;
+    let (operation, held) = (Operation::current(), shared.blocking_places.hold());
+    let thread = telemetry::hold_blocking_thread();
     let task = lifecycle::spawn_driving(async move {
-        let _place = place;
+        let _held = (place, held, thread);
         match operation {
             Some(operation) => operation.scope(work).await,
             None => work.await,
