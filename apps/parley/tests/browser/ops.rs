@@ -68,6 +68,7 @@ pub(crate) fn an_operator_walks_every_page(world: &World) {
     page.picture("ops-slow-dark");
     page.click("@menu-now");
     page.see("@tile");
+    page.see("@tile polyline");
     page.picture("ops-now-dark");
     page.clean(&["/v1/session"]);
 }
@@ -170,6 +171,8 @@ pub(crate) fn the_pages_fit_a_phone(world: &World) {
         page.picture(&format!("phone-ops-{name}"));
     }
     page.click("@menu-slow");
+    page.fill("@filter", "/messages");
+    page.read("@slow @row", "/messages");
     page.click("@slow @row");
     page.see("@samples @row");
     page.fits();
@@ -200,5 +203,5 @@ pub(crate) fn in_production_the_pages_open_to_the_token_only(world: &World) {
     page.click("@queries @row");
     page.see("@query");
     page.gone("@explain");
-    page.clean(&["/ops "]);
+    page.clean(&["/ops ", "/favicon.ico"]);
 }

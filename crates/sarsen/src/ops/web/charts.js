@@ -47,25 +47,31 @@ export function spark(values, label) {
     drawn && svg("polyline", { points: points.join(" "), "vector-effect": "non-scaling-stroke" }));
 }
 
-/** Counts by time; `marks` are named places on the axis. */
+/** Counts by time on a logarithmic axis; `marks` are named places on it. */
 export function histogram(buckets, marks) {
-  const [wide, tall] = [720, 120];
+  const [wide, tall, bins] = [720, 120, 72];
   const used = buckets.filter(([, count]) => count > 0);
-  if (!used.length) return make("p", { class: "empty" }, "Too few to draw.");
-  const least = Math.log(Math.max(1, used[0][0] / 1.5));
-  const greatest = Math.log(used[used.length - 1][0] * 1.3);
-  const at = (value) => ((Math.log(Math.max(1, value)) - least) / (greatest - least || 1)) * wide;
-  const most = Math.max(...used.map(([, count]) => count));
-  let before = Math.exp(least);
-  const bars = used.map(([upper, count]) => {
-    const [from, to] = [at(Math.max(before, upper / 1.2)), at(upper)];
-    before = upper;
-    const high = Math.max(1.5, (count / most) * (tall - 24));
-    return svg("rect", { x: from, y: tall - 18 - high, width: Math.max(1.5, to - from - 0.8), height: high }, svg("title", {}, `up to ${time(upper)}: ${number(count)}`));
+  if (!used.length) return make("p", { class: "empty" }, "None in this span.");
+  const places = [...used.map(([upper]) => upper), ...marks.map(([, value]) => value)].filter((value) => value > 0);
+  const least = Math.log(Math.min(...places) / 1.6);
+  const greatest = Math.log(Math.max(...places) * 1.6);
+  const at = (value) => ((Math.log(value) - least) / (greatest - least)) * wide;
+  const counts = new Array(bins).fill(0);
+  // A bucket of the recorder is a sixteenth of an octave wide: what it holds goes to all bins that it touches.
+  for (const [upper, count] of used) {
+    const [from, to] = [(at(upper / 2 ** (1 / 16)) / wide) * bins, (at(upper) / wide) * bins];
+    for (let bin = Math.floor(from); bin < Math.min(bins, to); bin += 1) counts[bin] += (count * (Math.min(bin + 1, to) - Math.max(bin, from))) / (to - from);
+  }
+  const most = Math.max(...counts);
+  const bars = counts.map((count, bin) => {
+    if (!count) return null;
+    const high = Math.max(2, (count / most) * (tall - 24));
+    const upper = Math.exp(least + ((bin + 1) / bins) * (greatest - least));
+    return svg("rect", { x: (bin * wide) / bins, y: tall - 18 - high, width: wide / bins - 1, height: high }, svg("title", {}, `up to ${time(upper)}: ${number(Math.max(1, Math.round(count)))}`));
   });
-  const lines = marks.filter(([, value]) => value > 0 && at(value) >= 0 && at(value) <= wide).map(([name, value, kind]) => svg("g", { class: kind || "mark" },
-    svg("line", { x1: at(value), x2: at(value), y1: 0, y2: tall - 18 }), svg("text", { x: Math.min(wide - 90, at(value) + 3), y: tall - 5 }, `${name} ${time(value)}`)));
-  return svg("svg", { class: "histogram", viewBox: `0 0 ${wide} ${tall}`, role: "img", "aria-label": "How many took how long" }, bars, lines);
+  const lines = marks.filter(([, value]) => value > 0).map(([name, value, kind], index) => svg("g", { class: kind || "mark" },
+    svg("line", { x1: at(value), x2: at(value), y1: 0, y2: tall - 18 }), svg("text", { x: Math.min(wide - 90, at(value) + 3), y: index % 2 ? 9 : tall - 5 }, `${name} ${time(value)}`)));
+  return svg("svg", { class: "histogram", viewBox: `0 0 ${wide} ${tall}`, role: "img", "aria-label": "How many took how long" }, bars, svg("line", { class: "ground", x1: 0, x2: wide, y1: tall - 18, y2: tall - 18 }), lines);
 }
 
 /** The modules from left to right by whom they call; `rates` are calls a minute by module, `heard` by subscriber. */
@@ -84,7 +90,7 @@ export function graph(modules, rates, heard, open) {
   const levels = Math.max(0, ...depth.values());
   const columns = Array.from({ length: levels + 1 }, () => []);
   modules.forEach((module) => columns[levels - depth.get(module.name)].push(module));
-  const [box, high, gapX, gapY] = [168, 58, 90, 18];
+  const [box, high, gapX, gapY] = [190, 58, 84, 18];
   const rows = Math.max(...columns.map((column) => column.length));
   const [wide, tall] = [columns.length * (box + gapX) - gapX + 20, rows * (high + gapY) + 10];
   const place = new Map();

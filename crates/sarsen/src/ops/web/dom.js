@@ -101,6 +101,9 @@ export function ago(at, now = Date.now()) {
   return away >= 0 ? `${seconds(away)} ago` : `in ${seconds(-away)}`;
 }
 
+/** A line of the source without the folders in front: `messages/store.rs:41`. */
+export const line = (site) => make("code", { title: site }, site.replace(/^.*\bsrc\//, ""));
+
 export const clock = (at) => (at ? new Date(at).toLocaleTimeString("en-GB") : "–");
 
 /** Storage that never throws: private windows may refuse it. */

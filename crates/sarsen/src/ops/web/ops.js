@@ -9,7 +9,6 @@ const MENU = [["/ops", now], ["/ops/budgets", budgets], ["/ops/slow", slow], ["/
 const INSIDE = [["/ops/operation", operation], ["/ops/sample/", sample], ["/ops/job/", job]];
 const SPANS = [["10", "10 s"], ["60", "1 min"], ["600", "10 min"], ["3600", "1 h"], ["86400", "1 d"]];
 const KEYS = [["j  k", "Next, previous row"], ["Enter", "Open the row"], ["/", "Filter"], ["g then a letter", `Go to: ${MENU.map(([, page]) => `${page.key} ${page.name}`).join(", ")}`], ["1 … 5", "Span"], ["Space", "Stop and go on"], ["t", "Light or dark"], ["Backspace", "Back"], ["?", "These keys"]];
-const REMEMBERED = 240;
 
 let about = { name: "", version: "", environment: "", roles: [] };
 let here = null;
@@ -91,7 +90,7 @@ async function refresh() {
   clearTimeout(timer);
   const [mine, began] = [here, performance.now()];
   try {
-    const [data] = await Promise.all([mine.page.load(context), remember()]);
+    const [data] = await Promise.all([mine.page.load(context), mine.page.lines && remember()]);
     if (mine !== here) return;
     [mine.data, mine.failed, mine.at] = [data, "", Date.now()];
   } catch (error) {
@@ -104,13 +103,13 @@ async function refresh() {
   if (every && running && !document.hidden) timer = setTimeout(refresh, Math.max(every, (performance.now() - began) * 10));
 }
 
-/** The last minutes, for the lines: from the application at first, then as they come. */
+/** The points of the lines, as far back as the span says: a minute at least, five where it is ten. */
 async function remember() {
-  if (!context.history.length) context.history = (await ask("history?span=900")).points;
-  const last = context.history[context.history.length - 1];
-  const { golden, at } = await ask("now?span=10");
-  if (!last || Date.parse(at) - Date.parse(last.at) >= 900) context.history.push({ at, ...golden });
-  context.history = context.history.slice(-REMEMBERED);
+  const back = { 10: 60, 600: 300 }[context.span] || Number(context.span);
+  const [known, now] = [here.lines, performance.now()];
+  if (known?.back === back && now - known.at < (back > 60 ? 10_000 : 900)) return;
+  context.history = (await ask(`history?span=${back}`)).points;
+  here.lines = { back, at: now };
 }
 
 function show() {

@@ -1,7 +1,7 @@
 // What is slow and why: Now, Budgets, Slow, one Operation, one sample.
 
 import { histogram, legend, partsOf, spark, stack, titleOf } from "./charts.js";
-import { ago, amount, bytes, clock, lasting, make, number, percent, time } from "./dom.js";
+import { ago, amount, bytes, clock, lasting, line, make, number, percent, time } from "./dom.js";
 
 const LEVELS = { fail: "Broken", warn: "Costs", note: "Note" };
 const rate = (count, span) => count / (lasting(span) || 1);
@@ -20,7 +20,7 @@ export function finding(one) {
   const evidence = one.evidence.length > 0 || one.samples.length > 0;
   return make("li", { class: `finding ${one.level}`, "data-test": "finding" },
     make("div", { class: "finding-head" }, mark(one.level), chip(one.word.replace("_", " "), "word"), make("strong", {}, one.sentence)),
-    one.advice && make("p", { class: "advice" }, one.advice),
+    one.advice && !one.sentence.includes(one.advice) && make("p", { class: "advice" }, one.advice),
     make("div", { class: "finding-foot" },
       one.operation && link(operationPath(one.operation), one.operation[1]),
       make("span", { title: "Seconds of work or waiting a second: how many Operations sit in it at any moment" }, `${amount(one.impact)} s/s`),
@@ -35,12 +35,13 @@ export function finding(one) {
 const findings = (list, otherwise) => (list.length ? make("ul", { class: "findings" }, list.map(finding)) : make("p", { class: "empty" }, otherwise));
 
 export const now = {
-  name: "Now", key: "n", every: 1000,
+  name: "Now", key: "n", every: 1000, lines: true,
   load: (ctx) => ctx.get(`now?span=${ctx.span}`),
   draw(data, ctx) {
     const { golden, judgement, changes } = data;
-    const line = (pick, label) => spark(ctx.history.map((point) => pick(point)), label);
-    const tile = (name, value, small, pick, bad) => make("div", { class: bad ? "tile bad" : "tile", "data-test": "tile" }, make("h3", {}, name), make("p", {}, value, small && make("small", {}, ` ${small}`)), line(pick, name));
+    const queued = ctx.keep("queued", () => []);
+    if (queued.push(golden.queued) > 60) queued.shift();
+    const tile = (name, value, small, pick, bad) => make("div", { class: bad ? "tile bad" : "tile", "data-test": "tile" }, make("h3", {}, name), make("p", {}, value, small && make("small", {}, ` ${small}`)), spark(ctx.history.map(pick), name));
     const all = [...judgement.verdicts, ...judgement.findings].sort((one, other) => other.impact - one.impact);
     const worst = ["fail", "warn", "note"].find((level) => all.some((one) => one.level === level)) || "fine";
     return make("div", {},
@@ -53,7 +54,7 @@ export const now = {
         tile("CPU", amount(golden.cpu), `of ${number(golden.cores)} cores`, (point) => point.cpu, golden.cores > 0 && golden.cpu > 0.85 * golden.cores),
         tile("Memory", bytes(golden.resident), golden.memory_limit ? `of ${bytes(golden.memory_limit)}` : "", (point) => point.resident, golden.memory_limit > 0 && golden.resident > 0.85 * golden.memory_limit),
         tile("Jobs", amount(golden.jobs), "/s", (point) => point.jobs),
-        tile("Queue", number(golden.queued), golden.oldest >= 1 ? `oldest ${ago(new Date(Date.now() - golden.oldest * 1000)).replace(" ago", "")}` : "waiting", (point) => point.queued)),
+        tile("Queue", number(golden.queued), golden.oldest >= 1 ? `oldest ${ago(new Date(Date.now() - golden.oldest * 1000)).replace(" ago", "")}` : "waiting", (_, index) => queued[queued.length - ctx.history.length + index])),
       make("div", { class: "columns" },
         make("section", {}, make("h2", {}, "Findings ", make("span", { class: "faint" }, number(all.length))), findings(all.slice(0, 30), "Nothing to find. That is good.")),
         make("section", {}, make("h2", {}, "Since the last build"), deploy(changes, data.before_build))));
@@ -228,7 +229,7 @@ function causeOptions(count) {
     columns: [
       { title: "Kind", width: 90, left: true, cell: (row) => [make("i", { class: `swatch k-${row.kind}` }), titleOf(row.kind)], sort: (row) => row.kind, filter: (row) => row.kind },
       { title: "What", grow: 4, width: 240, left: true, cell: (row) => make("span", { class: row.query ? "sql" : "", title: row.text }, row.text || row.label), filter: (row) => `${row.text} ${row.label}` },
-      { title: "Line", grow: 1, width: 150, left: true, minor: true, cell: (row) => make("code", {}, row.site), filter: (row) => row.site, sort: (row) => row.site },
+      { title: "Line", grow: 1, width: 150, left: true, minor: true, cell: (row) => line(row.site), filter: (row) => row.site, sort: (row) => row.site },
       NUMBER("each", (row) => row.calls / (count || 1), amount, { hint: "Calls in one Operation, in the mean" }),
       NUMBER("Share", (row) => row.share, time, { hint: "Waits that overlap share the time" }), NUMBER("Critical", (row) => row.critical, time, { minor: true, hint: "What would be gained if it took no time" }),
       NUMBER("Rows", (row) => row.rows / (row.calls || 1), amount, { hint: "of one call" }),

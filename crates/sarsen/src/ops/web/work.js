@@ -1,7 +1,7 @@
 // What there is to do with it and around it: Queries, Jobs, Modules, Dependencies, Errors, Process.
 
 import { graph, spark, stack } from "./charts.js";
-import { ago, amount, bytes, clock, lasting, make, number, percent, seconds, time } from "./dom.js";
+import { ago, amount, bytes, clock, lasting, line, make, number, percent, seconds, time } from "./dom.js";
 import { chip, explainer, fact, facts, finding, grouped, marksOf, operationPath } from "./pages.js";
 
 const NUMBER = (title, pick, show, more = {}) => ({ title, cell: (row) => show(pick(row)), sort: pick, ...more });
@@ -44,7 +44,7 @@ function query(one, fingerprint, why, ctx) {
     mine.length > 0 && make("ul", { class: "findings" }, mine.map(finding)),
     ctx.about.explains && explainer(one.text, fingerprint, ctx),
     make("table", { class: "plain" }, make("thead", {}, make("tr", {}, ["Operation", "Line", "calls", "most in one", "time"].map((title) => make("th", { class: title === "Line" ? "left" : "" }, title)))),
-      make("tbody", {}, [...one.by].sort((a, b) => b.share - a.share).slice(0, 20).map((each) => make("tr", {}, make("td", { class: "left" }, make("a", { href: operationPath(each.operation) }, each.operation[1])), make("td", { class: "left" }, make("code", {}, each.site)), make("td", {}, number(each.calls)), make("td", {}, number(each.most)), make("td", {}, time(each.share)))))));
+      make("tbody", {}, [...one.by].sort((a, b) => b.share - a.share).slice(0, 20).map((each) => make("tr", {}, make("td", { class: "left" }, make("a", { href: operationPath(each.operation) }, each.operation[1])), make("td", { class: "left" }, line(each.site)), make("td", {}, number(each.calls)), make("td", {}, number(each.most)), make("td", {}, time(each.share)))))));
 }
 
 export const jobs = {
@@ -226,25 +226,25 @@ export const errors = {
 };
 
 export const process = {
-  name: "Process", key: "p", every: 2000,
+  name: "Process", key: "p", every: 2000, lines: true,
   async load(ctx) {
     const [snapshot, config] = await Promise.all([ctx.get(`snapshot?span=${ctx.span}`), ctx.get("config")]);
     return { snapshot, config };
   },
   draw({ snapshot, config }, ctx) {
     const { process: one } = snapshot;
-    const line = (pick, label) => spark(ctx.history.map(pick), label);
+    const drawn = (pick, label) => spark(ctx.history.map(pick), label);
     const bar = (part) => stack([[part > 0.85 ? "lock" : "database", part], ["rest", Math.max(0, 1 - part)]], { total: 1 });
     return make("div", {},
       make("div", { class: "panels" },
-        make("section", { class: "panel" }, make("h2", {}, "CPU"), line((point) => point.cpu, "CPU"), facts(fact("Process", `${amount(one.cpu)} of ${number(one.cores)} cores`), fact("Machine", percent(one.machine_cpu)), fact("Stolen by the host", percent(one.steal)), fact("Something waited for a core", `${amount(one.pressure_cpu)} %`, "of the last 10 s"), fact("Threads of the runtime", number(one.workers)))),
-        make("section", { class: "panel" }, make("h2", {}, "Memory"), line((point) => point.resident, "Memory"), facts(fact("Resident", bytes(one.resident)), fact("At most", bytes(one.memory_limit)), fact("Major faults", `${amount(one.major_faults)}/s`), fact("Something waited for memory", `${amount(one.pressure_memory)} %`)), one.memory_limit > 0 && bar(one.resident / one.memory_limit)),
-        make("section", { class: "panel" }, make("h2", {}, "Runtime"), line((point) => point.canary_p99, "Unseen wait"), facts(fact("A new request waits unseen", `${time(one.canary_p50)} · p99 ${time(one.canary_p99)}`), fact("Operations not recorded", number(one.dropped)), fact("Build", snapshot.build || "–"), fact("Version", ctx.about.version), fact("Roles", ctx.about.roles.join(", ")), fact("Environment", ctx.about.environment))),
+        make("section", { class: "panel" }, make("h2", {}, "CPU"), drawn((point) => point.cpu, "CPU"), facts(fact("Process", `${amount(one.cpu)} of ${number(one.cores)} cores`), fact("Machine", percent(one.machine_cpu)), fact("Stolen by the host", percent(one.steal)), fact("Something waited for a core", `${amount(one.pressure_cpu)} %`, "of the last 10 s"), fact("Threads of the runtime", number(one.workers)))),
+        make("section", { class: "panel" }, make("h2", {}, "Memory"), drawn((point) => point.resident, "Memory"), facts(fact("Resident", bytes(one.resident)), fact("At most", bytes(one.memory_limit)), fact("Major faults", `${amount(one.major_faults)}/s`), fact("Something waited for memory", `${amount(one.pressure_memory)} %`)), one.memory_limit > 0 && bar(one.resident / one.memory_limit)),
+        make("section", { class: "panel" }, make("h2", {}, "Runtime"), drawn((point) => point.canary_p99, "Unseen wait"), facts(fact("A new request waits unseen", `${time(one.canary_p50)} · p99 ${time(one.canary_p99)}`), fact("Operations not recorded", number(one.dropped)), fact("Build", snapshot.build || "–"), fact("Version", ctx.about.version), fact("Roles", ctx.about.roles.join(", ")), fact("Environment", ctx.about.environment))),
         make("section", { class: "panel" }, make("h2", {}, "Disk and files"), facts(fact("Written", `${bytes(one.written)}/s`), fact("Free", one.disk_free ? bytes(one.disk_free) : "–"), fact("Something waited for a disk", `${amount(one.pressure_io)} %`), fact("Descriptors", `${number(one.descriptors)} of ${number(one.descriptor_limit)}`)), one.descriptor_limit > 0 && bar(one.descriptors / one.descriptor_limit))),
       ctx.grid("Stalls", { test: "stalls", sort: 0, id: (row) => `${row.at} ${row.operation} ${row.site}`, open: (row) => ctx.go(operationPath(row.operation)), empty: "No poll held up a thread.", columns: [
         { title: "When", width: 90, left: true, cell: (row) => clock(row.at), sort: (row) => row.at },
         { title: "Operation", grow: 2, width: 200, left: true, cell: (row) => row.operation[1], sort: (row) => row.operation[1], filter: (row) => row.operation[1] },
-        { title: "Line", grow: 2, width: 180, left: true, cell: (row) => make("code", {}, row.site || "–"), sort: (row) => row.site, filter: (row) => row.site },
+        { title: "Line", grow: 2, width: 180, left: true, cell: (row) => (row.site ? line(row.site) : "–"), sort: (row) => row.site, filter: (row) => row.site },
         NUMBER("Took", (row) => row.took, time), NUMBER("on a core", (row) => row.on_core, percent, { minor: true }), { title: "Waits in", minor: true, width: 150, left: true, cell: (row) => row.waits_in || "–" }, NUMBER("times", (row) => row.times, number, { minor: true }),
       ] }, snapshot.stalls),
       make("details", { class: "panel" }, make("summary", {}, "Configuration that holds, secrets left out"), make("pre", { "data-test": "config" }, config.toml)));
