@@ -40,10 +40,11 @@ export function spark(values, label) {
   const known = values.filter(Number.isFinite);
   const most = Math.max(...known, 0) || 1;
   const step = wide / Math.max(1, values.length - 1);
-  const points = values.map((value, index) => `${(index * step).toFixed(1)},${(tall - 1 - ((value || 0) / most) * (tall - 3)).toFixed(1)}`);
+  const points = values.flatMap((value, index) => (Number.isFinite(value) ? [[index * step, tall - 1 - (value / most) * (tall - 3)]] : [])).map((place) => place.map((part) => part.toFixed(1)).join(","));
   const drawn = points.length > 1;
+  const ends = drawn && [points[0], points[points.length - 1]].map((place) => place.split(",")[0]);
   return svg("svg", { class: "spark", viewBox: `0 0 ${wide} ${tall}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
-    drawn && svg("polygon", { points: `0,${tall} ${points.join(" ")} ${wide},${tall}` }),
+    drawn && svg("polygon", { points: `${ends[0]},${tall} ${points.join(" ")} ${ends[1]},${tall}` }),
     drawn && svg("polyline", { points: points.join(" "), "vector-effect": "non-scaling-stroke" }));
 }
 

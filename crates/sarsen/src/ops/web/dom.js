@@ -76,7 +76,7 @@ export function time(nanoseconds) {
 /** Seconds that a person waits: `45 s`, `4 min`, `3 h`, `2 d`. */
 export function seconds(value) {
   if (!Number.isFinite(value)) return "–";
-  if (value < 120) return `${digits(value, value < 10 ? 1 : 0)} s`;
+  if (value < 120) return `${digits(value, value < 10 && !Number.isInteger(value) ? 1 : 0)} s`;
   if (value < 7200) return `${digits(value / 60, 0)} min`;
   if (value < 172800) return `${digits(value / 3600, 1)} h`;
   return `${digits(value / 86400, 0)} d`;
@@ -97,7 +97,9 @@ export const lasting = (duration) => (duration ? duration.secs + duration.nanos 
 /** How long ago, or how far ahead. */
 export function ago(at, now = Date.now()) {
   if (!at) return "–";
-  const away = (now - Date.parse(at)) / 1000;
+  const exact = (now - Date.parse(at)) / 1000;
+  const away = Math.abs(exact) < 10 ? Math.round(exact) : exact;
+  if (!away) return "now";
   return away >= 0 ? `${seconds(away)} ago` : `in ${seconds(-away)}`;
 }
 

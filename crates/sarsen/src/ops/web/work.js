@@ -40,7 +40,7 @@ function query(one, fingerprint, why, ctx) {
   return make("section", { class: "panel", "data-test": "query" },
     make("header", { class: "page-head" }, make("h2", {}, one.writes ? "Writes " : "Reads ", one.tables.join(", ") || "–"), make("code", { class: "faint" }, fingerprint), make("a", { href: "/ops/queries", class: "button" }, "Close")),
     make("pre", {}, one.text),
-    facts(fact("Calls", number(one.calls)), fact("Time", time(one.share)), fact("mean", time(one.wall / (one.calls || 1))), fact("Rows of a call", amount(one.rows / (one.calls || 1))), fact("Different parameters", `about ${number(Math.max(1, one.distinct))}`), one.identical > 0 && fact("Identical in one Operation", number(one.identical)), one.failed > 0 && fact("Failed", number(one.failed))),
+    facts(fact("Calls", number(one.calls)), fact("Time", time(one.share)), fact("mean", time(one.wall / (one.calls || 1))), fact("Rows of a call", amount(one.rows / (one.calls || 1))), fact("Different parameters", `about ${number(Math.max(1, Math.round(one.distinct)))}`), one.identical > 0 && fact("Identical in one Operation", number(one.identical)), one.failed > 0 && fact("Failed", number(one.failed))),
     mine.length > 0 && make("ul", { class: "findings" }, mine.map(finding)),
     ctx.about.explains && explainer(one.text, fingerprint, ctx),
     make("table", { class: "plain" }, make("thead", {}, make("tr", {}, ["Operation", "Line", "calls", "most in one", "time"].map((title) => make("th", { class: title === "Line" ? "left" : "" }, title)))),
