@@ -15,6 +15,7 @@ mod pass;
 mod redact;
 
 use crate::app::{App, Parts};
+use crate::clock;
 use crate::config::Environment;
 use crate::error::{Error, Result};
 use crate::http::{ModuleRoutes, Routes};
@@ -27,6 +28,7 @@ use door::{Door, Entry};
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
+use std::time::Instant;
 use tower::Service;
 
 /// In whose name the pages are served; its Operations are in no verdict.
@@ -37,6 +39,7 @@ pub const MODULE: &str = "ops";
 struct Ops {
     parts: Parts,
     door: Door,
+    started: Instant,
 }
 
 impl Ops {
@@ -56,7 +59,7 @@ pub fn mount(app: &mut App) {
 
 /// Every address below `/ops`, each behind the door.
 fn routes(parts: &Parts) -> Result<ModuleRoutes> {
-    let ops = Arc::new(Ops { parts: parts.clone(), door: Door::new(parts) });
+    let ops = Arc::new(Ops { parts: parts.clone(), door: Door::new(parts), started: clock::monotonic() });
     let inside = Inside { ops: ops.clone(), router: api::routes().merge(pages::routes()).with_state(ops) };
     // Any method: what is closed does not say which it knows.
     let outside = Router::new().route("/ops", any(enter)).route("/ops/{*path}", any(enter)).with_state(inside);

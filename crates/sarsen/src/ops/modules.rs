@@ -1,6 +1,7 @@
 //! The modules: what each owns and does, whom it calls, and how often it was called.
 
 use super::Ops;
+use crate::clock;
 use crate::module::ModuleInfo;
 use axum::extract::State;
 use axum::{Json, Router};
@@ -10,6 +11,13 @@ use std::sync::Arc;
 
 pub(super) fn routes() -> Router<Arc<Ops>> {
     Router::new().route("/ops/api/modules", get(all))
+}
+
+#[derive(Serialize)]
+struct All {
+    /// For so long calls are counted.
+    seconds: f64,
+    modules: Vec<Shown>,
 }
 
 #[derive(Serialize)]
@@ -49,9 +57,12 @@ struct Builds {
     events: Vec<&'static str>,
 }
 
-async fn all(State(ops): State<Arc<Ops>>) -> Json<Vec<Shown>> {
+async fn all(State(ops): State<Arc<Ops>>) -> Json<All> {
     let modules = &ops.parts.modules;
-    Json(modules.iter().map(|module| shown(module, modules)).collect())
+    Json(All {
+        seconds: (clock::monotonic() - ops.started).as_secs_f64(),
+        modules: modules.iter().map(|module| shown(module, modules)).collect(),
+    })
 }
 
 fn shown(module: &ModuleInfo, all: &[ModuleInfo]) -> Shown {

@@ -1,9 +1,11 @@
 // A table of any length: only the rows that can be seen are in the page. It sorts, filters, and is used by keyboard.
 
-import { make, number } from "./dom.js";
+import { make, number, patch } from "./dom.js";
 
 const ROW = 30;
+/** Rows beyond what can be seen, and how many are drawn all together. */
 const BEYOND = 8;
+const FEW = 100;
 const narrow = matchMedia("(max-width: 760px)");
 
 /**
@@ -95,18 +97,18 @@ export class Grid {
   }
 
   draw() {
-    if (!this.shown.length) {
-      this.body.style.height = "auto";
-      this.body.replaceChildren(make("p", { class: "empty" }, this.words ? "No row has these words." : this.empty));
-      return;
+    const body = make("div", { class: "grid-body", role: "rowgroup" });
+    if (this.shown.length) {
+      const top = this.body.getBoundingClientRect().top;
+      const all = this.shown.length <= FEW;
+      const first = all ? 0 : Math.max(0, Math.floor(-top / ROW) - BEYOND);
+      const last = all ? this.shown.length : Math.min(this.shown.length, Math.ceil((innerHeight - top) / ROW) + BEYOND);
+      body.style.height = `${this.shown.length * ROW}px`;
+      for (let index = first; index < last; index += 1) body.append(this.row(this.shown[index], index));
+    } else {
+      body.append(make("p", { class: "empty" }, this.words ? "No row has these words." : this.empty));
     }
-    const top = this.body.getBoundingClientRect().top;
-    const first = Math.max(0, Math.floor(-top / ROW) - BEYOND);
-    const last = Math.min(this.shown.length, Math.ceil((innerHeight - top) / ROW) + BEYOND);
-    this.body.style.height = `${this.shown.length * ROW}px`;
-    const rows = [];
-    for (let index = first; index < last; index += 1) rows.push(this.row(this.shown[index], index));
-    this.body.replaceChildren(...rows);
+    patch(this.body, body);
   }
 
   row(row, index) {

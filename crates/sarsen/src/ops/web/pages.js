@@ -4,6 +4,7 @@ import { histogram, legend, partsOf, spark, stack, titleOf } from "./charts.js";
 import { ago, amount, bytes, clock, lasting, line, make, number, percent, time } from "./dom.js";
 
 const LEVELS = { fail: "Broken", warn: "Costs", note: "Note" };
+const GRAVE = { fail: 2, warn: 1, note: 0 };
 const rate = (count, span) => count / (lasting(span) || 1);
 const text = (value) => String(value).toLowerCase().replaceAll("_", " ");
 
@@ -23,7 +24,7 @@ export function finding(one) {
     one.advice && !one.sentence.includes(one.advice) && make("p", { class: "advice" }, one.advice),
     make("div", { class: "finding-foot" },
       one.operation && link(operationPath(one.operation), one.operation[1]),
-      make("span", { title: "Seconds of work or waiting a second: how many Operations sit in it at any moment" }, `${amount(one.impact)} s/s`),
+      one.impact >= 0.005 && make("span", { title: "Seconds of work or waiting a second: how many Operations sit in it at any moment" }, `${amount(one.impact)} s/s`),
       make("span", {}, one.count < 30 ? `too few: ${one.count}` : `${number(one.count)} seen`),
       make("span", {}, `${percent(one.unknown)} unknown`),
       make("span", { class: "faint" }, one.rule)),
@@ -42,7 +43,7 @@ export const now = {
     const queued = ctx.keep("queued", () => []);
     if (queued.push(golden.queued) > 60) queued.shift();
     const tile = (name, value, small, pick, bad) => make("div", { class: bad ? "tile bad" : "tile", "data-test": "tile" }, make("h3", {}, name), make("p", {}, value, small && make("small", {}, ` ${small}`)), spark(ctx.history.map(pick), name));
-    const all = [...judgement.verdicts, ...judgement.findings].sort((one, other) => other.impact - one.impact);
+    const all = [...judgement.verdicts, ...judgement.findings].sort((one, other) => GRAVE[other.level] - GRAVE[one.level] || other.impact - one.impact);
     const worst = ["fail", "warn", "note"].find((level) => all.some((one) => one.level === level)) || "fine";
     return make("div", {},
       make("section", { class: `sentence ${worst}`, "data-test": "sentence" }, make("p", {}, judgement.sentence), make("small", { class: "faint" }, `${data.build || "unknown build"} · up to ${clock(data.at)}`)),

@@ -153,22 +153,24 @@ export const job = {
 export const modules = {
   name: "Modules", key: "m", every: 2000,
   async load(ctx) {
-    const [all, snapshot] = await Promise.all([ctx.get("modules"), ctx.get(`snapshot?span=${ctx.span}`)]);
-    return { all, snapshot, at: performance.now() };
+    const [{ modules: all, seconds: up }, snapshot] = await Promise.all([ctx.get("modules"), ctx.get(`snapshot?span=${ctx.span}`)]);
+    return { all, up, snapshot, at: performance.now() };
   },
-  draw({ all, snapshot, at }, ctx) {
+  draw({ all, up, snapshot, at }, ctx) {
     const minutes = (lasting(snapshot.span) || 60) / 60;
     const calls = (module) => module.methods.reduce((sum, method) => sum + method.calls, 0);
     const first = ctx.keep("calls", () => ({ at, calls: new Map(all.map((module) => [module.name, calls(module)])) }));
     const passed = (at - first.at) / 60000;
-    const rates = new Map(all.map((module) => [module.name, passed > 0 ? (calls(module) - (first.calls.get(module.name) || 0)) / passed : 0]));
+    // Since this page was opened; at first since the application started.
+    const rate = (module) => (passed > 1 / 6 ? (calls(module) - first.calls.get(module.name)) / passed : (calls(module) / (up || 1)) * 60);
+    const rates = new Map(all.map((module) => [module.name, rate(module)]));
     const done = new Map(snapshot.operations.filter((one) => one.kind === "job").map((one) => [one.name, one.all.count / minutes]));
     const time_ = (module) => snapshot.operations.filter((one) => one.module === module.name).reduce((sum, one) => sum + one.all.account.wall, 0);
     const wanted = ctx.query.get("module");
     const open = (name) => ctx.go(`/ops/modules?module=${safe(name)}`);
     const one = all.find((module) => module.name === wanted);
     return make("div", {},
-      make("section", {}, make("h2", {}, "Who calls whom ", make("span", { class: "faint" }, "lines: calls · dashes: events · since this page was opened")), make("div", { class: "scroll" }, graph(all, rates, done, open))),
+      make("section", {}, make("h2", {}, "Who calls whom ", make("span", { class: "faint" }, "lines: calls · dashes: events")), make("div", { class: "scroll" }, graph(all, rates, done, open))),
       one && make("section", { class: "panel", "data-test": "module-detail" },
         make("header", { class: "page-head" }, make("h2", {}, one.name), make("a", { class: "button", href: "/ops/modules" }, "Close")),
         facts(fact("Tables", one.tables.join(", ") || "–"), fact("Calls", one.calls.join(", ") || "nobody"), fact("Hears", one.subscriptions.map((each) => each.event).join(", ") || "nothing"), fact("Builds", one.projections.map((each) => each.name).join(", ") || "nothing"), fact("Jobs", one.jobs.join(", ") || "–"), fact("Migrations", number(one.migrations)), fact("Serves HTTP", one.serves_http ? "yes" : "no")),
