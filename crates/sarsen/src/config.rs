@@ -114,6 +114,9 @@ pub struct DatabaseSection {
     pub statement_cache: usize,
     /// Most values in one list bound to `IN (?)`.
     pub max_list: usize,
+    /// It is not the application's own database: who holds it is told apart.
+    #[serde(skip)]
+    pub aside: bool,
 }
 
 /// Section `[jobs]`.
@@ -267,6 +270,7 @@ impl Default for DatabaseSection {
             page_cache: Size(16 << 20),
             statement_cache: 256,
             max_list: 10_000,
+            aside: false,
         }
     }
 }

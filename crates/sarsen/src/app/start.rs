@@ -13,6 +13,7 @@ use crate::insight::{self, Collector, Insight};
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings};
+use crate::telemetry::resource::Facts;
 use crate::telemetry::{self, Operation, OperationKind, Outcome, Recorder, Trace};
 use ::http::Method;
 use futures_util::FutureExt;
@@ -287,6 +288,7 @@ impl Running {
         if !self.config.telemetry.enabled {
             return Ok(None);
         }
+        self.insight.set_facts(Facts::start(&self.config, &self.lifecycle));
         let collector = self.insight.start(insight::place(&self.config)?)?;
         if self.config.process.roles.iter().any(|role| role == WORKER) {
             let (insight, jobs, lifecycle) = (self.insight.clone(), self.jobs.clone(), self.lifecycle.clone());

@@ -196,6 +196,16 @@ impl Gathered {
         }
     }
 
+    /// Adds what the machine, the threads and the holders say; what is not the application's own is left out.
+    pub(super) fn add_facts(&mut self, (process, stalls, holders): (ProcessFacts, Vec<Stall>, Vec<HolderSpan>)) {
+        self.process = process;
+        self.stalls.extend(stalls);
+        holders
+            .iter()
+            .filter(|holder| !holder.label.ends_with(", aside"))
+            .for_each(|holder| add_holder(&mut self.holders, holder));
+    }
+
     /// What is kept of it.
     pub(super) fn frame(self) -> Frame {
         let mut names: Vec<_> = self.names.into_iter().collect();

@@ -25,6 +25,7 @@ mod window;
 use crate::clock::{self, Clock, Timestamp};
 use crate::data::Db;
 use crate::error::Result;
+use crate::telemetry::resource::Facts;
 use crate::telemetry::{Budget, Operation, OperationMeans, QueueState, Reason, Recorder, Sample, Snapshot};
 pub(crate) use collector::Collector;
 use error::{ErrorKey, Errors};
@@ -69,6 +70,9 @@ struct State {
     errors: Errors,
     queues: Vec<QueueState>,
     before: Vec<OperationMeans>,
+    facts: Option<Facts>,
+    /// Operations that did not fit into the recorder's queue until the last tick.
+    dropped: u64,
     /// Where older samples are.
     store: Option<Db>,
     /// Minutes and hours that are over and not written down, and what Operations cost since then.
@@ -91,6 +95,8 @@ impl Insight {
             errors: Errors::default(),
             queues: Vec::new(),
             before: Vec::new(),
+            facts: None,
+            dropped: 0,
             store: None,
             ended: Vec::new(),
             costs: HashMap::new(),
@@ -121,10 +127,8 @@ impl Insight {
         let mut gathered = Gathered::default();
         state.windows.last(state.windows.now(), span).into_iter().for_each(|frame| gathered.add(frame));
         let budgets = self.budgets();
-        let errors = std::mem::take(&mut gathered.errors);
-        let mut snapshot = Snapshot { build: state.build.clone(), ..summary::snapshot(gathered, &budgets) };
-        snapshot.errors = errors.iter().map(|(key, count)| state.errors.group(key, *count)).collect();
-        snapshot.errors.sort_by_key(|group| std::cmp::Reverse((group.count, group.last)));
+        let snapshot = summary::snapshot(gathered, &budgets, &state.errors);
+        let mut snapshot = Snapshot { build: state.build.clone(), ..snapshot };
         (snapshot.queues, snapshot.before) = (state.queues.clone(), state.before.clone());
         let ids = state.samples.ids_since(snapshot.at - span);
         for operation in &mut snapshot.operations {
@@ -146,6 +150,9 @@ impl Insight {
     /// Takes in what was closed since the last time. The collector does it each second; a test does it before it looks.
     pub fn collect(&self) {
         let mut collected = self.0.recorder.collect();
+        // It reads files of the kernel: nobody waits for the state meanwhile.
+        let facts = self.state().facts.clone();
+        let facts = facts.map(|facts| facts.read());
         let mut guard = self.state();
         let state = &mut *guard;
         let (now, at) = (clock::monotonic(), self.0.clock.now());
@@ -156,7 +163,11 @@ impl Insight {
         let last = state.windows.now();
         let begun = at - gathered.span;
         (gathered.from, gathered.to) = (if state.ticks == 0 { begun } else { last.min(at) }, at);
-        gathered.process.dropped = self.0.recorder.dropped();
+        if let Some(facts) = facts {
+            gathered.add_facts(facts);
+        }
+        let dropped = self.0.recorder.dropped();
+        gathered.process.dropped = dropped - std::mem::replace(&mut state.dropped, dropped);
         let names: Vec<_> = gathered.names.keys().cloned().collect();
         for (key, row) in &gathered.names {
             state.costs.entry(key.clone()).or_default().add(row);
@@ -209,8 +220,8 @@ impl Insight {
     pub async fn history(&self, span: Duration) -> Result<Vec<Snapshot>> {
         let store = self.state().store.clone();
         if let (Some(db), true) = (store, span > window::LONGEST) {
-            let frames = store::history(&db, self.0.clock.now() - span).await?;
-            return Ok(frames.iter().map(|frame| self.summary(frame, &Errors::default(), "")).collect());
+            let (frames, errors) = store::history(&db, self.0.clock.now() - span).await?;
+            return Ok(frames.iter().map(|frame| self.summary(frame, &errors, "")).collect());
         }
         let state = self.state();
         let frames = state.windows.last(state.windows.now(), span);
@@ -220,9 +231,7 @@ impl Insight {
     fn summary(&self, frame: &Frame, errors: &Errors, build: &str) -> Snapshot {
         let mut gathered = Gathered::default();
         gathered.add(frame);
-        let failed = std::mem::take(&mut gathered.errors);
-        let errors = failed.iter().map(|(key, count)| errors.group(key, *count)).collect();
-        Snapshot { build: build.to_owned(), errors, ..summary::snapshot(gathered, &self.budgets()) }
+        Snapshot { build: build.to_owned(), ..summary::snapshot(gathered, &self.budgets(), errors) }
     }
 
     /// What is slow: above the budget, or above the p95 of the last ten seconds, whichever is less.
@@ -246,6 +255,11 @@ impl Insight {
 
     fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// From now on `facts` are asked too.
+    pub(crate) fn set_facts(&self, facts: Facts) {
+        self.state().facts = Some(facts);
     }
 
     fn build(&self) -> String {

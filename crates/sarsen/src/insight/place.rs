@@ -84,11 +84,11 @@ pub async fn stored(config: &Config, clock: &Clock, span: Duration) -> Result<Op
     let db = store::look(&path, clock).await?;
     let read = async {
         let build = store::last_build(&db).await?;
-        let frames = store::history(&db, clock.now() - span).await?;
+        let (frames, errors) = store::history(&db, clock.now() - span).await?;
         let mut gathered = Gathered::default();
         frames.iter().for_each(|frame| gathered.add(frame));
         let before = store::means_before(&db, &build).await?;
-        let found = (!frames.is_empty()).then(|| summary::snapshot(gathered, &HashMap::new()));
+        let found = (!frames.is_empty()).then(|| summary::snapshot(gathered, &HashMap::new(), &errors));
         Ok(found.map(|snapshot| Snapshot { build, before, ..snapshot }))
     };
     let read = read.await;

@@ -3,7 +3,7 @@
 //! Several processes may share it. What it holds of the application's database, it does not touch: a damaged or a full
 //! store costs its history, and nothing else.
 
-use super::error::{ErrorKey, Seen};
+use super::error::{ErrorKey, Errors, Seen};
 use super::frame::{Frame, Gathered, NameKey};
 use super::packed::{self, Facts, Key, number_of};
 use super::row::NameRow;
@@ -27,6 +27,8 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const KEEP_MINUTES: Duration = Duration::from_secs(86_400);
 /// How long it stays known what Operations cost under a build.
 const KEEP_BUILDS: Duration = Duration::from_secs(90 * 86_400);
+/// So often, in microseconds, it is written down that a key is in use.
+const TOUCH: i64 = 120_000_000;
 /// What the write-ahead log takes beside the file, at most.
 const LOG: u64 = 5 << 20;
 /// The least that a store may be told to hold.
@@ -51,7 +53,7 @@ pub(super) struct Store {
     place: Place,
     build: String,
     process: i64,
-    /// The keys that are in it, and the hour in which that was written.
+    /// The keys that are in it, and when that was written, in steps of `TOUCH`.
     known: HashMap<i64, i64>,
     writes: u64,
 }
@@ -112,22 +114,10 @@ impl Store {
         let roles = Some(self.place.roles.as_str());
         let hours = frames(&self.db, &known, HOUR, now - self.place.keep, roles).await?;
         let minutes = frames(&self.db, &known, MINUTE, now - 2 * HOUR, roles).await?;
-        let errors = self.errors(&known).await?;
+        let errors = errors(&self.db, &known).await?;
         let before = before(&self.db, &known, &self.build).await?;
         self.bound().await?;
         Ok(Restored { hours, minutes, errors, before })
-    }
-
-    async fn errors(&self, known: &HashMap<i64, Key>) -> Result<Vec<(ErrorKey, Seen)>> {
-        let sql = "SELECT id, first_at, last_at, sample FROM sarsen_insight_errors ORDER BY last_at DESC LIMIT 1000";
-        let rows: Vec<(i64, i64, i64, String)> = self.db.query(sql).all().await?;
-        let found = rows.into_iter().filter_map(|(id, first, last, sample)| {
-            let Key::Error(key) = known.get(&id)? else { return None };
-            let (first, last) = (Timestamp::from_micros(first), Timestamp::from_micros(last));
-            let sample = (!sample.is_empty()).then_some(sample);
-            Some((ErrorKey::clone(key), Seen { first, last, sample, new: false }))
-        });
-        Ok(found.collect())
     }
 
     /// The database, for who reads.
@@ -141,8 +131,8 @@ impl Store {
         let mut keys: BTreeMap<i64, Key> = news.frames.iter().flat_map(|(_, frame)| packed::keys(frame)).collect();
         keys.extend(news.errors.iter().map(|(key, _)| (number_of(key), Key::Error(key.clone()))));
         keys.extend(news.costs.iter().map(|(key, _)| (number_of(key), Key::Name(key.clone()))));
-        let hour = now.as_micros().div_euclid(3_600_000_000);
-        keys.retain(|number, _| self.known.get(number) != Some(&hour));
+        let touched = now.as_micros().div_euclid(TOUCH);
+        keys.retain(|number, _| self.known.get(number) != Some(&touched));
         let mut batch = self.db.batch();
         if !keys.is_empty() {
             let sql = "INSERT INTO sarsen_insight_keys (id, sort, facts, used_at) VALUES (?, ?, ?, ?) \
@@ -181,7 +171,7 @@ impl Store {
             batch.execute_many(self.db.query(sql), rows);
         }
         batch.run().await?;
-        self.known.extend(keys.into_keys().map(|number| (number, hour)));
+        self.known.extend(keys.into_keys().map(|number| (number, touched)));
         if self.writes.is_multiple_of(60) {
             self.expire(now).await?;
         }
@@ -243,7 +233,7 @@ impl Store {
         batch.execute(self.db.query("DELETE FROM sarsen_insight_errors WHERE last_at < ?").bind(old));
         let builds = (now - KEEP_BUILDS).as_micros();
         batch.execute(self.db.query("DELETE FROM sarsen_insight_builds WHERE seen_at < ?").bind(builds));
-        // A key is written down once an hour at most; those of builds stay for what was before.
+        // The names of Operations stay for what was before.
         let sql = "DELETE FROM sarsen_insight_keys WHERE used_at < ? AND (sort <> 0 OR used_at < ?)";
         let unused = (now - self.place.keep - 2 * HOUR).as_micros();
         batch.execute(self.db.query(sql).bind(unused).bind(builds));
@@ -253,16 +243,20 @@ impl Store {
 
     /// Deletes the oldest of all until what is left has room; what is deleted is written over later.
     async fn bound(&mut self) -> Result<()> {
+        let log = with_end(&self.place.path, "-wal");
+        if file_size(&log) > LOG / 4 {
+            // Nothing is open that would end: it puts what is in the log into the file.
+            self.db.close().await;
+        }
         let room = self.place.max_size.0 - (self.place.max_size.0 / 2).min(LOG);
         let most = room / 100 * 75;
-        if file_size(&self.place.path) <= most {
+        if file_size(&self.place.path) + file_size(&log) <= most {
             return Ok(());
         }
         for _ in 0..100 {
-            if self.content().await? <= signed(most) {
+            if self.content().await? <= signed(most) || !self.delete_the_oldest().await? {
                 break;
             }
-            self.delete_the_oldest().await?;
         }
         // The limit was higher once.
         if file_size(&self.place.path) > room {
@@ -273,34 +267,44 @@ impl Store {
 
     /// About how many bytes are in use.
     async fn content(&self) -> Result<i64> {
-        let sql = "SELECT (SELECT COALESCE(SUM(LENGTH(packed) + 120), 0) FROM sarsen_insight_frames) + \
-                   (SELECT COALESCE(SUM(LENGTH(packed) + 120), 0) FROM sarsen_insight_samples) + \
-                   (SELECT COALESCE(SUM(LENGTH(facts) + 60), 0) FROM sarsen_insight_keys) + \
-                   (SELECT COUNT(*) * 120 FROM sarsen_insight_errors) + (SELECT COUNT(*) * 120 FROM sarsen_insight_builds)";
+        let sql = "SELECT (SELECT COALESCE(SUM(LENGTH(packed) + 200), 0) FROM sarsen_insight_frames) + \
+                   (SELECT COALESCE(SUM(LENGTH(packed) + 300), 0) FROM sarsen_insight_samples) + \
+                   (SELECT COALESCE(SUM(LENGTH(facts) + 150), 0) FROM sarsen_insight_keys) + \
+                   (SELECT COUNT(*) * 200 FROM sarsen_insight_errors) + (SELECT COUNT(*) * 250 FROM sarsen_insight_builds)";
         // Rows of blobs leave part of their last page free.
         Ok(self.db.query(sql).scalar::<i64>().await? / 4 * 5)
     }
 
-    /// An eighth of the frames, samples, errors, builds and keys.
-    async fn delete_the_oldest(&mut self) -> Result<()> {
+    /// An eighth of the frames, samples, errors and builds, and the keys that nothing speaks of any more. False when there
+    /// was nothing to delete.
+    async fn delete_the_oldest(&mut self) -> Result<bool> {
         let mut batch = self.db.batch();
+        let mut slots = Vec::new();
         for (table, time) in [
             ("sarsen_insight_frames", "began_at"),
             ("sarsen_insight_samples", "began_at"),
             ("sarsen_insight_errors", "last_at"),
             ("sarsen_insight_builds", "seen_at"),
-            ("sarsen_insight_keys", "used_at"),
         ] {
             let sql = format!(
-                "DELETE FROM {table} WHERE {time} <= (SELECT {time} FROM {table} ORDER BY {time} LIMIT 1 \
+                "DELETE FROM {table} WHERE {time} < (SELECT {time} FROM {table} ORDER BY {time} LIMIT 1 \
                  OFFSET (SELECT COUNT(*) / 8 FROM {table}))"
             );
-            batch.execute(self.db.query(sql));
+            slots.push(batch.execute(self.db.query(sql)));
         }
-        batch.run().await?;
+        // Those of the last minutes are in use; of the others an eighth goes where no frame is old enough to go.
+        let sql = "DELETE FROM sarsen_insight_keys WHERE used_at < ? AND (used_at + ? < \
+                   (SELECT MIN(began_at) FROM sarsen_insight_frames) OR used_at < (SELECT used_at FROM sarsen_insight_keys \
+                   ORDER BY used_at LIMIT 1 OFFSET (SELECT COUNT(*) / 8 FROM sarsen_insight_keys))) \
+                   AND NOT (sort = 0 AND id IN (SELECT operation FROM sarsen_insight_builds)) \
+                   AND NOT (sort = 2 AND id IN (SELECT id FROM sarsen_insight_errors))";
+        let unused = self.db.clock().now().as_micros() - TOUCH - 60_000_000;
+        slots.push(batch.execute(self.db.query(sql).bind(unused).bind(TOUCH)));
+        let mut answers = batch.run().await?;
+        let deleted = slots.into_iter().map(|slot| answers.take(slot)).sum::<Result<u64>>()?;
         // Keys may be among what is gone.
         self.known.clear();
-        Ok(())
+        Ok(deleted > 0)
     }
 
     /// Closes it.
@@ -317,22 +321,26 @@ async fn connect(path: &Path, clock: &Clock) -> Result<Db> {
         mmap: Size(0),
         page_cache: Size(2 << 20),
         statement_cache: 64,
+        aside: true,
         ..DatabaseSection::default()
     };
     Db::connect(&section, clock).await
 }
 
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    PathBuf::from(format!("{}{end}", path.display()))
+}
+
 /// Moves the file and what belongs to it out of the way.
 fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf> {
     let time: String = now.to_string().chars().take(19).filter(char::is_ascii_alphanumeric).collect();
-    let named = |path: &Path, end: &str| PathBuf::from(format!("{}{end}", path.display()));
-    let aside = named(path, &format!(".broken-{time}"));
+    let aside = with_end(path, &format!(".broken-{time}"));
     std::fs::rename(path, &aside).map_err(|error| {
         Error::unavailable(format!("the damaged store {} cannot be set aside: {error}", path.display()))
             .hint("remove it, or name another place with telemetry.store")
     })?;
     for end in ["-wal", "-shm"] {
-        let _ = std::fs::rename(named(path, end), named(&aside, end));
+        let _ = std::fs::rename(with_end(path, end), with_end(&aside, end));
     }
     Ok(aside)
 }
@@ -408,6 +416,18 @@ async fn before(db: &Db, known: &HashMap<i64, Key>, build: &str) -> Result<Vec<O
     Ok(means.collect())
 }
 
+async fn errors(db: &Db, known: &HashMap<i64, Key>) -> Result<Vec<(ErrorKey, Seen)>> {
+    let sql = "SELECT id, first_at, last_at, sample FROM sarsen_insight_errors ORDER BY last_at DESC LIMIT 1000";
+    let rows: Vec<(i64, i64, i64, String)> = db.query(sql).all().await?;
+    let found = rows.into_iter().filter_map(|(id, first, last, sample)| {
+        let Key::Error(key) = known.get(&id)? else { return None };
+        let (first, last) = (Timestamp::from_micros(first), Timestamp::from_micros(last));
+        let sample = (!sample.is_empty()).then_some(sample);
+        Some((ErrorKey::clone(key), Seen { first, last, sample, new: false }))
+    });
+    Ok(found.collect())
+}
+
 /// Samples of the store that fit, the slowest first.
 pub(super) async fn samples(db: &Db, filter: &SampleFilter) -> Result<Vec<Vec<u8>>> {
     let operation = filter.operation.as_ref().map_or(0, number_of);
@@ -425,11 +445,13 @@ pub(super) async fn sample(db: &Db, id: &str) -> Result<Option<Vec<u8>>> {
     Ok(found.await?.map(|(packed,)| packed))
 }
 
-/// What all processes wrote down since a moment, minute by minute up to a day ago, and what was before this build.
-pub(super) async fn history(db: &Db, since: Timestamp) -> Result<Vec<Frame>> {
+/// What all processes wrote down since a moment, minute by minute up to a day ago, hour by hour before; and the errors.
+pub(super) async fn history(db: &Db, since: Timestamp) -> Result<(Vec<Frame>, Errors)> {
     let known = keys(db).await?;
     let minutes = since >= db.clock().now() - KEEP_MINUTES;
-    frames(db, &known, if minutes { MINUTE } else { HOUR }, since, None).await
+    let mut seen = Errors::default();
+    errors(db, &known).await?.into_iter().for_each(|(key, when)| seen.restore(key, when));
+    Ok((frames(db, &known, if minutes { MINUTE } else { HOUR }, since, None).await?, seen))
 }
 
 /// The store of another process, for looking at it; an error when there is none.
@@ -612,7 +634,7 @@ mod tests {
         setup.seconds(&worker, 5, |_| close(&recorder, "send", None));
         other.write(worker.take_news(true)).await.expect("writes");
         store.write(web.take_news(true)).await.expect("writes");
-        let seen = history(store.db(), Timestamp::from_micros(START)).await.expect("reads");
+        let (seen, _) = history(store.db(), Timestamp::from_micros(START)).await.expect("reads");
         let mut gathered = Gathered::default();
         seen.iter().for_each(|frame| gathered.add(frame));
         let names: Vec<_> = gathered.names.iter().map(|(key, row)| (key.name.as_str(), row.count())).collect();
@@ -656,8 +678,8 @@ mod tests {
         let place = setup.place(most);
         let (insight, recorder, mut store) = setup.process(&place, "1").await;
         let mut largest = 0;
-        for _round in 0..120_u64 {
-            setup.seconds(&insight, 10, |_second| {
+        for _ in 0..60 {
+            setup.seconds(&insight, 10, |_| {
                 for number in 0..200 {
                     let text: String = (0..20).map(|_| fastrand::alphabetic()).collect();
                     close(&recorder, &format!("GET /{text}"), (number % 4 == 0).then_some(&text));

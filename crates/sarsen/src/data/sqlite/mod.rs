@@ -39,6 +39,8 @@ const MAX_GROUP: usize = 64;
 const MAX_WAITING: usize = 10_000;
 /// Most runs of one statement, or statements of one batch, on a thread of the runtime.
 const MAX_INLINE: usize = 64;
+/// The writer of a database that is not the application's own.
+const ASIDE: &str = "sqlite writer, aside";
 /// How often it is looked whether another process committed something, while somebody listens.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -108,7 +110,7 @@ impl Sqlite {
         let shared = Shared {
             readers: Readers::new(path, section.clone()),
             writer: Arc::new(AsyncMutex::new(writer.await??)),
-            writing: Holder::new(WaitKind::DatabasePool, "sqlite writer", 1),
+            writing: Holder::new(WaitKind::DatabasePool, if section.aside { ASIDE } else { "sqlite writer" }, 1),
             holder: Mutex::default(),
             waiting: Mutex::default(),
             section,

@@ -409,7 +409,7 @@ mod tests {
         assert!(!operation.holds_connection());
     }
 
-    /// `cargo test -p sarsen --release --lib a_hold_costs -- --nocapture` prints what it is without debug assertions.
+    /// `--config profile.dev.package.sarsen.opt-level=3` and `--nocapture` show what it is in a release.
     #[test]
     fn a_hold_costs_little() {
         let holder = Holder::new(WaitKind::Lock, "cost", 1);
