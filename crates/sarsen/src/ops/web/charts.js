@@ -75,6 +75,8 @@ export function histogram(buckets, marks) {
   return svg("svg", { class: "histogram", viewBox: `0 0 ${wide} ${tall}`, role: "img", "aria-label": "How many took how long" }, bars, svg("line", { class: "ground", x1: 0, x2: wide, y1: tall - 18, y2: tall - 18 }), lines);
 }
 
+const count = (list, what) => list.length > 0 && `${list.length} ${what}${list.length > 1 ? "s" : ""}`;
+
 /** The modules from left to right by whom they call; `rates` are calls a minute by module, `heard` by subscriber. */
 export function graph(modules, rates, heard, open) {
   const byName = new Map(modules.map((module) => [module.name, module]));
@@ -101,7 +103,7 @@ export function graph(modules, rates, heard, open) {
     if (!a || !b || from === to) return null;
     const [x1, y1, x2, y2] = [a.x + (b.x > a.x ? box : 0), a.y + high / 2, b.x + (b.x > a.x ? 0 : box), b.y + high / 2];
     const bend = a.x === b.x ? 60 : (x2 - x1) / 2;
-    return svg("path", { class: `edge ${kind}`, d: `M${x1},${y1} C${x1 + bend},${y1} ${x2 - (a.x === b.x ? -60 : bend)},${y2} ${x2},${y2}`, "stroke-width": 1 + Math.min(4, Math.log10(1 + (rate || 0))) }, svg("title", {}, words));
+    return svg("path", { class: `edge ${kind}`, d: `M${x1},${y1} C${x1 + bend},${y1} ${x2 - (a.x === b.x ? -60 : bend)},${y2} ${x2},${y2}`, "stroke-width": 1 + Math.min(2.5, Math.log10(1 + (rate || 0)) * 0.7) }, svg("title", {}, words));
   };
   const edges = modules.flatMap((module) => [
     ...module.calls.map((to) => curve(module.name, to, "calls", `${module.name} calls ${to}: ${amount(rates.get(to) || 0)} calls a minute by all`, rates.get(to))),
@@ -110,7 +112,7 @@ export function graph(modules, rates, heard, open) {
   const nodes = modules.map((module) => {
     const { x, y } = place.get(module.name);
     const hears = module.subscriptions.reduce((sum, one) => sum + (heard.get(one.subscriber) || 0), 0);
-    const own = [module.tables.length && `${module.tables.length} tables`, module.jobs.length && `${module.jobs.length} jobs`, module.serves_http && "http"].filter(Boolean).join(" · ");
+    const own = [count(module.tables, "table"), count(module.jobs, "job"), module.serves_http && "http"].filter(Boolean).join(" · ");
     return svg("g", { class: "module", transform: `translate(${x},${y})`, onclick: () => open(module.name), "data-test": "module" },
       svg("rect", { width: box, height: high, rx: 6 }),
       svg("text", { x: 10, y: 19, class: "strong" }, module.name),
