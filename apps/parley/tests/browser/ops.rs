@@ -110,7 +110,8 @@ fn by_keyboard(page: &Page<'_>) {
     page.see("@menu-slow[aria-current]");
     page.see("@slow @row");
     page.keys("body", "jjk");
-    let selected = "return [...document.querySelectorAll('[data-test=row]')].findIndex((row) => row.matches('.selected')) === 0";
+    let selected =
+        "return [...document.querySelectorAll('[data-test=row]')].findIndex((row) => row.matches('.selected')) === 0";
     page.until("select the first row", selected, &[]);
     page.keys("body", "/");
     page.until("be in the filter", "return document.activeElement.matches('[data-test=filter]')", &[]);

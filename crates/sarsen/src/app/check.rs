@@ -53,8 +53,10 @@ impl App {
         for module in self.modules() {
             if !seen.insert(module.name) {
                 let text = format!("two modules are named `{}`", module.name);
-                problems
-                    .push(Error::invalid(text).hint("give one of them another `NAME`; `sarsen` and `ops` are the framework's"));
+                problems.push(
+                    Error::invalid(text)
+                        .hint("give one of them another `NAME`; `sarsen` and `ops` are the framework's"),
+                );
             }
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             if module.name.is_empty() || !module.name.chars().all(plain) {

@@ -1,8 +1,8 @@
 //! A module of an application without its type: first mounted, then live.
 
 use super::api::{Api, ApiDesc, BoxFuture, ServedBy};
-use super::declare::{BuildView, Declare};
 use super::call::CallCount;
+use super::declare::{BuildView, Declare};
 use super::deps::{Dependency, Deps};
 use super::{Init, Module};
 use crate::clock::Clock;

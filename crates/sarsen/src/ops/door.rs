@@ -51,7 +51,12 @@ impl Door {
         let https = http.public_url.starts_with("https://");
         Self {
             open: app.config.app.environment != Environment::Production,
-            public_host: http.public_url.parse::<Uri>().ok().and_then(|url| Some(url.host()?.to_owned())).unwrap_or_default(),
+            public_host: http
+                .public_url
+                .parse::<Uri>()
+                .ok()
+                .and_then(|url| Some(url.host()?.to_owned()))
+                .unwrap_or_default(),
             token: digest(app.ops_token.expose()),
             passes: Passes::new(app.ops_token.expose(), https, app.config.ops.session_age.0),
             authorize: app.authorize.clone(),

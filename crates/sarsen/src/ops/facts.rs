@@ -13,7 +13,8 @@ const HIDDEN: &str = "(redacted)";
 ///
 /// A module's own section is of the module's own types, so a password may be a plain text there.
 pub(super) fn redacted(toml: &str) -> Result<String> {
-    let mut table: Table = toml.parse().map_err(|error| Error::internal("the configuration is no TOML").source(error))?;
+    let mut table: Table =
+        toml.parse().map_err(|error| Error::internal("the configuration is no TOML").source(error))?;
     table.iter_mut().for_each(|(key, value)| hide(key, value));
     toml::to_string_pretty(&table).map_err(|error| Error::internal("the configuration cannot be shown").source(error))
 }

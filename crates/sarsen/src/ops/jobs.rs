@@ -110,7 +110,12 @@ async fn retry_dead(
 ) -> Result<Json<Value>> {
     let filter = wanted.filter()?;
     let retried = ops.parts.jobs.admin().retry_dead(&filter).await?;
-    note(&visitor, "retry dead letters", "jobs", &format!("queue {:?}, kind {:?}: {retried}", filter.queue, filter.kind));
+    note(
+        &visitor,
+        "retry dead letters",
+        "jobs",
+        &format!("queue {:?}, kind {:?}: {retried}", filter.queue, filter.kind),
+    );
     Ok(Json(json!({ "retried": retried })))
 }
 

@@ -4,8 +4,8 @@ use super::Ops;
 use crate::clock;
 use crate::module::ModuleInfo;
 use axum::extract::State;
-use axum::{Json, Router};
 use axum::routing::get;
+use axum::{Json, Router};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -66,7 +66,8 @@ async fn all(State(ops): State<Arc<Ops>>) -> Json<All> {
 }
 
 fn shown(module: &ModuleInfo, all: &[ModuleInfo]) -> Shown {
-    let serving = |api: &'static str| all.iter().find(|module| module.api.name == api).map_or(api, |module| module.name);
+    let serving =
+        |api: &'static str| all.iter().find(|module| module.api.name == api).map_or(api, |module| module.name);
     let signatures = module.api.methods.iter().map(|method| method.signature);
     let methods = module.calls().into_iter().zip(signatures).map(|(count, signature)| Method {
         name: count.method,
@@ -85,6 +86,10 @@ fn shown(module: &ModuleInfo, all: &[ModuleInfo]) -> Shown {
         methods: methods.collect(),
         jobs: module.jobs.iter().map(|kind| kind.kind).collect(),
         subscriptions: module.subscriptions.iter().map(hears).collect(),
-        projections: module.projections.iter().map(|one| Builds { name: one.name, events: one.events().to_vec() }).collect(),
+        projections: module
+            .projections
+            .iter()
+            .map(|one| Builds { name: one.name, events: one.events().to_vec() })
+            .collect(),
     }
 }

@@ -48,7 +48,8 @@ const PAGES: [&str; 12] = [
 ];
 
 pub(super) fn routes() -> Router<Arc<Ops>> {
-    let page = |router: Router<Arc<Ops>>, address: &&str| router.route(address, file(include_str!("web/index.html"), HTML));
+    let page =
+        |router: Router<Arc<Ops>>, address: &&str| router.route(address, file(include_str!("web/index.html"), HTML));
     let router = PAGES.iter().fold(Router::new(), page);
     FILES.iter().fold(router, |router, (address, content, kind)| router.route(address, file(content, kind)))
 }

@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn labels_keep_names_only() {
-        for (given, expected) in [("mail.send", "mail.send"), ("noor@example.org", "…"), ("example.org", "example.org")] {
+        for (given, expected) in [("mail.send", "mail.send"), ("noor@example.org", "…"), ("example.org", "example.org")]
+        {
             assert_eq!(label(given), expected);
         }
     }

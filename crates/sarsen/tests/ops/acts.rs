@@ -84,7 +84,9 @@ pub(crate) async fn an_operator_mends_jobs_queues_and_schedules() {
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for action in ["retry", "discard", "retry dead letters", "pause", "resume", "fire"] {
         let noted = |line: &str| {
-            line.contains("an operator acted") && line.contains(&format!("action=\"{action}\"")) && line.contains(&OPERATOR.to_string())
+            line.contains("an operator acted")
+                && line.contains(&format!("action=\"{action}\""))
+                && line.contains(&OPERATOR.to_string())
         };
         assert!(log.lines().any(noted), "{action} is not in the log:\n{log}");
     }

@@ -7,15 +7,8 @@ use sarsen::config::{Environment, Secret};
 use sarsen::testing::{Client, Request, TestApp};
 use std::time::Duration;
 
-const METHODS: [Method; 7] = [
-    Method::GET,
-    Method::HEAD,
-    Method::POST,
-    Method::PUT,
-    Method::DELETE,
-    Method::PATCH,
-    Method::OPTIONS,
-];
+const METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
 fn token() -> String {
     let mut config = sarsen::Config::default();
@@ -45,12 +38,19 @@ pub(crate) async fn a_stranger_in_production_learns_nothing() {
     for token in ["", "x", wrong.as_str(), another.as_str()] {
         is_not_there(&stranger, &Method::GET, "/ops/api/why", |request| request.bearer(token)).await;
         is_not_there(&stranger, &Method::GET, &format!("/ops?token={token}"), |request| request).await;
-        is_not_there(&stranger, &Method::GET, "/ops", |request| request.header("cookie", &format!("ops={token}"))).await;
-        is_not_there(&stranger, &Method::GET, "/ops", |request| request.header("cookie", &format!("ops=99999999999999999.{token}"))).await;
+        is_not_there(&stranger, &Method::GET, "/ops", |request| request.header("cookie", &format!("ops={token}")))
+            .await;
+        is_not_there(&stranger, &Method::GET, "/ops", |request| {
+            request.header("cookie", &format!("ops=99999999999999999.{token}"))
+        })
+        .await;
     }
     let large = "x".repeat(10_000);
     is_not_there(&stranger, &Method::POST, "/ops/api/jobs/retry-dead", |request| request.body(large.clone())).await;
-    is_not_there(&stranger, &Method::GET, "/ops/ops.css", |request| request.header("if-none-match", "*").header("accept-encoding", "gzip")).await;
+    is_not_there(&stranger, &Method::GET, "/ops/ops.css", |request| {
+        request.header("if-none-match", "*").header("accept-encoding", "gzip")
+    })
+    .await;
     is_not_there(&stranger, &Method::GET, "/ops", |request| request.header("host", "shop.example.org")).await;
 
     // Somebody who is signed in, and no operator; also on the day on which the session gets a new secret.
@@ -115,7 +115,8 @@ pub(crate) async fn people_are_let_in_by_name() {
     signed_in(&app, VISITOR).await.get("/ops").await.expect_status(404);
     app.get("/ops").bearer(&token()).await.expect_status(200);
 
-    let broken = production(|app| app.authorize_ops(|_| async { Err(sarsen::Error::internal("the list is lost")) })).await;
+    let broken =
+        production(|app| app.authorize_ops(|_| async { Err(sarsen::Error::internal("the list is lost")) })).await;
     let operator = signed_in(&broken, OPERATOR).await;
     is_not_there(&operator, &Method::GET, "/ops", |request| request).await;
 }

@@ -61,10 +61,17 @@ async fn plant(app: &TestApp) {
 /// What the lists lead to: each job, each sample.
 async fn deeper(app: &TestApp) -> Vec<(String, String)> {
     let list: Value = app.get("/ops/api/jobs/list?state=discarded").await.json();
-    let mut paths: Vec<String> = list["jobs"].as_array().unwrap().iter().map(|job| format!("/ops/api/jobs/{}", job["id"].as_str().unwrap())).collect();
+    let mut paths: Vec<String> = list["jobs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| format!("/ops/api/jobs/{}", job["id"].as_str().unwrap()))
+        .collect();
     let samples: Value = app.get("/ops/api/samples").await.json();
     assert!(samples.as_array().is_some_and(|samples| samples.len() > 2), "samples were kept: {samples}");
-    paths.extend(samples.as_array().into_iter().flatten().map(|one| format!("/ops/api/sample/{}", one["id"].as_str().unwrap())));
+    paths.extend(
+        samples.as_array().into_iter().flatten().map(|one| format!("/ops/api/sample/{}", one["id"].as_str().unwrap())),
+    );
     let mut all = Vec::new();
     for path in paths {
         let text = app.get(&path).await.text();

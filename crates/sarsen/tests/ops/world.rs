@@ -108,7 +108,11 @@ impl Shop {
     }
 
     async fn charge(self: Arc<Self>, job: Charge, _: Run) -> Result<()> {
-        if job.works { Ok(()) } else { Err(Error::invalid(format!("the card \"{}\" was refused: {}", job.card, job.card))) }
+        if job.works {
+            Ok(())
+        } else {
+            Err(Error::invalid(format!("the card \"{}\" was refused: {}", job.card, job.card)))
+        }
     }
 }
 
@@ -153,7 +157,8 @@ pub(crate) async fn start(
 /// What a stranger can see of an answer: all of it but what differs from request to request.
 pub(crate) fn seen(response: &Response) -> String {
     let headers = response.headers().iter().filter(|(name, _)| *name != "x-request-id");
-    let mut headers: Vec<String> = headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+    let mut headers: Vec<String> =
+        headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
     headers.sort();
     let body = response.text();
     let id = response.header("x-request-id").unwrap();
