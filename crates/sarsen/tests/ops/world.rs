@@ -100,7 +100,7 @@ impl Module for Shop {
 }
 
 impl Shop {
-    fn routes(self: Arc<Self>) -> Routes {
+    fn routes(_: Arc<Self>) -> Routes {
         Routes::new()
             .api_route("/sign-in/{id}", post_with(sign_in, |op| op))
             .api_route("/cards/{number}", get_with(card, |op| op))

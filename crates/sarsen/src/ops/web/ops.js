@@ -95,7 +95,8 @@ async function refresh() {
     [mine.data, mine.failed, mine.at] = [data, "", Date.now()];
   } catch (error) {
     if (mine !== here) return;
-    mine.failed = error.message || "The application does not answer";
+    const shut = error.status === 404 && MENU.some(([, page]) => page === mine.page);
+    mine.failed = shut ? "You are not let in any more: come again with the token, or sign in" : error.message || "The application does not answer";
   }
   show();
   drawLive();
