@@ -13,7 +13,6 @@ use crate::jobs::Jobs;
 use crate::module::ModuleInfo;
 use futures_util::future::BoxFuture;
 use std::fmt;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -101,15 +100,6 @@ impl App {
         if !configured.expose().is_empty() {
             return Ok(configured.clone());
         }
-        Ok(ops_token(&secret::of_app(&self.config.app)?))
+        Ok(secret::operators_token(&secret::of_app(&self.config.app)?))
     }
-}
-
-/// The token that is made from the secret of the application.
-pub(super) fn ops_token(secret: &Secret) -> Secret {
-    let mut text = String::with_capacity(64);
-    for byte in secret::key(secret, "ops") {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Secret::new(text)
 }

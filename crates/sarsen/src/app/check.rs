@@ -5,6 +5,7 @@ use super::secret;
 use crate::config::Environment;
 use crate::data::Owners;
 use crate::error::{Error, Result};
+use crate::export;
 use crate::http;
 use crate::jobs::LEAST_KEY;
 use crate::module::ModuleInfo;
@@ -42,6 +43,7 @@ impl App {
             self.process(),
             self.secret(),
             self.ops(),
+            export::check(&self.config().telemetry).err().into_iter().collect(),
             self.jobs(),
         ];
         parts.into_iter().flatten().collect()

@@ -1,12 +1,15 @@
 //! The application: modules put together, checked, started in order and stopped in reverse.
 
+mod adopt;
 mod also;
 mod check;
 mod graph;
 mod secret;
 mod start;
+mod watch;
 mod work;
 
+pub use adopt::{Adopted, adopt};
 pub use also::{Authorize, Parts};
 pub use start::{Route, Running};
 pub use work::Working;

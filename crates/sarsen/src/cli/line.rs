@@ -1,10 +1,11 @@
 //! The command line as clap reads it.
 
 use super::Program;
+use super::budgets::BudgetsVerb;
 use super::events::EventsVerb;
 use super::jobs::JobsVerb;
 use super::why::WhyOptions;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -36,6 +37,16 @@ pub(super) enum Verb<C: Subcommand> {
         /// Draw them as a Mermaid diagram
         #[arg(long)]
         graph: bool,
+    },
+    /// List what routes and jobs promise, or check that it is kept
+    Budgets {
+        #[command(subcommand)]
+        verb: Option<BudgetsVerb>,
+    },
+    /// Write a file for other tools, made from the routes and budgets
+    Export {
+        #[arg(value_enum)]
+        what: Exported,
     },
     /// Look at jobs, and mend them
     #[command(subcommand)]
@@ -72,6 +83,15 @@ pub(super) enum Migrate {
 pub(super) enum Ops {
     /// Print what opens them in production: ADDRESS/ops?token=TOKEN
     Token,
+}
+
+/// What other tools take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Exported {
+    /// A dashboard for Grafana
+    Grafana,
+    /// Rules for Prometheus: alerts when budgets burn
+    Alerts,
 }
 
 /// The commands of a program that has none of its own.

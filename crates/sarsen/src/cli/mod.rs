@@ -24,6 +24,7 @@
 //! ```
 
 mod ask;
+mod budgets;
 mod doctor;
 mod events;
 mod jobs;
@@ -36,9 +37,9 @@ pub use line::NoCommands;
 use crate::app::{App, Running};
 use crate::config::{Config, Environ, ProcessSection};
 use crate::error::{Error, Kind, Result};
-use crate::{lifecycle, ops, telemetry};
+use crate::{export, lifecycle, ops, telemetry};
 use clap::Subcommand;
-use line::{Line, Migrate, Ops, Verb};
+use line::{Exported, Line, Migrate, Ops, Verb};
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -155,6 +156,20 @@ async fn carry_out<P: Program>(verb: Verb<P::Commands>, path: String, app: App, 
         Verb::Migrate(Migrate::Up) => print(&show::applied(&app.migrate().await?)),
         Verb::Migrate(Migrate::Status) => print(&show::migrations(&app.migration_status().await?)),
         Verb::Routes => print(&show::routes(&app.routes().await?)),
+        Verb::Budgets { verb } => {
+            let (table, verdict) = budgets::run(app, verb).await?;
+            print(&table);
+            verdict?;
+        }
+        Verb::Export { what } => {
+            let name = app.name();
+            let budgets = app.budgets().await?;
+            print(&if what == Exported::Grafana {
+                export::dashboard(name, &budgets)
+            } else {
+                export::alerts(&budgets)
+            });
+        }
         Verb::Modules { graph: true } => print(&app.mermaid()),
         Verb::Modules { graph: false } => print(&show::modules(&app)),
         Verb::Ops(Ops::Token) => print(&format!("{}\n", app.ops_token()?.expose())),

@@ -3,6 +3,7 @@
 use super::assets::Assets;
 use super::auth::{Auth, Authenticate, Identities};
 use super::body::{BodyLimits, Outgoing};
+use super::budget::{self, Audience};
 use super::guard::{Closing, Guarded};
 use super::health::Health;
 use super::openapi::About;
@@ -21,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::Router;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderName, Method, Request};
+use http::{HeaderMap, HeaderName, Method, Request};
 use http_body::Body as _;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -95,6 +96,8 @@ struct Inner {
     max_in_flight: usize,
     timeout: Duration,
     body: BodyLimits,
+    /// Who hears of budgets; nobody in production.
+    audience: Option<Audience>,
     development: bool,
     https: bool,
 }
@@ -119,9 +122,20 @@ impl Stack {
             max_in_flight: section.max_in_flight,
             timeout: section.request_timeout.0,
             body: BodyLimits::new(&section),
+            audience: audience(environment),
             development: environment == Environment::Development,
             https: section.public_url.starts_with("https://"),
         })))
+    }
+
+    /// Where closed Operations go.
+    pub(super) fn recorder(&self) -> &Recorder {
+        &self.0.recorder
+    }
+
+    /// Who hears of budgets.
+    pub(super) fn audience(&self) -> Option<Audience> {
+        self.0.audience
     }
 
     /// Answers one request.
@@ -250,8 +264,7 @@ impl<H: Send + Unpin + 'static> Future for Answer<H> {
 
 impl Inner {
     fn open<B>(&self, request: &Request<B>, route: &RouteName) -> Operation {
-        let parent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
-        let trace = parent.and_then(Trace::from_traceparent).unwrap_or_default();
+        let trace = trace_of(request.headers());
         Operation::open_within(Some(self.timeout), route.name, trace, &self.recorder)
     }
 
@@ -281,8 +294,26 @@ impl Inner {
             closing.enter(|| problem::reveal(response));
         }
         if let Some(operation) = closing.operation() {
+            if let Some(audience) = self.audience {
+                budget::tell(response, operation, audience);
+            }
             headers::complete(response, head, self.https, operation.trace());
         }
+    }
+}
+
+/// The trace that the caller names, or a new one.
+#[inline]
+pub(super) fn trace_of(headers: &HeaderMap) -> Trace {
+    let parent = headers.get(TRACEPARENT).and_then(|header| header.to_str().ok());
+    parent.and_then(Trace::from_traceparent).unwrap_or_default()
+}
+
+fn audience(environment: Environment) -> Option<Audience> {
+    match environment {
+        Environment::Development => Some(Audience::Developer),
+        Environment::Test => Some(Audience::Test),
+        Environment::Production => None,
     }
 }
 

@@ -58,6 +58,7 @@ impl Ops {
         snapshot.causes.retain(|one| !own(&one.operation));
         snapshot.before.retain(|one| !own(&one.operation));
         snapshot.errors.retain(|one| !own(&one.operation));
+        snapshot.stalls.retain(|one| !own(&one.operation));
         for error in &mut snapshot.errors {
             error.message = redact::text(&error.message);
         }

@@ -26,7 +26,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use door::{Door, Entry};
 use http::header::{CACHE_CONTROL, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use std::sync::Arc;
 use std::time::Instant;
 use tower::Service;
@@ -63,7 +63,10 @@ fn routes(parts: &Parts) -> Result<ModuleRoutes> {
     let inside = Inside { ops: ops.clone(), router: api::routes().merge(pages::routes()).with_state(ops) };
     // Any method: what is closed does not say which it knows.
     let outside = Router::new().route("/ops", any(enter)).route("/ops/{*path}", any(enter)).with_state(inside);
-    Ok(ModuleRoutes::new(MODULE, Routes::new).plain(outside))
+    let methods = [Method::GET, Method::POST];
+    let known =
+        methods.into_iter().flat_map(|method| ["/ops", "/ops/{*path}"].map(|pattern| (method.clone(), pattern)));
+    Ok(ModuleRoutes::new(MODULE, Routes::new).plain(outside).known(known))
 }
 
 #[derive(Clone)]

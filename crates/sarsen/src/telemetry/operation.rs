@@ -5,6 +5,7 @@ use super::account::Account;
 use super::leaf::{Leaf, QueryRecord, WaitRecord};
 use super::name::Name;
 use super::recorder::Recorder;
+use super::redact;
 use super::resource::{Named, line};
 use super::trace::Trace;
 use crate::clock;
@@ -336,10 +337,11 @@ impl Operation {
         self.record().actor = Some(actor);
     }
 
-    /// Notes what went wrong.
+    /// Notes what went wrong, without the secrets in it: this is the one door, and all that is told of errors comes from here.
     pub fn set_error(&self, error: &Error) {
+        let text = redact::error(&error.report()).into_owned();
         let mut record = self.record();
-        (record.error, record.error_kind) = (Some(error.report()), Some(error.kind()));
+        (record.error, record.error_kind) = (Some(text), Some(error.kind()));
     }
 
     /// Says how long it lay in a queue before it was opened.

@@ -22,7 +22,7 @@ mod queries;
 
 pub use client::{Client, Request, Response};
 pub use profile::{Profile, run};
-pub use queries::assert_queries;
+pub use queries::{assert_queries, assert_within_budget};
 
 use crate::app::{App, Running};
 use crate::clock::{Clock, Timestamp};

@@ -86,7 +86,7 @@ export function bytes(value) {
   const units = ["B", "KB", "MB", "GB", "TB"];
   let unit = 0;
   while (Math.abs(value) >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
-  return `${digits(value, unit && Math.abs(value) < 100 ? 1 : 0)} ${units[unit]}`;
+  return `${digits(value, unit && Math.abs(value) < 10 ? 1 : 0)} ${units[unit]}`;
 }
 
 export const percent = (part) => (Number.isFinite(part) ? `${digits(part * 100, Math.abs(part) < 0.1 && part ? 1 : 0)} %` : "–");

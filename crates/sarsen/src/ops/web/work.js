@@ -203,8 +203,11 @@ export const dependencies = {
         make("table", { class: "plain" }, make("thead", {}, make("tr", {}, ["Held by", "share", "time", "times", "each"].map((title) => make("th", {}, title)))),
           make("tbody", {}, one.held.slice(0, 8).map((each) => make("tr", {}, make("td", { class: "left" }, make("a", { href: operationPath(each.operation) }, each.operation[1])), make("td", {}, percent(held ? each.time / held : 0)), make("td", {}, time(each.time)), make("td", {}, number(each.times)), make("td", {}, time(each.time / (each.times || 1))))))));
     };
+    const used = snapshot.holders.filter((one) => one.held.length || one.in_use || one.waiting);
+    const idle = snapshot.holders.filter((one) => !used.includes(one));
     return make("div", {},
-      snapshot.holders.length ? make("div", { class: "panels" }, snapshot.holders.map(pool)) : make("p", { class: "empty" }, "No pool and no lock was used."),
+      used.length ? make("div", { class: "panels" }, used.map(pool)) : make("p", { class: "empty" }, "No pool and no lock was used."),
+      idle.length > 0 && make("p", { class: "empty" }, `Not used: ${idle.map((one) => `${one.label} (${number(one.capacity)})`).join(", ")}`),
       ctx.grid("Services, locks and files", { test: "hosts", sort: 3, id: (row) => `${row.kind} ${row.label}`, empty: "Nothing outside was waited for.", columns: [
         { title: "What", grow: 2, width: 180, left: true, cell: (row) => [make("i", { class: `swatch k-${row.kind}` }), row.label], sort: (row) => row.label, filter: (row) => `${row.kind} ${row.label}` },
         { title: "Kind", minor: true, width: 90, left: true, cell: (row) => row.kind, sort: (row) => row.kind },

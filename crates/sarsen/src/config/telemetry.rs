@@ -1,0 +1,64 @@
+//! What an application records of itself, and what it tells others: metrics, traces and errors.
+
+use super::{Secret, Size, Span};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Section `[telemetry]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TelemetrySection {
+    /// Whether it is added up what Operations do and wait for.
+    pub enabled: bool,
+    /// The file that keeps what was recorded: `sqlite:PATH`; `auto` is `insight.db` beside the embedded database, and in
+    /// tests none; empty is none.
+    pub store: String,
+    /// How long it is kept.
+    pub keep: Span,
+    /// Most bytes of that file; the oldest give way.
+    pub max_size: Size,
+    /// A poll that holds up a thread of the runtime for longer is looked at; `0s` looks at none.
+    pub stall_after: Span,
+    /// Whether the line of the application that holds it up is read from the thread's stack, where the system allows it.
+    pub stacks: bool,
+    /// How often is measured how long a new request waits unseen; `0s` is never.
+    pub canary: Span,
+    /// Most memory that the process may have; 0 is what its control group or the machine has.
+    pub memory_limit: Size,
+    /// Whether `/metrics` answers: openly in development, in production only to the operators' token.
+    pub metrics: bool,
+    /// The collector that takes traces and metrics by OTLP over HTTP, `http://127.0.0.1:4318`; empty is none.
+    pub otlp: String,
+    /// How many of all Operations become traces, 0 to 1; slow and failed ones always do.
+    pub trace_sample: f64,
+    /// How often metrics are sent to the collector.
+    pub metrics_every: Span,
+    /// Where errors go: the DSN of a Sentry project; empty is nowhere.
+    pub sentry_dsn: Secret,
+    /// Most traces, and most errors, that wait to be sent; more are dropped and counted.
+    pub queue: usize,
+    /// How long sending once may take.
+    pub timeout: Span,
+}
+
+impl Default for TelemetrySection {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            store: "auto".into(),
+            keep: Span::seconds(7 * 86_400),
+            max_size: Size(50 << 20),
+            stall_after: Span(Duration::from_millis(10)),
+            stacks: true,
+            canary: Span(Duration::from_millis(5)),
+            memory_limit: Size(0),
+            metrics: true,
+            otlp: String::new(),
+            trace_sample: 0.01,
+            metrics_every: Span::seconds(15),
+            sentry_dsn: Secret::default(),
+            queue: 2_048,
+            timeout: Span::seconds(10),
+        }
+    }
+}
