@@ -1,6 +1,7 @@
 //! The application: modules put together, checked, started in order and stopped in reverse.
 
 mod adopt;
+mod also;
 mod check;
 mod graph;
 mod secret;
@@ -9,11 +10,14 @@ mod watch;
 mod work;
 
 pub use adopt::{Adopted, adopt};
+pub use also::{Authorize, Parts};
 pub use start::{Route, Running};
 pub use work::Working;
 
+use also::Also;
+
 use crate::clock::Clock;
-use crate::config::{Config, ModuleSection, Secret};
+use crate::config::{Config, ModuleSection};
 use crate::data::{Db, MigrationFiles, MigrationReport, MigrationState, ModuleMigrations, Owners};
 use crate::error::{Error, Result};
 use crate::events::{self, Events};
@@ -69,12 +73,13 @@ pub struct App {
     clock: Clock,
     modules: Vec<Mounted>,
     assets: Option<Assets>,
+    also: Also,
 }
 
 impl App {
     /// An application without modules.
     pub fn new(name: &'static str, version: &'static str, config: Config) -> Self {
-        Self { name, version, config, clock: Clock::real(), modules: Vec::new(), assets: None }
+        Self { name, version, config, clock: Clock::real(), modules: Vec::new(), assets: None, also: Also::default() }
     }
 
     /// Takes time from `clock`; tests give a simulated one.
@@ -146,11 +151,6 @@ impl App {
 
     pub(crate) async fn migration_status_on(&self, db: &Db) -> Result<Vec<MigrationState>> {
         db.migration_status(&self.migrations()).await
-    }
-
-    /// What opens the operators' addresses of this application while it runs.
-    pub(crate) fn operators_token(&self) -> Result<Secret> {
-        secret::for_operators(&self.config.app)
     }
 
     /// The database without modules, for looking at it.

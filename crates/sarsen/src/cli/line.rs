@@ -55,6 +55,9 @@ pub(super) enum Verb<C: Subcommand> {
     /// Look at what happened, tell it again, build projections anew
     #[command(subcommand)]
     Events(EventsVerb),
+    /// The pages at /ops
+    #[command(subcommand)]
+    Ops(Ops),
     /// Show the configuration that holds, secrets left out
     Config,
     /// Examine configuration, database, disk and limits
@@ -77,6 +80,12 @@ pub(super) enum Migrate {
     Status,
     /// Apply those that are missing (serving does it too)
     Up,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Ops {
+    /// Print what opens them in production: ADDRESS/ops?token=TOKEN
+    Token,
 }
 
 /// What other tools take.

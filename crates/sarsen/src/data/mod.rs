@@ -15,6 +15,7 @@
 
 mod batch;
 mod dialect;
+mod explain;
 mod log;
 mod migrate;
 mod observe;

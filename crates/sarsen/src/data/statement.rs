@@ -352,6 +352,12 @@ fn shared_facts(sql: &str, key: u64, dialect: Dialect) -> Arc<Text> {
     text
 }
 
+/// A text with this fingerprint, where one was read and is kept.
+pub(super) fn by_fingerprint(fingerprint: u64, dialect: Dialect) -> Option<Arc<Text>> {
+    let texts = TEXTS.read().unwrap_or_else(PoisonError::into_inner);
+    texts.values().find(|text| text.statement.fingerprint == fingerprint && text.dialect == dialect).cloned()
+}
+
 fn read(sql: &str, dialect: Dialect) -> Text {
     let normalised = normalise(sql);
     let class = classify(sql);
