@@ -76,13 +76,17 @@ async fn the_line_that_blocks_is_named_and_that_it_waits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loop_that_computes_is_told_from_one_that_waits() {
     let (facts, _lifecycle) = facts();
-    let (_, from) = operation("GET /computes", async { computes(80) }).await;
-    let stall = stall_of(&facts, "GET /computes").await;
-    let line: u32 = stall.site.rsplit(':').next().and_then(|line| line.parse().ok()).expect("a line");
-    assert!(stall.site.starts_with("tests/facts.rs:") && (from..from + 4).contains(&line), "{}", stall.site);
-    println!("on a core: {}", stall.on_core);
-    let (machine, ..) = facts.read();
-    assert!(stall.on_core > 0.3 || machine.pressure_cpu > 40.0, "{stall:?} {machine:?}");
+    let mut shares = Vec::new();
+    // Beside other tests a thread may not get the core that it asks for; of some tries one does.
+    while shares.len() < 10 && !shares.iter().any(|share| *share > 0.3) {
+        let name = format!("GET /computes/{}", shares.len());
+        let (_, from) = operation(&name, async { computes(80) }).await;
+        let stall = stall_of(&facts, &name).await;
+        let line: u32 = stall.site.rsplit(':').next().and_then(|line| line.parse().ok()).expect("a line");
+        assert!(stall.site.starts_with("tests/facts.rs:") && (from..from + 4).contains(&line), "{}", stall.site);
+        shares.push(stall.on_core);
+    }
+    assert!(shares.iter().any(|share| *share > 0.3), "{shares:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

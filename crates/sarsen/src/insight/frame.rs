@@ -25,10 +25,6 @@ impl NameKey {
         Self { kind: name.kind(), name: name.as_str().into(), module: name.module().into() }
     }
 
-    pub(super) fn is(&self, name: Name) -> bool {
-        self.kind == name.kind() && self.name == name.as_str() && self.module == name.module()
-    }
-
     pub(super) fn operation(&self) -> (OperationKind, String) {
         (self.kind, self.name.clone())
     }
@@ -194,6 +190,16 @@ impl Gathered {
         for (key, row) in &frame.names {
             self.names.entry(key.clone()).or_default().histogram.add(&NameRow::unpack(row).histogram);
         }
+    }
+
+    /// Adds what the machine, the threads and the holders say; what is not the application's own is left out.
+    pub(super) fn add_facts(&mut self, (process, stalls, holders): (ProcessFacts, Vec<Stall>, Vec<HolderSpan>)) {
+        self.process = process;
+        self.stalls.extend(stalls);
+        holders
+            .iter()
+            .filter(|holder| !holder.label.ends_with(", aside"))
+            .for_each(|holder| add_holder(&mut self.holders, holder));
     }
 
     /// What is kept of it.

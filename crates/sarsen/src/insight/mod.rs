@@ -14,22 +14,26 @@ mod error;
 mod frame;
 mod packed;
 mod place;
+mod points;
 pub(crate) mod queues;
+mod recall;
 mod row;
 mod sample;
 mod store;
 mod summary;
 mod window;
 
-use crate::clock::{self, Clock, Timestamp};
+use crate::clock::{self, Clock, Ticks, Timestamp};
 use crate::data::Db;
 use crate::error::Result;
+use crate::telemetry::resource::Facts;
 use crate::telemetry::{Budget, Operation, OperationMeans, QueueState, Reason, Recorder, Sample, Snapshot};
 pub(crate) use collector::Collector;
 use error::{ErrorKey, Errors};
 use frame::{Frame, Gathered, Keys, NameKey};
 pub(crate) use place::place;
 pub use place::stored;
+pub use points::Point;
 use row::NameRow;
 pub use sample::SampleFilter;
 use sample::Samples;
@@ -67,6 +71,9 @@ struct State {
     errors: Errors,
     queues: Vec<QueueState>,
     before: Vec<OperationMeans>,
+    facts: Option<Facts>,
+    /// Operations that did not fit into the recorder's queue until the last tick.
+    dropped: u64,
     /// Where older samples are.
     store: Option<Db>,
     /// Minutes and hours that are over and not written down, and what Operations cost since then.
@@ -89,6 +96,8 @@ impl Insight {
             errors: Errors::default(),
             queues: Vec::new(),
             before: Vec::new(),
+            facts: None,
+            dropped: 0,
             store: None,
             ended: Vec::new(),
             costs: HashMap::new(),
@@ -119,10 +128,8 @@ impl Insight {
         let mut gathered = Gathered::default();
         state.windows.last(state.windows.now(), span).into_iter().for_each(|frame| gathered.add(frame));
         let budgets = self.budgets();
-        let errors = std::mem::take(&mut gathered.errors);
-        let mut snapshot = Snapshot { build: state.build.clone(), ..summary::snapshot(gathered, &budgets) };
-        snapshot.errors = errors.iter().map(|(key, count)| state.errors.group(key, *count)).collect();
-        snapshot.errors.sort_by_key(|group| std::cmp::Reverse((group.count, group.last)));
+        let snapshot = summary::snapshot(gathered, &budgets, &state.errors);
+        let mut snapshot = Snapshot { build: state.build.clone(), ..snapshot };
         (snapshot.queues, snapshot.before) = (state.queues.clone(), state.before.clone());
         let ids = state.samples.ids_since(snapshot.at - span);
         for operation in &mut snapshot.operations {
@@ -144,17 +151,24 @@ impl Insight {
     /// Takes in what was closed since the last time. The collector does it each second; a test does it before it looks.
     pub fn collect(&self) {
         let mut collected = self.0.recorder.collect();
+        // It reads files of the kernel: nobody waits for the state meanwhile.
+        let facts = self.state().facts.clone();
+        let facts = facts.map(|facts| facts.read());
         let mut guard = self.state();
         let state = &mut *guard;
         let (now, at) = (clock::monotonic(), self.0.clock.now());
         let kept = std::mem::take(&mut collected.kept);
         let mut gathered = Gathered::of(collected, &mut state.keys, &mut state.errors, at);
-        state.keep(kept, now, at);
+        state.keep(kept, at);
         gathered.span = now - std::mem::replace(&mut state.last, now);
         let last = state.windows.now();
         let begun = at - gathered.span;
         (gathered.from, gathered.to) = (if state.ticks == 0 { begun } else { last.min(at) }, at);
-        gathered.process.dropped = self.0.recorder.dropped();
+        if let Some(facts) = facts {
+            gathered.add_facts(facts);
+        }
+        let dropped = self.0.recorder.dropped();
+        gathered.process.dropped = dropped - std::mem::replace(&mut state.dropped, dropped);
         let names: Vec<_> = gathered.names.keys().cloned().collect();
         for (key, row) in &gathered.names {
             state.costs.entry(key.clone()).or_default().add(row);
@@ -178,7 +192,7 @@ impl Insight {
         };
         let mut found: Vec<Sample> = kept.iter().filter_map(|kept| sample::unpack(&kept.packed).ok()).collect();
         if let (Some(db), true) = (store, found.len() < filter.most()) {
-            let older = store::samples(&db, filter).await.unwrap_or_default();
+            let older = recall::samples(&db, filter).await.unwrap_or_default();
             let older = older.iter().filter_map(|packed| sample::unpack(packed).ok());
             let older: Vec<_> = older.filter(|older| !found.iter().any(|known| known.id == older.id)).collect();
             found.extend(older);
@@ -196,7 +210,7 @@ impl Insight {
         };
         let packed = match (kept, store) {
             (Some(kept), _) => kept.packed.to_vec(),
-            (None, Some(db)) => store::sample(&db, id).await.ok()??,
+            (None, Some(db)) => recall::sample(&db, id).await.ok()??,
             (None, None) => return None,
         };
         sample::unpack(&packed).ok()
@@ -207,8 +221,8 @@ impl Insight {
     pub async fn history(&self, span: Duration) -> Result<Vec<Snapshot>> {
         let store = self.state().store.clone();
         if let (Some(db), true) = (store, span > window::LONGEST) {
-            let frames = store::history(&db, self.0.clock.now() - span).await?;
-            return Ok(frames.iter().map(|frame| self.summary(frame, &Errors::default(), "")).collect());
+            let (frames, errors) = recall::history(&db, self.0.clock.now() - span).await?;
+            return Ok(frames.iter().map(|frame| self.summary(frame, &errors, "")).collect());
         }
         let state = self.state();
         let frames = state.windows.last(state.windows.now(), span);
@@ -218,21 +232,19 @@ impl Insight {
     fn summary(&self, frame: &Frame, errors: &Errors, build: &str) -> Snapshot {
         let mut gathered = Gathered::default();
         gathered.add(frame);
-        let failed = std::mem::take(&mut gathered.errors);
-        let errors = failed.iter().map(|(key, count)| errors.group(key, *count)).collect();
-        Snapshot { build: build.to_owned(), errors, ..summary::snapshot(gathered, &self.budgets()) }
+        Snapshot { build: build.to_owned(), ..summary::snapshot(gathered, &self.budgets(), errors) }
     }
 
     /// What is slow: above the budget, or above the p95 of the last ten seconds, whichever is less.
     fn set_limits(&self, windows: &Windows, names: &[Arc<NameKey>]) {
         let mut gathered = Gathered::default();
-        windows
-            .last(windows.now(), Duration::from_secs(10))
-            .into_iter()
-            .for_each(|frame| gathered.add_histograms(frame));
+        let frames = windows.last(windows.now(), Duration::from_secs(10));
+        frames.into_iter().for_each(|frame| gathered.add_histograms(frame));
+        let seen: HashMap<_, _> =
+            names.iter().map(|key| ((key.kind, key.name.as_str(), key.module.as_str()), key)).collect();
         for name in self.0.recorder.names() {
-            let Some(key) = names.iter().find(|key| key.is(name)) else { continue };
-            let Some(row) = gathered.names.get(key) else { continue };
+            let Some(key) = seen.get(&(name.kind(), name.as_str(), name.module())) else { continue };
+            let Some(row) = gathered.names.get(*key) else { continue };
             let usual = (row.histogram.total() >= ENOUGH).then(|| row.histogram.quantile(0.95));
             let promised =
                 name.budget().and_then(budget_of_time).map(|limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
@@ -244,6 +256,11 @@ impl Insight {
 
     fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// From now on `facts` are asked too.
+    pub(crate) fn set_facts(&self, facts: Facts) {
+        self.state().facts = Some(facts);
     }
 
     fn build(&self) -> String {
@@ -291,9 +308,9 @@ impl Insight {
 
 impl State {
     /// Keeps what is worth it, and says of errors which sample shows them.
-    fn keep(&mut self, offered: Vec<(Reason, Operation)>, now: Instant, at: Timestamp) {
+    fn keep(&mut self, offered: Vec<(Reason, Operation)>, at: Timestamp) {
         for (reason, operation) in offered {
-            let began = at - now.saturating_duration_since(operation.started());
+            let began = at - (Ticks::now() - operation.started());
             let Some(id) = self.samples.offer(reason, &operation, began) else { continue };
             if reason == Reason::Failed {
                 let record = operation.record();

@@ -1,5 +1,6 @@
 //! Frames added up, as the snapshot that the judge reads and the pages show.
 
+use super::error::Errors;
 use super::frame::{CauseKey, Gathered, NameKey};
 use super::row::{CauseRow, NameRow};
 use crate::telemetry::{Budget, CauseSpan, OperationKind, OperationSpan, Snapshot, estimate_distinct};
@@ -10,11 +11,13 @@ use std::sync::Arc;
 pub(super) type Budgets = HashMap<(OperationKind, String), Budget>;
 
 /// The snapshot of what was gathered; what frames do not hold is added by the caller.
-pub(super) fn snapshot(gathered: Gathered, budgets: &Budgets) -> Snapshot {
+pub(super) fn snapshot(gathered: Gathered, budgets: &Budgets, seen: &Errors) -> Snapshot {
     let mut operations: Vec<_> = gathered.names.iter().map(|(key, row)| operation(key, row, budgets)).collect();
     operations.sort_by(|a, b| b.all.account.wall.cmp(&a.all.account.wall).then_with(|| a.name.cmp(&b.name)));
     let mut causes: Vec<_> = gathered.causes.iter().map(|(key, row)| cause(key, row)).collect();
     causes.sort_by(|a, b| b.share.cmp(&a.share).then_with(|| a.label.cmp(&b.label)));
+    let mut errors: Vec<_> = gathered.errors.iter().map(|(key, count)| seen.group(key, *count)).collect();
+    errors.sort_by_key(|group| std::cmp::Reverse((group.count, group.last)));
     let mut stalls: Vec<_> = gathered.stalls.into();
     stalls.reverse();
     Snapshot {
@@ -24,6 +27,7 @@ pub(super) fn snapshot(gathered: Gathered, budgets: &Budgets) -> Snapshot {
         causes,
         holders: gathered.holders,
         stalls,
+        errors,
         process: gathered.process,
         ..Snapshot::default()
     }

@@ -113,6 +113,14 @@ impl Windows {
         frames
     }
 
+    /// The frames of the finest ring that reaches back so far, within the last `span`, oldest first.
+    pub(super) fn of_one_length(&self, span: Duration) -> impl Iterator<Item = &Frame> {
+        let reaches = |(length, count): &(Duration, usize)| span <= *length * u32::try_from(*count).unwrap_or(1);
+        let ring = RINGS.iter().position(reaches).unwrap_or(RINGS.len() - 1);
+        let since = self.now() - span;
+        self.rings[ring].iter().filter(move |frame| frame.to > since)
+    }
+
     /// The end of the last tick.
     pub(super) fn now(&self) -> Timestamp {
         self.rings[0].back().map(|frame| frame.to).unwrap_or_default()
@@ -158,7 +166,7 @@ mod tests {
     fn each_second_is_counted_once_however_far_one_looks_back() {
         let (mut windows, one) = (Windows::default(), names(1));
         let mut ended = Vec::new();
-        for number in 0..9_000 {
+        for number in 0..9_030 {
             ended.extend(windows.push(second(number, &one)).into_iter().map(|(length, _)| length.as_secs()));
         }
         for seconds in [1, 7, 10, 60] {
@@ -169,9 +177,9 @@ mod tests {
             assert_eq!(found, span, "of {seconds} s");
             assert!(found <= seconds && found + coarse > seconds, "{found} of {seconds}");
         }
-        assert_eq!(ended.iter().filter(|length| **length == 60).count(), 149);
+        assert_eq!(ended.iter().filter(|length| **length == 60).count(), 150);
         assert_eq!(ended.iter().filter(|length| **length == 3_600).count(), 2);
-        assert_eq!(windows.minute_at_hand().expect("began").span.as_secs(), 60);
+        assert_eq!(windows.minute_at_hand().expect("began").span.as_secs(), 30);
     }
 
     #[test]

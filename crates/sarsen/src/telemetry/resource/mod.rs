@@ -5,6 +5,11 @@
 //! stores; everything else is read by whoever asks, and by one thread that looks every few milliseconds.
 
 mod canary;
+#[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod frames;
+#[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+#[path = "no_frames.rs"]
+mod frames;
 mod holder;
 mod ledger;
 pub(crate) mod line;
@@ -13,10 +18,10 @@ mod named;
 mod parse;
 mod process;
 mod site;
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-#[path = "no_stack.rs"]
+#[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod stack;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+#[path = "no_stack.rs"]
 mod stack;
 mod stalls;
 mod watch;
@@ -24,6 +29,8 @@ mod watch;
 pub(crate) use holder::job;
 pub use holder::{Holder, Holding, Waiting, WaitingFor};
 pub use lock::{Lock, Locked};
+#[cfg(test)]
+pub(crate) use named::FULL;
 pub use named::Named;
 pub use site::line_of_code;
 
@@ -147,5 +154,37 @@ pub(crate) fn on_blocking_thread<T>(work: impl FnOnce() -> T) -> impl FnOnce() -
         drop(waiting);
         let _held = BLOCKING.hold_for(name);
         work()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn all_of_it_is_read_in_less_than_a_millisecond() {
+        let facts = Facts::start(&Config::default(), &Lifecycle::default());
+        let _holders: Vec<Holder> =
+            (0..20).map(|number| Holder::new(WaitKind::Named, format!("{number}"), 1)).collect();
+        let quickest = (0..50).map(|_| {
+            let started = clock::monotonic();
+            facts.read();
+            clock::monotonic() - started
+        });
+        let quickest = quickest.min().unwrap_or_default();
+        println!("all facts: {quickest:?}");
+        assert!(quickest < Duration::from_millis(5), "{quickest:?}");
+    }
+
+    #[test]
+    fn the_disk_is_that_of_the_database_where_it_is_a_file() {
+        let folder = std::env::temp_dir();
+        let mut config = Config::default();
+        config.database.url = crate::config::Url::embedded(&folder.join("app.db").display().to_string());
+        assert_eq!(disk_of(&config), folder);
+        config.database.url = crate::config::Url::new("other://somebody:secret@host:1/name");
+        assert_eq!(disk_of(&config), Path::new("."));
     }
 }

@@ -1,5 +1,6 @@
 //! Lines of code: which of them are the application's, and how they are written.
 
+use super::frames::{Frames, each_line};
 use std::collections::HashMap;
 
 /// Most addresses whose lines are remembered.
@@ -26,17 +27,29 @@ fn is_of_application(file: &str) -> bool {
     file.ends_with(".rs") && !file.contains(own) && !FOREIGN.iter().any(|part| file.contains(part))
 }
 
-/// Finds lines for addresses, and remembers them: reading the program's line tables is slow.
+/// What a thread was doing: where it was, the top of its stack, its frame, and where it returns to if that is in a register;
+/// and the words of the stack from its top.
+#[derive(Clone, Debug)]
+pub(super) struct Copied {
+    pub(super) registers: [u64; 4],
+    pub(super) words: Vec<u64>,
+}
+
+/// Finds lines for stacks, and remembers them: reading the program's line tables is slow.
 #[derive(Debug, Default)]
-pub(super) struct Sites(HashMap<usize, Option<String>>);
+pub(super) struct Sites {
+    frames: Frames,
+    lines: HashMap<usize, Option<String>>,
+}
 
 impl Sites {
     /// The first line of the application on a stack, innermost first; empty when there is none.
-    pub(super) fn of(&mut self, frames: &[usize]) -> String {
-        if self.0.len() > MOST_KNOWN {
-            self.0.clear();
+    pub(super) fn of(&mut self, copied: &Copied) -> String {
+        if self.lines.len() > MOST_KNOWN {
+            self.lines.clear();
         }
-        let mut lines = frames.iter().map(|frame| self.0.entry(*frame).or_insert_with(|| line_at(*frame)).clone());
+        let frames = self.frames.of(copied).into_iter();
+        let mut lines = frames.map(|frame| self.lines.entry(frame).or_insert_with(|| line_at(frame)).clone());
         lines.find_map(|line| line).unwrap_or_default()
     }
 }
@@ -51,18 +64,6 @@ fn line_at(address: usize) -> Option<String> {
     });
     found
 }
-
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn each_line(address: usize, mut give: impl FnMut(&str, u32)) {
-    backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| {
-        if let (Some(file), Some(line)) = (symbol.filename().and_then(|file| file.to_str()), symbol.lineno()) {
-            give(file, line);
-        }
-    });
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn each_line(_: usize, _: impl FnMut(&str, u32)) {}
 
 #[cfg(test)]
 mod tests {

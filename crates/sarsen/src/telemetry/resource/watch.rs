@@ -5,7 +5,7 @@
 
 use super::canary::Cage;
 use super::line::{self, Ended, Line, Look};
-use super::site::Sites;
+use super::site::{Copied, Sites};
 use super::stalls::{self, Seen};
 use super::{parse, stack};
 use crate::clock;
@@ -111,13 +111,13 @@ struct Sighting {
     asked: bool,
     told: bool,
     waits_in: String,
-    frames: Vec<usize>,
+    stack: Option<Copied>,
 }
 
 impl Sighting {
     fn new(look: Look, thread: u32) -> Self {
         let now = (line::now(), cpu_of(thread));
-        Self { look, first: now, last: now, asked: false, told: false, waits_in: String::new(), frames: Vec::new() }
+        Self { look, first: now, last: now, asked: false, told: false, waits_in: String::new(), stack: None }
     }
 
     fn age(&self) -> u64 {
@@ -147,10 +147,10 @@ impl Sighting {
             self.measure(line);
         }
         let waits_in = waits_in(line.thread());
-        let frames = if stacks { stack::of_thread(line.thread()).unwrap_or_default() } else { Vec::new() };
+        let copied = if stacks { stack::of_thread(line.thread(), line.stack()) } else { None };
         // The next poll of this thread is somebody else's.
         if line.is_still(&self.look) {
-            (self.waits_in, self.frames) = (waits_in, frames);
+            (self.waits_in, self.stack) = (waits_in, copied);
         }
     }
 
@@ -187,7 +187,7 @@ struct Watchdog {
     watched: HashMap<usize, Sighting>,
     /// Long polls that another has followed, and whose end has not been heard of yet.
     over: VecDeque<(usize, Sighting)>,
-    unread: Option<SyncSender<(Seen, Vec<usize>)>>,
+    unread: Option<SyncSender<(Seen, Copied)>>,
 }
 
 impl Watchdog {
@@ -217,8 +217,8 @@ impl Watchdog {
         }
         if sighting.asked && !sighting.told && sighting.age() > TELL_AFTER {
             sighting.told = true;
-            let (seen, frames) = (sighting.seen(sighting.age(), 1), sighting.frames.clone());
-            self.tell(seen, frames);
+            let (seen, stack) = (sighting.seen(sighting.age(), 1), sighting.stack.clone());
+            self.tell(seen, stack);
         }
     }
 
@@ -239,24 +239,22 @@ impl Watchdog {
         match sighting.filter(|sighting| sighting.asked) {
             Some(sighting) => {
                 let times = u64::from(!sighting.told);
-                self.tell(sighting.seen(ended.took, times), sighting.frames);
+                self.tell(sighting.seen(ended.took, times), sighting.stack);
             }
             None => stalls::keep(Seen::only(ended.name, ended.took)),
         }
     }
 
     /// Hands it to the thread that reads lines; without a stack, or when that is behind, it goes without a line.
-    fn tell(&mut self, seen: Seen, frames: Vec<usize>) {
-        if frames.is_empty() {
-            return stalls::keep(seen);
-        }
+    fn tell(&mut self, seen: Seen, stack: Option<Copied>) {
+        let Some(stack) = stack else { return stalls::keep(seen) };
         let unread = self.unread.get_or_insert_with(|| {
             let (sender, receiver) = sync_channel(MOST_UNREAD);
             // Should there be no thread for it, the receiver is gone, and all go without a line.
             let _ = lifecycle::start_thread("sarsen-lines", move || read_lines(&receiver));
             sender
         });
-        if let Err(refused) = unread.try_send((seen, frames)) {
+        if let Err(refused) = unread.try_send((seen, stack)) {
             let (std::sync::mpsc::TrySendError::Full((seen, _))
             | std::sync::mpsc::TrySendError::Disconnected((seen, _))) = refused;
             stalls::keep(seen);
@@ -264,9 +262,9 @@ impl Watchdog {
     }
 }
 
-fn read_lines(unread: &Receiver<(Seen, Vec<usize>)>) {
+fn read_lines(unread: &Receiver<(Seen, Copied)>) {
     let mut sites = Sites::default();
-    while let Ok((seen, frames)) = unread.recv() {
-        stalls::keep(Seen { site: sites.of(&frames), ..seen });
+    while let Ok((seen, stack)) = unread.recv() {
+        stalls::keep(Seen { site: sites.of(&stack), ..seen });
     }
 }
