@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// How long a verdict may take.
     #[arg(long, default_value_t = 10)]
     within: u64,
+    /// Builds without optimising, which is sooner done.
+    #[arg(long)]
+    debug: bool,
     /// Prints what the application said, whole.
     #[arg(long)]
     verbose: bool,
@@ -66,7 +69,7 @@ impl Database {
 
 /// Runs `cargo xtask verdicts`.
 pub(crate) fn run(options: &Options) -> Outcome<ExitCode> {
-    let program = stage::build()?;
+    let program = stage::build(!options.debug)?;
     let mut report = Report::start(options.json);
     let databases = Database::value_variants().iter().copied();
     for database in databases.filter(|database| options.only.is_empty() || options.only.contains(database)) {

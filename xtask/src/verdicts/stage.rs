@@ -22,11 +22,12 @@ const STOP_LIMIT: Duration = Duration::from_secs(25);
 /// The operators' token.
 const TOKEN: &str = "only for verdicts, but long enough for them";
 
-/// Builds the program, optimised.
-pub(super) fn build() -> Outcome<PathBuf> {
-    let arguments = ["build", "--release", "--locked", "--package", "parley", "--example", "planted"];
-    command::run(&mut repository::cargo(&arguments))?;
-    Ok(repository::target().join("release/examples/planted"))
+/// Builds the program, optimised or not.
+pub(super) fn build(optimised: bool) -> Outcome<PathBuf> {
+    let mut cargo = repository::cargo(&["build", "--locked", "--package", "parley", "--example", "planted"]);
+    command::run(if optimised { cargo.arg("--release") } else { &mut cargo })?;
+    let folder = if optimised { "release" } else { "debug" };
+    Ok(repository::target().join(folder).join("examples/planted"))
 }
 
 /// Compiles what makes the disk slow.
