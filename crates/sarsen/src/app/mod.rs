@@ -163,6 +163,12 @@ impl App {
         std::iter::once(own_migrations()).chain(self.modules.iter().map(|module| module.migrations)).collect()
     }
 
+    /// The module that owns `table`, with its migrations.
+    pub(crate) fn migrations_of(&self, table: &str) -> Option<ModuleMigrations> {
+        let owner = self.owners().ok()?.owner(table)?;
+        self.migrations().into_iter().find(|migrations| migrations.module == owner)
+    }
+
     /// Who owns which table.
     fn owners(&self) -> Result<Owners> {
         let mut owners = Owners::new();

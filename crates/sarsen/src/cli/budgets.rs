@@ -87,9 +87,7 @@ async fn running(app: &App, span: Duration) -> Result<(Snapshot, String)> {
         answered => return Ok((answered?, String::new())),
     };
     match insight::stored(app.config(), &Clock::real(), span).await {
-        Ok(Some(snapshot)) => {
-            Ok((snapshot, format!("{}; this is what it wrote down\n\n", silent.message())))
-        }
+        Ok(Some(snapshot)) => Ok((snapshot, format!("{}; this is what it wrote down\n\n", silent.message()))),
         _ => Err(silent.hint("start the application, or name a recorded run with --against")),
     }
 }

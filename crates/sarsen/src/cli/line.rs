@@ -3,6 +3,7 @@
 use super::Program;
 use super::budgets::BudgetsVerb;
 use super::events::EventsVerb;
+use super::indexes::IndexesOptions;
 use super::jobs::JobsVerb;
 use super::why::WhyOptions;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -62,6 +63,8 @@ pub(super) enum Verb<C: Subcommand> {
         #[arg(long)]
         json: bool,
     },
+    /// Propose indexes for the queries of the running application, tried on a copy of its tables
+    Indexes(IndexesOptions),
     /// Say what is slow in the running application, who is to blame, and what to do
     Why(WhyOptions),
     #[command(flatten)]

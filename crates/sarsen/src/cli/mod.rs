@@ -27,6 +27,7 @@ mod ask;
 mod budgets;
 mod doctor;
 mod events;
+mod indexes;
 mod jobs;
 mod line;
 mod show;
@@ -173,6 +174,7 @@ async fn carry_out<P: Program>(verb: Verb<P::Commands>, path: String, app: App, 
         Verb::Modules { graph: false } => print(&show::modules(&app)),
         Verb::Jobs(verb) => jobs::run(&app, verb).await?,
         Verb::Events(verb) => events::run(&app, verb).await?,
+        Verb::Indexes(options) => indexes::run(&app, &options).await?,
         Verb::Why(options) => why::run(&app, &options).await?,
         Verb::Own(command) => own::<P>(command, &path, app, &handles).await?,
         // Both were done before the application was put together.

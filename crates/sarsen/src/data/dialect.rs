@@ -1,6 +1,7 @@
 //! The few phrases that databases spell differently; beside the drivers, the only place that names them.
 
 use super::statement::{Token, tokens};
+use crate::error::Error;
 use std::fmt::Write;
 
 /// A sequence that nothing was drawn from says 1.
@@ -260,6 +261,12 @@ fn before_list(tokens: &[(Token<'_>, std::ops::Range<usize>)]) -> Before {
         (Some(start), None) => Before::In(start),
         _ => Before::Nothing,
     }
+}
+
+/// Whether an error says that the file of an embedded database is damaged, or is none.
+pub(super) fn is_damage(error: &Error) -> bool {
+    let report = error.report();
+    ["file is not a database", "disk image is malformed"].iter().any(|says| report.contains(says))
 }
 
 #[cfg(test)]

@@ -214,7 +214,7 @@ fn classify(sql: &str) -> Class {
 }
 
 /// The text with literals and lists squeezed, words and symbols one space apart.
-fn normalise(sql: &str) -> String {
+pub(super) fn normalise(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     for (token, range) in tokens(sql) {
         let shown = match token {
