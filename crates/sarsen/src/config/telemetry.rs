@@ -1,6 +1,6 @@
-//! Section `[telemetry]`: what is recorded, and how much of it is kept.
+//! Section `[telemetry]`: what is recorded, how much of it is kept, and what is told to others.
 
-use super::{Size, Span, Url};
+use super::{Secret, Size, Span, Url};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -27,20 +27,40 @@ pub struct TelemetrySection {
     pub canary: Span,
     /// Most memory that the process may have; 0 is what its control group or the machine has.
     pub memory_limit: Size,
+    /// Whether `/metrics` answers: openly in development, in production only to the operators' token.
+    pub metrics: bool,
+    /// The collector that takes traces and metrics by OTLP over HTTP, `http://127.0.0.1:4318`; empty is none.
+    pub otlp: String,
+    /// How many of all Operations become traces, 0 to 1; slow and failed ones always do.
+    pub trace_sample: f64,
+    /// How often metrics are sent to the collector.
+    pub metrics_every: Span,
+    /// Where errors go: the DSN of a Sentry project; empty is nowhere.
+    pub sentry_dsn: Secret,
+    /// Most traces, and most errors, that wait to be sent; more are dropped and counted.
+    pub queue: usize,
+    /// How long sending once may take.
+    pub timeout: Span,
 }
 
 impl Default for TelemetrySection {
     fn default() -> Self {
-        let milliseconds = |count| Span(Duration::from_millis(count));
         Self {
             enabled: true,
             store: "auto".into(),
             keep: Span::seconds(7 * 86_400),
             max_size: Size(50 << 20),
-            stall_after: milliseconds(10),
+            stall_after: Span(Duration::from_millis(10)),
             stacks: true,
-            canary: milliseconds(5),
+            canary: Span(Duration::from_millis(5)),
             memory_limit: Size(0),
+            metrics: true,
+            otlp: String::new(),
+            trace_sample: 0.01,
+            metrics_every: Span::seconds(15),
+            sentry_dsn: Secret::default(),
+            queue: 2_048,
+            timeout: Span::seconds(10),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The few phrases that databases spell differently; beside the drivers, the only place that names them.
 
+use super::explain::Plan;
 use super::statement::{Token, tokens};
 use crate::error::Error;
 use std::fmt::Write;
@@ -66,6 +67,14 @@ impl Dialect {
         match self {
             Dialect::Sqlite => None,
             Dialect::Postgres => Some("SELECT pg_advisory_xact_lock(7308332105)"),
+        }
+    }
+
+    /// How a plan is asked for, without values to plan for.
+    pub(super) fn plan(self) -> Plan {
+        match self {
+            Dialect::Sqlite => Plan { before: "EXPLAIN QUERY PLAN ", is_tree: true },
+            Dialect::Postgres => Plan { before: "EXPLAIN (GENERIC_PLAN) ", is_tree: false },
         }
     }
 

@@ -14,6 +14,7 @@ mod error;
 mod frame;
 mod packed;
 mod place;
+mod points;
 pub(crate) mod queues;
 mod recall;
 mod row;
@@ -22,7 +23,7 @@ mod store;
 mod summary;
 mod window;
 
-use crate::clock::{self, Clock, Timestamp};
+use crate::clock::{self, Clock, Ticks, Timestamp};
 use crate::data::Db;
 use crate::error::Result;
 use crate::telemetry::resource::Facts;
@@ -32,6 +33,7 @@ use error::{ErrorKey, Errors};
 use frame::{Frame, Gathered, Keys, NameKey};
 pub(crate) use place::place;
 pub use place::stored;
+pub use points::Point;
 use row::NameRow;
 pub use sample::SampleFilter;
 use sample::Samples;
@@ -157,7 +159,7 @@ impl Insight {
         let (now, at) = (clock::monotonic(), self.0.clock.now());
         let kept = std::mem::take(&mut collected.kept);
         let mut gathered = Gathered::of(collected, &mut state.keys, &mut state.errors, at);
-        state.keep(kept, now, at);
+        state.keep(kept, at);
         gathered.span = now - std::mem::replace(&mut state.last, now);
         let last = state.windows.now();
         let begun = at - gathered.span;
@@ -306,9 +308,9 @@ impl Insight {
 
 impl State {
     /// Keeps what is worth it, and says of errors which sample shows them.
-    fn keep(&mut self, offered: Vec<(Reason, Operation)>, now: Instant, at: Timestamp) {
+    fn keep(&mut self, offered: Vec<(Reason, Operation)>, at: Timestamp) {
         for (reason, operation) in offered {
-            let began = at - now.saturating_duration_since(operation.started());
+            let began = at - (Ticks::now() - operation.started());
             let Some(id) = self.samples.offer(reason, &operation, began) else { continue };
             if reason == Reason::Failed {
                 let record = operation.record();

@@ -1,10 +1,10 @@
 //! Where closed Operations go: added up by the thread that closes them, and whole into a bounded queue for who writes lines.
 
 use super::Operation;
-use super::estimate;
 use super::name::{MAX_NAMES, Name, Names};
-use super::operation::{OperationKind, Record};
+use super::operation::OperationKind;
 use super::reading::{Collected, Reader};
+use super::record::Record;
 use super::shard::{Local, Moment, Shared};
 use super::snapshot::Reason;
 use crossbeam_queue::ArrayQueue;
@@ -130,7 +130,6 @@ impl Recorder {
         if !self.0.counting {
             return;
         }
-        estimate::complete(record, operation.kind());
         let tick = self.0.tick.load(Ordering::Relaxed);
         let slow = record.account.wall > self.slow_after(record.name);
         // A thread that ends has no place any more; nothing closes there but what it drops last.
