@@ -80,16 +80,14 @@ fn write(file: &Path, snapshot: &Snapshot) -> Result<()> {
     std::fs::write(file, text).map_err(|error| failed(&error))
 }
 
-/// Asks the application that runs; where none does, what it wrote down.
-async fn running(app: &App, span: Duration) -> Result<(Snapshot, String)> {
+/// Asks the application that runs; where none does, what it wrote down, with a word about it.
+pub(super) async fn running(app: &App, span: Duration) -> Result<(Snapshot, String)> {
     let silent = match ask::ask(app, &format!("/ops/api/snapshot?span={}", span.as_secs().max(1))).await {
         Err(error) if error.kind() == Kind::Unavailable => error,
         answered => return Ok((answered?, String::new())),
     };
     match insight::stored(app.config(), &Clock::real(), span).await {
-        Ok(Some(snapshot)) => {
-            Ok((snapshot, format!("{}; this is what it wrote down\n\n", silent.message())))
-        }
+        Ok(Some(snapshot)) => Ok((snapshot, format!("{}; this is what it wrote down\n\n", silent.message()))),
         _ => Err(silent.hint("start the application, or name a recorded run with --against")),
     }
 }

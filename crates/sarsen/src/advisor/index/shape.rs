@@ -272,10 +272,10 @@ impl Reader<'_> {
             _ if self.word(value, "TRUE") || self.word(value, "FALSE") => shape.compared.push((column, how, None)),
             _ => {
                 shape.compared.push((column, how, None));
-                if let Some((other, end)) = self.column(value).filter(|_| how == How::Equal) {
-                    if !self.symbol(end, b'(') {
-                        shape.compared.push((other, How::Equal, None));
-                    }
+                if let Some((other, end)) = self.column(value).filter(|_| how == How::Equal)
+                    && !self.symbol(end, b'(')
+                {
+                    shape.compared.push((other, How::Equal, None));
                 }
             }
         }
