@@ -141,7 +141,7 @@ impl Page {
     fn exemplar(&mut self, exemplar: Option<&Exemplar>) {
         if let (Form::OpenMetrics, Some(Exemplar { trace, took, at })) = (self.form, exemplar) {
             let (whole, part) = (at.div_euclid(1_000_000), at.rem_euclid(1_000_000) / 1_000);
-            let _ = write!(self.text, " # {{trace_id=\"{trace}\"}} {} {whole}.{part:03}", seconds(*took));
+            let _ = write!(self.text, " # {{trace_id=\"{}\"}} {} {whole}.{part:03}", trace.id(), seconds(*took));
         }
     }
 

@@ -14,6 +14,9 @@ const BUDGET: &str = "x-sarsen-budget";
 
 /// `kept`, or `broken; queries=9/6`.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("sarsen-budget");
+/// What shows on a page which of its requests were beyond their budgets.
+pub(super) const BANNER: &str = include_str!("budget/banner.js");
+
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What a route promises, said where it is declared.

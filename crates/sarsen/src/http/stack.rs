@@ -107,7 +107,11 @@ impl Stack {
     pub fn new(parts: StackParts) -> Result<Self> {
         let StackParts { section, environment, recorder, health, about, mut modules, .. } = parts;
         let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter())?;
-        modules.push(own_routes(&document, parts.assets)?);
+        let told = |assets: Assets| match audience(environment) {
+            Some(Audience::Developer) => assets.with_script("sarsen-budgets", budget::BANNER),
+            _ => assets,
+        };
+        modules.push(own_routes(&document, parts.assets.map(told))?);
         let routes = RouteTable::new(&modules, &recorder)?;
         let named = modules.iter().fold(Router::new(), |all, module| all.merge(module.named()));
         let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
