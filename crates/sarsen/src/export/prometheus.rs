@@ -54,6 +54,9 @@ pub(super) fn text(form: Form, told: &Told<'_>) -> String {
     page.text
 }
 
+/// One number of a pool or a lock.
+type Look = fn(&HolderSpan) -> u64;
+
 struct Page {
     form: Form,
     text: String,
@@ -198,7 +201,7 @@ impl Page {
 
     #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
     fn pools(&mut self, holders: &[HolderSpan]) {
-        let gauges: [(&str, &str, fn(&HolderSpan) -> u64); 3] = [
+        let gauges: [(&str, &str, Look); 3] = [
             ("sarsen_pool_capacity", "How many can hold a pool or a lock at a time.", |holder| holder.capacity),
             ("sarsen_pool_in_use", "How many hold it.", |holder| holder.in_use),
             ("sarsen_pool_waiting", "How many wait for it.", |holder| holder.waiting),

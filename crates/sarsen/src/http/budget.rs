@@ -6,7 +6,7 @@ use aide::transform::TransformOperation;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 /// Carries a budget from where a route is declared to the table of routes; nobody else sees it.
@@ -56,10 +56,22 @@ pub(super) fn take(operation: &mut openapi::Operation) -> Option<Budget> {
 
 /// Beside an answer whose request was beyond its budget: what a test fails of.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only the client of tests reads it"))]
 pub(crate) struct Beyond {
-    pub(crate) broken: Vec<Broken>,
-    pub(crate) queries: String,
+    broken: Vec<Broken>,
+    queries: String,
+}
+
+impl fmt::Display for Beyond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told: Vec<String> = self.broken.iter().map(Broken::to_string).collect();
+        write!(
+            f,
+            "{}
+{}",
+            told.join(", "),
+            self.queries
+        )
+    }
 }
 
 /// How much a request tells of itself.
@@ -84,7 +96,10 @@ pub(super) fn tell(response: &mut Response, operation: &Operation, to: Audience)
         let told = broken.iter().fold(String::new(), |text, broken| format!("{text}; {broken}"));
         let told = if told.is_empty() { "kept".to_owned() } else { format!("broken{told}") };
         response.headers_mut().extend(HeaderValue::try_from(told).ok().map(|value| (HEADER, value)));
-    } else if !broken.is_empty() {
+        return;
+    }
+    let broken: Vec<Broken> = broken.into_iter().filter(|broken| broken.promise.is_deterministic()).collect();
+    if !broken.is_empty() {
         response.extensions_mut().insert(Beyond { broken, queries: queries(operation) });
     }
 }

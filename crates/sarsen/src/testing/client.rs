@@ -1,6 +1,5 @@
 //! A user in a test: requests through the whole stack, and the cookies that come back.
 
-use super::queries;
 use crate::http::Stack;
 use crate::http::budget::Beyond;
 use axum::body::Body;
@@ -159,9 +158,12 @@ impl Request {
         *request.headers_mut() = self.headers;
         let (parts, body) = self.client.stack.call(request).await.into_parts();
         self.client.keep(&parts.headers);
-        if let Some(beyond) = parts.extensions.get::<Beyond>().filter(|_| self.budgeted) {
-            queries::check(&asked, &beyond.broken, &beyond.queries);
-        }
+        let beyond = parts.extensions.get::<Beyond>().filter(|_| self.budgeted);
+        assert!(
+            beyond.is_none(),
+            "`{asked}` is beyond its budget: {}",
+            beyond.map(Beyond::to_string).unwrap_or_default()
+        );
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         Response { asked, status: parts.status, headers: parts.headers, body }
     }
