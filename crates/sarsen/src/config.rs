@@ -1,8 +1,10 @@
 //! Typed configuration: a profile (TOML), the environment over it, and errors that name the key, the file and the fix.
 
+mod ops;
 mod telemetry;
 mod types;
 
+pub use ops::OpsSection;
 pub use telemetry::TelemetrySection;
 pub use types::{Durability, Environment, LogFormat, Secret, Size, Span, Url};
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub telemetry: TelemetrySection,
     /// What this process does.
     pub process: ProcessSection,
+    /// The pages for those who run it.
+    pub ops: OpsSection,
     /// One section a module: `[modules.NAME.config]`.
     pub modules: BTreeMap<String, ModuleSection>,
     /// The file it was read from, for error messages.
@@ -358,6 +362,7 @@ fn exposed(defaults: &Config, mut keys: toml::Table) -> Result<toml::Table> {
     let secrets = [
         ("app", "secret", defaults.app.secret.expose()),
         ("database", "url", defaults.database.url.expose()),
+        ("ops", "token", defaults.ops.token.expose()),
         ("telemetry", "sentry_dsn", defaults.telemetry.sentry_dsn.expose()),
     ];
     for (section, key, value) in secrets {

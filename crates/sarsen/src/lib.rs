@@ -16,6 +16,7 @@ pub mod insight;
 pub mod jobs;
 pub mod lifecycle;
 pub mod module;
+pub mod ops;
 pub mod resilience;
 pub mod telemetry;
 #[cfg(feature = "testing")]

@@ -32,11 +32,7 @@ pub(super) fn key(secret: &Secret, purpose: &str) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// What opens the operators' addresses of a running application: made from its secret, so both sides know it.
-pub(crate) fn for_operators(section: &AppSection) -> Result<Secret> {
-    Ok(operators_token(&of_app(section)?))
-}
-
+/// The token of the operators that is made from the secret.
 pub(super) fn operators_token(secret: &Secret) -> Secret {
     let mut text = String::with_capacity(64);
     for byte in key(secret, "ops") {
@@ -51,6 +47,8 @@ impl App {
     pub(super) fn secrets(&self, secret: &Secret) -> Result<Vec<String>> {
         let config = &self.config;
         let mut secrets = vec![secret.expose().to_owned(), operators_token(secret).expose().to_owned()];
+        secrets.push(config.ops.token.expose().to_owned());
+        secrets.retain(|secret| !secret.is_empty());
         secrets.extend(config.jobs.encryption_keys.iter().map(|key| key.expose().to_owned()));
         let addresses = [config.database.url.expose(), config.telemetry.sentry_dsn.expose()];
         secrets.extend(addresses.iter().filter_map(|address| credentials(address)));

@@ -1,15 +1,15 @@
 //! Up in the order of mounting, down in reverse, and what is up meanwhile.
 
-use super::App;
-use super::secret;
+use super::also::Parts;
 use super::work::{WEB, Working};
+use super::{App, secret};
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
 use crate::export::{Export, Identity};
-use crate::http::{self, About, Health, Sessions, Stack, StackParts};
+use crate::http::{self, About, Health, ModuleRoutes, Sessions, Stack, StackParts};
 use crate::insight::Insight;
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
@@ -82,10 +82,11 @@ impl App {
         let (recorder, lifecycle) = (recorder_of(&self.config), Lifecycle::default());
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let (jobs, events) = self.handles_on(db);
+        let insight = Insight::new(&recorder, &self.clock, self.version);
+        let seen = self.parts(db, secret, &jobs, &events, &insight)?;
         command(&recorder, "prepare projections", "", events.prepare()).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
-        let insight = Insight::new(&recorder, &clock, self.version);
         let identity = Identity { name: self.name, version: self.version };
         let export = Export::new(identity, &config, &clock, &jobs, &insight)?;
         let around = Surroundings {
@@ -107,15 +108,19 @@ impl App {
             let builders = modules.iter_mut().flat_map(|module| std::mem::take(&mut module.builders));
             events.0.registry.bind(builders.collect());
             start_all(&recorder, &modules).await?;
-            let mut parts = StackParts {
+            let parts = StackParts {
                 environment: config.app.environment,
                 about: About { title: self.name.to_owned(), version: self.version.to_owned() },
                 sessions: Some(Sessions::new(&db, secret, &config.http)),
                 assets: self.assets,
                 ..StackParts::new(&config.http, &recorder, health(&lifecycle, &db, &modules))
             };
-            parts.modules.extend(export.routes(&secret::operators_token(secret)));
-            stack(parts, &mut modules)
+            let mut own = Vec::new();
+            for make in self.also.make {
+                own.push(make(&seen)?);
+            }
+            own.extend(export.routes(&seen.ops_token));
+            stack(parts, &mut modules, own)
         };
         let (stack, routes) = match built.await {
             Ok(built) => built,
@@ -144,6 +149,26 @@ impl App {
             budgets,
             export,
             modules,
+        })
+    }
+
+    /// The application as it is seen by what is served beside the modules.
+    fn parts(&self, db: &Db, secret: &Secret, jobs: &Jobs, events: &Events, insight: &Insight) -> Result<Parts> {
+        let configured = &self.config.ops.token;
+        let derived = || secret::operators_token(secret);
+        Ok(Parts {
+            name: self.name,
+            version: self.version,
+            config: Arc::new(self.config.clone()),
+            shown_config: self.shown_config()?,
+            db: db.clone(),
+            jobs: jobs.clone(),
+            events: events.clone(),
+            insight: insight.clone(),
+            clock: self.clock.clone(),
+            modules: self.modules().cloned().collect(),
+            ops_token: if configured.expose().is_empty() { derived() } else { configured.clone() },
+            authorize: self.also.authorize.clone(),
         })
     }
 
@@ -437,7 +462,7 @@ fn budgets(routes: &[Route], jobs: &Jobs) -> Budgets {
 }
 
 /// Takes the routes out of the modules; what else the way of a request needs is in `parts` already.
-fn stack(mut parts: StackParts, modules: &mut [Live]) -> Result<(Stack, Vec<Route>)> {
+fn stack(mut parts: StackParts, modules: &mut [Live], own: Vec<ModuleRoutes>) -> Result<(Stack, Vec<Route>)> {
     let mut listed = Vec::new();
     for module in modules {
         let Some(routes) = module.routes.take() else { continue };
@@ -451,5 +476,6 @@ fn stack(mut parts: StackParts, modules: &mut [Live]) -> Result<(Stack, Vec<Rout
         parts.modules.push(routes);
         parts.authenticate.extend(module.authenticate.clone());
     }
+    parts.modules.extend(own);
     Ok((Stack::new(parts)?, listed))
 }

@@ -34,6 +34,9 @@ impl Running {
     pub(super) fn watch(&self) -> Result<Watching> {
         let (recorder, lifecycle, export) = (self.recorder().clone(), self.lifecycle().clone(), self.export().clone());
         let (lines, sending) = (self.config().log.operations, Lifecycle::default());
+        if !lines && !export.is_wanted() {
+            recorder.keep_failures_only();
+        }
         let collector = self.collect()?;
         let writer = write(recorder.clone(), lifecycle.clone(), lines, export.clone());
         let (writer, exports) = (lifecycle::spawn_background(writer), export.start(&sending));

@@ -3,6 +3,7 @@
 use super::Program;
 use super::budgets::BudgetsVerb;
 use super::events::EventsVerb;
+use super::indexes::IndexesOptions;
 use super::jobs::JobsVerb;
 use super::why::WhyOptions;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -54,6 +55,9 @@ pub(super) enum Verb<C: Subcommand> {
     /// Look at what happened, tell it again, build projections anew
     #[command(subcommand)]
     Events(EventsVerb),
+    /// The pages at /ops
+    #[command(subcommand)]
+    Ops(Ops),
     /// Show the configuration that holds, secrets left out
     Config,
     /// Examine configuration, database, disk and limits
@@ -62,6 +66,8 @@ pub(super) enum Verb<C: Subcommand> {
         #[arg(long)]
         json: bool,
     },
+    /// Propose indexes for the queries of the running application, tried on a copy of its tables
+    Indexes(IndexesOptions),
     /// Say what is slow in the running application, who is to blame, and what to do
     Why(WhyOptions),
     #[command(flatten)]
@@ -74,6 +80,12 @@ pub(super) enum Migrate {
     Status,
     /// Apply those that are missing (serving does it too)
     Up,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Ops {
+    /// Print what opens them in production: ADDRESS/ops?token=TOKEN
+    Token,
 }
 
 /// What other tools take.

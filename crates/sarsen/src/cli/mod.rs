@@ -27,6 +27,7 @@ mod ask;
 mod budgets;
 mod doctor;
 mod events;
+mod indexes;
 mod jobs;
 mod line;
 mod show;
@@ -37,9 +38,9 @@ pub use line::NoCommands;
 use crate::app::{App, Running};
 use crate::config::{Config, Environ, ProcessSection};
 use crate::error::{Error, Kind, Result};
-use crate::{export, lifecycle, telemetry};
+use crate::{export, lifecycle, ops, telemetry};
 use clap::Subcommand;
-use line::{Exported, Line, Migrate, Verb};
+use line::{Exported, Line, Migrate, Ops, Verb};
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -132,6 +133,7 @@ fn obey<P: Program>(line: Line<P::Commands>, environ: &Environ) -> Result<ExitCo
 fn build<P: Program>(config: Config) -> Result<(App, P::Handles)> {
     let mut app = App::new(P::NAME, P::VERSION, config);
     let handles = P::mount(&mut app)?;
+    ops::mount(&mut app);
     Ok((app, handles))
 }
 
@@ -171,8 +173,10 @@ async fn carry_out<P: Program>(verb: Verb<P::Commands>, path: String, app: App, 
         }
         Verb::Modules { graph: true } => print(&app.mermaid()),
         Verb::Modules { graph: false } => print(&show::modules(&app)),
+        Verb::Ops(Ops::Token) => print(&format!("{}\n", app.ops_token()?.expose())),
         Verb::Jobs(verb) => jobs::run(&app, verb).await?,
         Verb::Events(verb) => events::run(&app, verb).await?,
+        Verb::Indexes(options) => indexes::run(&app, &options).await?,
         Verb::Why(options) => why::run(&app, &options).await?,
         Verb::Own(command) => own::<P>(command, &path, app, &handles).await?,
         // Both were done before the application was put together.

@@ -1,7 +1,9 @@
-//! What an application records of itself, and what it tells others: metrics, traces and errors.
+//! Section `[telemetry]`: what is recorded, how much of it is kept, and what is told to others.
 
-use super::{Secret, Size, Span};
+use super::{Secret, Size, Span, Url};
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Section `[telemetry]`.
@@ -60,5 +62,59 @@ impl Default for TelemetrySection {
             queue: 2_048,
             timeout: Span::seconds(10),
         }
+    }
+}
+
+/// The name of the store, where no other is given.
+const FILE: &str = "insight.db";
+
+impl TelemetrySection {
+    /// The file of the store; nothing where there is none. `database` is the application's own.
+    pub(crate) fn store_file(&self, database: &Url, in_test: bool) -> Result<Option<PathBuf>> {
+        match self.store.as_str() {
+            _ if !self.enabled => Ok(None),
+            "" => Ok(None),
+            "auto" if in_test => Ok(None),
+            "auto" => {
+                let beside = file_of(database).unwrap_or_else(|| PathBuf::from("data/app.db"));
+                Ok(Some(beside.with_file_name(FILE)))
+            }
+            url => file_of(&Url::new(url)).map(Some).ok_or_else(|| {
+                Error::invalid(format!("telemetry.store = \"{url}\" names no file"))
+                    .hint("write sqlite:data/insight.db, auto, or nothing for no store")
+            }),
+        }
+    }
+}
+
+/// The file that the URL of an embedded database names.
+fn file_of(url: &Url) -> Option<PathBuf> {
+    let (scheme, path) = url.expose().split_once(':')?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    (scheme == Url::embedded("").scheme() && !path.is_empty()).then(|| PathBuf::from(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_store_is_beside_the_database_unless_told_otherwise() {
+        let mut section = TelemetrySection::default();
+        let embedded = Url::embedded("/var/lib/parley/app.db");
+        let at = |section: &TelemetrySection, url: &Url| {
+            section.store_file(url, false).map(|path| path.map(|path| path.display().to_string()))
+        };
+        assert_eq!(at(&section, &Url::embedded("data/app.db")).expect("a place").as_deref(), Some("data/insight.db"));
+        assert_eq!(at(&section, &embedded).expect("a place").as_deref(), Some("/var/lib/parley/insight.db"));
+        let server = Url::new("postgres://u:p@h/d");
+        assert_eq!(at(&section, &server).expect("a place").as_deref(), Some("data/insight.db"));
+        assert_eq!(section.store_file(&embedded, true).expect("none"), None);
+        section.store = "sqlite:/x/y.db".into();
+        assert_eq!(at(&section, &server).expect("a place").as_deref(), Some("/x/y.db"));
+        section.store = "postgres://h/d".into();
+        assert!(at(&section, &server).is_err());
+        section.store = String::new();
+        assert_eq!(at(&section, &server).expect("none"), None);
     }
 }

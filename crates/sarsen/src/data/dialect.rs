@@ -1,6 +1,8 @@
 //! The few phrases that databases spell differently; beside the drivers, the only place that names them.
 
+use super::explain::Plan;
 use super::statement::{Token, tokens};
+use crate::error::Error;
 use std::fmt::Write;
 
 /// A sequence that nothing was drawn from says 1.
@@ -65,6 +67,14 @@ impl Dialect {
         match self {
             Dialect::Sqlite => None,
             Dialect::Postgres => Some("SELECT pg_advisory_xact_lock(7308332105)"),
+        }
+    }
+
+    /// How a plan is asked for, without values to plan for.
+    pub(super) fn plan(self) -> Plan {
+        match self {
+            Dialect::Sqlite => Plan { before: "EXPLAIN QUERY PLAN ", is_tree: true },
+            Dialect::Postgres => Plan { before: "EXPLAIN (GENERIC_PLAN) ", is_tree: false },
         }
     }
 
@@ -260,6 +270,12 @@ fn before_list(tokens: &[(Token<'_>, std::ops::Range<usize>)]) -> Before {
         (Some(start), None) => Before::In(start),
         _ => Before::Nothing,
     }
+}
+
+/// Whether an error says that the file of an embedded database is damaged, or is none.
+pub(super) fn is_damage(error: &Error) -> bool {
+    let report = error.report();
+    ["file is not a database", "disk image is malformed"].iter().any(|says| report.contains(says))
 }
 
 #[cfg(test)]

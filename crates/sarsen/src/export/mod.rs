@@ -114,6 +114,12 @@ impl Export {
         })))
     }
 
+    /// Whether it must see every Operation, not only those that failed.
+    pub(crate) fn is_wanted(&self) -> bool {
+        let inner = &*self.0;
+        inner.section.metrics || inner.traces.is_some() || inner.environment == Environment::Development
+    }
+
     /// Looks at an Operation that was closed.
     pub(crate) fn see(&self, operation: &Operation) {
         let inner = &*self.0;

@@ -1,6 +1,6 @@
 //! What the exports need of an Operation that was closed: the one place that reads its record.
 
-use crate::clock::{self, Clock};
+use crate::clock::{Clock, Ticks};
 use crate::error::Kind;
 #[cfg(test)]
 use crate::telemetry::Recorder;
@@ -36,7 +36,7 @@ impl Seen {
         for kind in WaitKind::ALL {
             waits[kind as usize] = record.account.of(kind);
         }
-        let since_its_end = (clock::monotonic() - operation.started()).saturating_sub(record.duration);
+        let since_its_end = (Ticks::now() - operation.started()).saturating_sub(record.duration);
         Self {
             kind: operation.kind(),
             name: record.name,

@@ -5,7 +5,8 @@ use super::budget::{self, Audience};
 use super::guard::Closing;
 use super::routes::name_by_match;
 use super::stack::{Stack, trace_of};
-use crate::telemetry::{Operation, OperationKind, Outcome};
+use crate::clock::Ticks;
+use crate::telemetry::{OperationKind, Outcome, Running};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -22,13 +23,11 @@ impl Stack {
     pub(crate) fn measured(&self, router: Router) -> Router {
         let (recorder, audience) = (self.recorder().clone(), self.audience());
         router.layer(from_fn(move |request: Request, next: Next| {
-            let operation = Operation::open_in(
-                recorder.name(OperationKind::Request, "", "(no route)"),
-                trace_of(request.headers()),
-                &recorder,
-            );
-            operation.enter(|| name_by_match(&request, ""));
-            Measured { work: Some(next.run(request)), closing: Closing::new(operation), audience }
+            let name = recorder.name(OperationKind::Request, "", "(no route)");
+            let running = Running::open(Ticks::now(), None, name, trace_of(request.headers()), &recorder);
+            let mut closing = Closing::new(running);
+            closing.enter(|| name_by_match(&request, ""));
+            Measured { work: Some(next.run(request)), closing, audience }
         }))
     }
 }
@@ -55,7 +54,7 @@ impl<F: Future<Output = Response>> Future for Measured<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
         let mut this = self.project();
-        let polled = this.closing.enter(|| match this.work.as_mut().as_pin_mut() {
+        let polled = this.closing.poll(context, |context| match this.work.as_mut().as_pin_mut() {
             Some(work) => work.poll(context),
             None => Poll::Pending,
         });
@@ -63,9 +62,9 @@ impl<F: Future<Output = Response>> Future for Measured<F> {
         if let (Some(operation), Some(audience)) = (this.closing.operation(), *this.audience) {
             budget::tell(&mut response, operation, audience);
         }
-        let (status, closing) = (response.status().as_u16(), std::mem::take(this.closing));
-        if response.body().size_hint().exact().is_some() {
-            closing.close(Outcome::Status(status));
+        let (status, mut closing) = (response.status().as_u16(), this.closing.take());
+        if let Some(length) = response.body().size_hint().exact() {
+            closing.close(Outcome::Status(status), length);
             return Poll::Ready(response);
         }
         Poll::Ready(response.map(|body| Body::new(Outgoing::new(body, closing, status, ()))))

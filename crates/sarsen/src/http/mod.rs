@@ -32,6 +32,7 @@ pub use aide::axum::ApiRouter as Routes;
 pub use aide::axum::routing;
 pub use assets::{Asset, Assets};
 pub use auth::{Actor, Authenticate, MaybeActor, Session};
+pub(crate) use auth::{bearer, unseen};
 pub use budget::Promises;
 pub use extract::{Created, Json, NoContent, Path, Query};
 pub use health::Health;

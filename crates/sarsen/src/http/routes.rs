@@ -60,6 +60,16 @@ impl ModuleRoutes {
         self
     }
 
+    /// Names requests to plain routes beforehand, so that they are named from their beginning; who is there can be asked.
+    pub(crate) fn known(mut self, routes: impl IntoIterator<Item = (Method, &'static str)>) -> Self {
+        let plain = |(method, pattern): (Method, &str)| {
+            let pattern = pattern.to_owned();
+            Documented { method, pattern, auth: true, any_origin: false, budget: None }
+        };
+        self.listed.extend(routes.into_iter().map(plain));
+        self
+    }
+
     /// Method and pattern of each route that is known by name.
     pub fn patterns(&self) -> impl Iterator<Item = (&Method, &str)> {
         self.listed.iter().map(|listed| (&listed.method, listed.pattern.as_str()))

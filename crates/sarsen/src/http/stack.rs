@@ -11,9 +11,10 @@ use super::problem::{self, Refusal};
 use super::routes::{ModuleRoutes, RouteName, RouteTable};
 use super::session::Sessions;
 use super::{docs, headers, openapi, origin};
+use crate::clock::Ticks;
 use crate::config::{Environment, HttpSection};
 use crate::error::{Error, Result};
-use crate::telemetry::{Operation, Outcome, Recorder, Trace};
+use crate::telemetry::{Operation, Outcome, Recorder, Running, Trace};
 use aide::axum::ApiRouter as Routes;
 use aide::openapi::OpenApi;
 use axum::BoxError;
@@ -165,9 +166,9 @@ impl Stack {
         // 1. The name comes from the route table, so every Operation has one, whatever happens next.
         let route = stack.routes.find(request.method(), request.uri().path());
         // 2. The Operation is outermost: it sees everything, and is cancelled when the client hangs up.
-        let operation = stack.open(&request, route);
-        let deadline = operation.started() + stack.timeout;
-        let closing = Closing::new(operation);
+        let running = stack.open(&request, route);
+        let deadline = running.operation().map_or_else(Ticks::now, Operation::started) + stack.timeout;
+        let closing = Closing::new(running);
         let mut place = Place { stack: self.clone(), taken: false };
         // 3. Health answers under any load.
         if Health::knows(request.uri().path()) {
@@ -249,27 +250,26 @@ impl<H: Send + Unpin + 'static> Future for Answer<H> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
         let this = self.project();
-        let mut response = ready!(this.closing.enter(|| this.work.poll(context)));
+        let mut response = ready!(this.closing.poll_request(context, |context| this.work.poll(context)));
         this.place.leave();
         let stack = &*this.place.stack.0;
         // 9. Framework answers without a body get a document, and every answer its headers.
         stack.finish(&mut response, *this.head, this.closing);
         // 10. The Operation closes now, or when the body has gone out.
         let status = response.status().as_u16();
-        if response.body().size_hint().exact().is_some() {
-            this.closing.close_into(&stack.recorder, Outcome::Status(status));
+        if let Some(length) = response.body().size_hint().exact() {
+            this.closing.close(Outcome::Status(status), length);
             *this.held = None;
             return Poll::Ready(response);
         }
-        let (closing, held) = (std::mem::take(this.closing), this.held.take());
+        let (closing, held) = (this.closing.hand_on(), this.held.take());
         Poll::Ready(response.map(|body| Body::new(Outgoing::new(body, closing, status, held))))
     }
 }
 
 impl Inner {
-    fn open<B>(&self, request: &Request<B>, route: &RouteName) -> Operation {
-        let trace = trace_of(request.headers());
-        Operation::open_within(Some(self.timeout), route.name, trace, &self.recorder)
+    fn open<B>(&self, request: &Request<B>, route: &RouteName) -> Running {
+        Running::open_request(self.timeout, route.name, trace_of(request.headers()), &self.recorder)
     }
 
     /// What is decided before the handler runs; nothing here waits.
@@ -293,9 +293,9 @@ impl Inner {
 
     fn finish(&self, response: &mut Response, head: bool, closing: &mut Closing) {
         if response.status().is_client_error() {
-            closing.enter(|| problem::fill(response));
+            closing.lend(|| problem::fill(response));
         } else if self.development && response.status().is_server_error() {
-            closing.enter(|| problem::reveal(response));
+            closing.lend(|| problem::reveal(response));
         }
         if let Some(operation) = closing.operation() {
             if let Some(audience) = self.audience {

@@ -14,14 +14,16 @@ mod error;
 mod frame;
 mod packed;
 mod place;
+mod points;
 pub(crate) mod queues;
+mod recall;
 mod row;
 mod sample;
 mod store;
 mod summary;
 mod window;
 
-use crate::clock::{self, Clock, Timestamp};
+use crate::clock::{self, Clock, Ticks, Timestamp};
 use crate::data::Db;
 use crate::error::Result;
 use crate::telemetry::resource::Facts;
@@ -31,6 +33,7 @@ use error::{ErrorKey, Errors};
 use frame::{Frame, Gathered, Keys, NameKey};
 pub(crate) use place::place;
 pub use place::stored;
+pub use points::Point;
 use row::NameRow;
 pub use sample::SampleFilter;
 use sample::Samples;
@@ -156,7 +159,7 @@ impl Insight {
         let (now, at) = (clock::monotonic(), self.0.clock.now());
         let kept = std::mem::take(&mut collected.kept);
         let mut gathered = Gathered::of(collected, &mut state.keys, &mut state.errors, at);
-        state.keep(kept, now, at);
+        state.keep(kept, at);
         gathered.span = now - std::mem::replace(&mut state.last, now);
         let last = state.windows.now();
         let begun = at - gathered.span;
@@ -189,7 +192,7 @@ impl Insight {
         };
         let mut found: Vec<Sample> = kept.iter().filter_map(|kept| sample::unpack(&kept.packed).ok()).collect();
         if let (Some(db), true) = (store, found.len() < filter.most()) {
-            let older = store::samples(&db, filter).await.unwrap_or_default();
+            let older = recall::samples(&db, filter).await.unwrap_or_default();
             let older = older.iter().filter_map(|packed| sample::unpack(packed).ok());
             let older: Vec<_> = older.filter(|older| !found.iter().any(|known| known.id == older.id)).collect();
             found.extend(older);
@@ -207,7 +210,7 @@ impl Insight {
         };
         let packed = match (kept, store) {
             (Some(kept), _) => kept.packed.to_vec(),
-            (None, Some(db)) => store::sample(&db, id).await.ok()??,
+            (None, Some(db)) => recall::sample(&db, id).await.ok()??,
             (None, None) => return None,
         };
         sample::unpack(&packed).ok()
@@ -218,7 +221,7 @@ impl Insight {
     pub async fn history(&self, span: Duration) -> Result<Vec<Snapshot>> {
         let store = self.state().store.clone();
         if let (Some(db), true) = (store, span > window::LONGEST) {
-            let (frames, errors) = store::history(&db, self.0.clock.now() - span).await?;
+            let (frames, errors) = recall::history(&db, self.0.clock.now() - span).await?;
             return Ok(frames.iter().map(|frame| self.summary(frame, &errors, "")).collect());
         }
         let state = self.state();
@@ -235,13 +238,13 @@ impl Insight {
     /// What is slow: above the budget, or above the p95 of the last ten seconds, whichever is less.
     fn set_limits(&self, windows: &Windows, names: &[Arc<NameKey>]) {
         let mut gathered = Gathered::default();
-        windows
-            .last(windows.now(), Duration::from_secs(10))
-            .into_iter()
-            .for_each(|frame| gathered.add_histograms(frame));
+        let frames = windows.last(windows.now(), Duration::from_secs(10));
+        frames.into_iter().for_each(|frame| gathered.add_histograms(frame));
+        let seen: HashMap<_, _> =
+            names.iter().map(|key| ((key.kind, key.name.as_str(), key.module.as_str()), key)).collect();
         for name in self.0.recorder.names() {
-            let Some(key) = names.iter().find(|key| key.is(name)) else { continue };
-            let Some(row) = gathered.names.get(key) else { continue };
+            let Some(key) = seen.get(&(name.kind(), name.as_str(), name.module())) else { continue };
+            let Some(row) = gathered.names.get(*key) else { continue };
             let usual = (row.histogram.total() >= ENOUGH).then(|| row.histogram.quantile(0.95));
             let promised =
                 name.budget().and_then(budget_of_time).map(|limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
@@ -305,9 +308,9 @@ impl Insight {
 
 impl State {
     /// Keeps what is worth it, and says of errors which sample shows them.
-    fn keep(&mut self, offered: Vec<(Reason, Operation)>, now: Instant, at: Timestamp) {
+    fn keep(&mut self, offered: Vec<(Reason, Operation)>, at: Timestamp) {
         for (reason, operation) in offered {
-            let began = at - now.saturating_duration_since(operation.started());
+            let began = at - (Ticks::now() - operation.started());
             let Some(id) = self.samples.offer(reason, &operation, began) else { continue };
             if reason == Reason::Failed {
                 let record = operation.record();

@@ -113,6 +113,14 @@ impl Windows {
         frames
     }
 
+    /// The frames of the finest ring that reaches back so far, within the last `span`, oldest first.
+    pub(super) fn of_one_length(&self, span: Duration) -> impl Iterator<Item = &Frame> {
+        let reaches = |(length, count): &(Duration, usize)| span <= *length * u32::try_from(*count).unwrap_or(1);
+        let ring = RINGS.iter().position(reaches).unwrap_or(RINGS.len() - 1);
+        let since = self.now() - span;
+        self.rings[ring].iter().filter(move |frame| frame.to > since)
+    }
+
     /// The end of the last tick.
     pub(super) fn now(&self) -> Timestamp {
         self.rings[0].back().map(|frame| frame.to).unwrap_or_default()

@@ -76,7 +76,7 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 /// What is not worth a word is left out: no queries, no waits, an ordinary end. Commands are for `debug`: starting a
-/// module is one.
+/// module is one; and so is what the pages of the operators ask for.
 fn write_line(operation: &Operation) {
     let record = operation.record();
     let database: Duration = record.queries().map(|query| query.execution).sum();
@@ -106,6 +106,8 @@ fn write_line(operation: &Operation) {
     match operation.kind() {
         _ if failed => line!(error),
         OperationKind::Command => line!(debug),
+        // A page that is left open asks each second.
+        OperationKind::Request if record.module() == "ops" => line!(debug),
         _ => line!(info),
     }
 }

@@ -1,7 +1,7 @@
 //! Whether one Operation kept its budget, and the table that knows whose budget is which.
 
 use super::{Budget, Operation, OperationKind};
-use crate::clock;
+use crate::clock::Ticks;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
@@ -83,7 +83,7 @@ impl Spent {
     pub fn by(operation: &Operation) -> Self {
         let record = operation.record();
         let open = record.outcome == super::Outcome::Open;
-        let time = if open { clock::monotonic() - operation.started() } else { record.duration };
+        let time = if open { Ticks::now() - operation.started() } else { record.duration };
         let (queries, allocated) = (record.query_count, record.allocated);
         Self { time, queries, allocated, queued: record.queued, retries: record.retries }
     }

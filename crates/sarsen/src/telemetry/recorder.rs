@@ -1,15 +1,15 @@
 //! Where closed Operations go: added up by the thread that closes them, and whole into a bounded queue for who writes lines.
 
 use super::Operation;
-use super::estimate;
 use super::name::{MAX_NAMES, Name, Names};
-use super::operation::{OperationKind, Record};
+use super::operation::OperationKind;
 use super::reading::{Collected, Reader};
+use super::record::Record;
 use super::shard::{Local, Moment, Shared};
 use super::snapshot::Reason;
 use crossbeam_queue::ArrayQueue;
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What was closed: added up by name, and the last ones whole. Clones are the same recorder.
@@ -23,6 +23,8 @@ struct Inner {
     closed: ArrayQueue<Operation>,
     dropped: AtomicU64,
     counting: bool,
+    /// Whether each Operation is kept whole until it is drained, or only one with an error.
+    whole: AtomicBool,
     /// Those that are worth keeping whole, for the collector.
     kept: ArrayQueue<(Reason, Operation)>,
     names: Names,
@@ -65,6 +67,7 @@ impl Recorder {
             closed: ArrayQueue::new(capacity.max(1)),
             dropped: AtomicU64::new(0),
             counting,
+            whole: AtomicBool::new(true),
             kept: ArrayQueue::new(MAX_KEPT),
             names: Names::new(),
             slow_after: (0..MAX_NAMES + 8).map(|_| AtomicU64::new(u64::MAX)).collect(),
@@ -97,7 +100,15 @@ impl Recorder {
         }
     }
 
+    /// From now on only Operations with an error are kept whole until [`Recorder::drain`]: for who writes no other lines.
+    pub fn keep_failures_only(&self) {
+        self.0.whole.store(false, Ordering::Relaxed);
+    }
+
     pub(super) fn push(&self, operation: Operation) {
+        if !self.0.whole.load(Ordering::Relaxed) && operation.record().error.is_none() {
+            return;
+        }
         if self.0.closed.push(operation).is_err() {
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -119,7 +130,6 @@ impl Recorder {
         if !self.0.counting {
             return;
         }
-        estimate::complete(record, operation.kind());
         let tick = self.0.tick.load(Ordering::Relaxed);
         let slow = record.account.wall > self.slow_after(record.name);
         // A thread that ends has no place any more; nothing closes there but what it drops last.
@@ -286,6 +296,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_names_and_causes_stays_bounded_and_is_counted() {
+        crate::telemetry::resource::FULL.set(true);
         let recorder = Recorder::new(1);
         let (mut looks, mut largest) = (Vec::new(), 0);
         for number in 0..12_000 {
@@ -323,5 +334,18 @@ mod tests {
         let recorder = Recorder::without_counting(8);
         close(&recorder, "GET /a", Vec::new());
         assert_eq!((recorder.drain().len(), total(&[recorder.collect()])), (1, (0, 0, 0)));
+    }
+
+    #[test]
+    fn who_writes_no_lines_gets_what_failed() {
+        let recorder = Recorder::new(8);
+        recorder.keep_failures_only();
+        close(&recorder, "GET /a", Vec::new());
+        let failed = Operation::open(OperationKind::Job, "send", &recorder);
+        failed.set_error(&crate::error::Error::internal("fault"));
+        failed.close(Outcome::Failed);
+        let kept: Vec<_> = recorder.drain().iter().map(|operation| operation.record().name.as_str()).collect();
+        assert_eq!(kept, ["send"]);
+        assert_eq!(total(&[recorder.collect()]), (2, 2, 0));
     }
 }

@@ -1,6 +1,6 @@
 //! Which Operations are kept whole: those that failed, slow ones, and a few by chance.
 
-use super::operation::Record;
+use super::record::Record;
 use super::snapshot::Reason;
 
 /// Most that one thread offers of one name, for each reason, between two looks of the collector.

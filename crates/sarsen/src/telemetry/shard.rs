@@ -3,7 +3,8 @@
 use super::cause::{Cause, Cell, key_of, others_key};
 use super::counters::{Counters, OverValues, SumValues, over, part, sum};
 use super::histogram::{BUCKETS, Histogram, bucket_of};
-use super::operation::{Outcome, Record};
+use super::operation::Outcome;
+use super::record::Record;
 use super::sampling::Sampling;
 use super::snapshot::Reason;
 use super::{KINDS, Leaf, WaitKind};

@@ -1,6 +1,7 @@
 //! What an error says without what is of the one case: equal faults have equal words, and no value of a user is kept.
 
-use super::operation::{Outcome, Record};
+use super::operation::Outcome;
+use super::record::Record;
 use crate::error::Kind;
 
 impl Record {

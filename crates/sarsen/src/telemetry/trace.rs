@@ -56,6 +56,12 @@ impl Trace {
         })
     }
 
+    /// A number by chance.
+    #[inline]
+    pub(super) fn random(&self) -> u64 {
+        self.span
+    }
+
     /// The id of this span: 16 hexadecimal digits.
     pub fn span_id(&self) -> String {
         format!("{:016x}", self.span)

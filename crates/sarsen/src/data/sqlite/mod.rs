@@ -6,15 +6,17 @@
 mod connection;
 mod readers;
 mod transaction;
+mod workbench;
 
 use super::dialect::Dialect;
 use super::observe::{self, Ran};
+use super::plan::Bench;
 use super::query::{Answer, Call, Step};
 use super::row::{Keep, OwnedRow, Row, Rows};
 use super::statement::Class;
 use super::wake::Wakes;
 use super::{Driver, STREAM_AHEAD, STREAM_BATCH, Transaction, no_connection};
-use crate::clock;
+use crate::clock::{self, Ticks};
 use crate::config::DatabaseSection;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle;
@@ -29,7 +31,7 @@ use std::panic::Location;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, mpsc, oneshot};
 use transaction::SqliteTransaction;
 
@@ -163,7 +165,7 @@ impl Shared {
         if let Ok(connection) = self.writer.clone().try_lock_owned() {
             return Ok(Writer { connection, held: self.writing.hold() });
         }
-        let started = clock::monotonic();
+        let started = Ticks::now();
         let deadline = observe::deadline(started, self.section.acquire_timeout.0);
         let lock = self.writing.waiting_for(clock::until(deadline, self.writer.clone().lock_owned()));
         let lock = telemetry::wait(WaitKind::DatabasePool, "sqlite writer", lock).await;
@@ -176,9 +178,9 @@ impl Shared {
     }
 
     async fn read(self: Arc<Self>, call: Call, mut rows: Box<dyn Rows>) -> Done {
-        let waited = clock::monotonic();
+        let waited = Ticks::now();
         let reader = self.readers.take().await?;
-        let pool_wait = clock::monotonic() - waited;
+        let pool_wait = Ticks::now() - waited;
         if self.is_quick(&call) {
             let changed = run_here(reader.connection(), &call, rows.as_mut(), waited + pool_wait, pool_wait)?;
             return Ok((rows, changed));
@@ -197,7 +199,7 @@ impl Shared {
 
     /// Queues the write; whoever gets the writer first does the work of all who wait.
     async fn write(self: Arc<Self>, steps: Steps) -> AllDone {
-        let waited = clock::monotonic();
+        let waited = Ticks::now();
         let (done, mut mine) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
         {
@@ -226,11 +228,11 @@ impl Shared {
     }
 
     /// Runs the writes that wait, in one commit.
-    async fn lead(&self, mut writer: Writer, waited: Instant) -> Result<()> {
+    async fn lead(&self, mut writer: Writer, waited: Ticks) -> Result<()> {
         if self.waiting().is_empty() {
             return Ok(());
         }
-        let pool_wait = clock::monotonic() - waited;
+        let pool_wait = Ticks::now() - waited;
         begin_write(&mut writer, waited + self.section.acquire_timeout.0).await?;
         let group: Vec<Pending> = {
             let mut waiting = self.waiting();
@@ -246,11 +248,11 @@ impl Shared {
 }
 
 /// `BEGIN IMMEDIATE`, waiting asynchronously while another process writes.
-async fn begin_write(writer: &mut Writer, deadline: Instant) -> Result<()> {
+async fn begin_write(writer: &mut Writer, deadline: Ticks) -> Result<()> {
     let mut pause = Duration::from_millis(1);
     loop {
         match writer.script("BEGIN IMMEDIATE") {
-            Err(error) if error.kind() == Kind::Unavailable && clock::monotonic() < deadline => {
+            Err(error) if error.kind() == Kind::Unavailable && Ticks::now() < deadline => {
                 telemetry::wait(WaitKind::Lock, "another process writes", clock::pause(pause)).await;
                 pause = (pause * 2).min(Duration::from_millis(20));
             }
@@ -271,7 +273,7 @@ fn run_here(
     connection: &Connection,
     call: &Call,
     rows: &mut dyn Rows,
-    since: Instant,
+    since: Ticks,
     pool_wait: Duration,
 ) -> Result<u64> {
     let work = || connection.execute(call, rows);
@@ -360,13 +362,20 @@ impl Driver for Sqlite {
 
     fn begin(&self, site: &'static Location<'static>) -> BoxFuture<'_, Result<Box<dyn Transaction>>> {
         Box::pin(async move {
-            let started = clock::monotonic();
+            let started = Ticks::now();
             let mut writer = self.0.get_writer().await?;
             begin_write(&mut writer, started + self.0.section.acquire_timeout.0).await?;
             self.0.set_holder(Some(site));
             writer.held.tell_operation();
             let open = SqliteTransaction::new(self.0.clone(), writer);
             Ok(Box::new(open) as Box<dyn Transaction>)
+        })
+    }
+
+    fn workbench(&self, tables: Vec<String>, rows: u64) -> BoxFuture<'_, Result<Box<dyn Bench>>> {
+        Box::pin(async move {
+            let live = path_of(self.0.section.url.expose())?;
+            Ok(Box::new(workbench::copy(live, tables, rows).await?) as Box<dyn Bench>)
         })
     }
 
@@ -392,12 +401,6 @@ impl Driver for Sqlite {
             offload(move || writer.script("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")).await?
         })
     }
-}
-
-/// Whether an error says that the file is damaged, or no database.
-pub(super) fn is_damage(error: &Error) -> bool {
-    let report = error.report();
-    ["file is not a database", "disk image is malformed"].iter().any(|says| report.contains(says))
 }
 
 /// Wakes everybody when another process committed something.

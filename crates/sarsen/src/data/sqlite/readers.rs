@@ -1,7 +1,7 @@
 //! The readers: read-only connections, taken last in, first out, so that few caches stay warm.
 
 use super::connection::Connection;
-use crate::clock;
+use crate::clock::{self, Ticks};
 use crate::config::DatabaseSection;
 use crate::data::{no_connection, observe};
 use crate::error::Result;
@@ -56,7 +56,7 @@ impl Readers {
 
     /// A reader, waited for at most `database.acquire_timeout` or until the Operation's deadline.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Reader> {
-        let started = clock::monotonic();
+        let started = Ticks::now();
         let taken = clock::until(observe::deadline(started, self.section.acquire_timeout.0), self.wait_for_one());
         let taken = telemetry::wait(WaitKind::DatabasePool, "sqlite reader", self.reading.waiting_for(taken)).await;
         let connection = taken.map_err(|_| no_connection(started, ""))??;

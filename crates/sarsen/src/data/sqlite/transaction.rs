@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Waiting};
 use super::{AllDone, Done, Pending, Shared, Steps, Writer, book, lost, offload, run_here};
-use crate::clock;
+use crate::clock::Ticks;
 use crate::config::Durability;
 use crate::data::Transaction;
 use crate::data::observe::{self, Ran};
@@ -189,12 +189,12 @@ fn run_apart(writer: &Connection, steps: &mut Steps, alone: bool, mut how: Ran) 
 fn run_step(writer: &Connection, call: &Call, rows: &mut dyn Rows, how: &mut Ran) -> Result<u64> {
     let (pool_wait, offloaded) = (std::mem::take(&mut how.pool_wait), how.offloaded);
     let work = || {
-        if clock::monotonic() >= call.deadline {
+        if Ticks::now() >= call.deadline {
             return Err(Error::new(Kind::Timeout, "the deadline passed while the write waited"));
         }
         writer.execute(call, rows)
     };
-    telemetry::sync_query(clock::monotonic(), WaitKind::Database, "write", work, |ran, took, wanted| {
+    telemetry::sync_query(Ticks::now(), WaitKind::Database, "write", work, |ran, took, wanted| {
         observe::recorded(call, Ran { offloaded, ..Ran::new(pool_wait, took, ran) }, wanted)
     })
 }

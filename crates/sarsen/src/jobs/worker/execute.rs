@@ -154,19 +154,15 @@ async fn bounded(
 async fn threaded(shared: &Arc<Shared>, work: BoxFuture<'static, Result<()>>) -> BoxFuture<'static, Result<()>> {
     let place = shared.blocking_places.waiting_for(shared.blocking.clone().acquire_owned());
     let place = telemetry::wait(WaitKind::Queue, "blocking jobs", place).await;
-    let (operation, held) = (Operation::current(), shared.blocking_places.hold());
-    let thread = telemetry::hold_blocking_thread();
-    let task = lifecycle::spawn_driving(async move {
-        let _held = (place, held, thread);
-        match operation {
-            Some(operation) => operation.scope(work).await,
-            None => work.await,
-        }
+    let held = (place, shared.blocking_places.hold(), telemetry::hold_blocking_thread());
+    let task = telemetry::spawn_driving("thread", async move {
+        let _held = held;
+        AssertUnwindSafe(work).catch_unwind().await
     });
     Box::pin(async move {
         match task.await {
-            Ok(done) => done,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Ok(Ok(done)) => done,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
             Err(error) => Err(Error::internal("the thread of the job ended").source(error)),
         }
     })

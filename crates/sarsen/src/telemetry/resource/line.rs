@@ -6,14 +6,14 @@
 use super::ledger::Ledger;
 use super::named::Named;
 use super::stack;
-use crate::clock;
+use crate::clock::Ticks;
 use crate::lifecycle;
 use crossbeam_queue::ArrayQueue;
 use std::cell::Cell;
+#[cfg(test)]
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
-use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// Most threads that are watched; those of a thread that has ended are used again.
 const MOST_LINES: usize = 256;
@@ -222,18 +222,11 @@ fn thread_id() -> u32 {
 
 /// Nanoseconds since a moment near the start of the process: the time of lines and holders.
 #[inline]
-pub(crate) fn nanoseconds(at: Instant) -> u64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    let start = START.get_or_init(clock::monotonic);
-    u64::try_from(at.saturating_duration_since(*start).as_nanos()).unwrap_or(u64::MAX)
-}
-
-#[inline]
 pub(super) fn now() -> u64 {
-    nanoseconds(clock::monotonic())
+    Ticks::now().as_nanos()
 }
 
-/// This thread begins to poll an Operation of this name at `now` ([`nanoseconds`]).
+/// This thread begins to poll an Operation of this name at `now` ([`Ticks`]).
 ///
 /// False when it is not to be booked, and [`leave_at`] must not be called: the thread may block (it is none of the
 /// runtime's), or it polls one already, which counts.
@@ -261,17 +254,18 @@ pub(crate) fn leave_at(now: u64) {
 }
 
 /// A poll that is booked until this is dropped, also by a panic.
+#[cfg(test)]
 #[derive(Debug)]
 pub(crate) struct Polled(PhantomData<*const ()>);
 
 /// Like [`enter_at`] for one who has not read the clock.
-#[inline]
+#[cfg(test)]
 pub(crate) fn enter(name: Named) -> Option<Polled> {
     enter_at(name, now()).then_some(Polled(PhantomData))
 }
 
+#[cfg(test)]
 impl Drop for Polled {
-    #[inline]
     fn drop(&mut self) {
         leave_at(now());
     }
@@ -348,13 +342,13 @@ mod tests {
     async fn a_poll_is_booked_by_a_few_stores() {
         let (name, rounds) = (Named::of(OperationKind::Request, "GET /cost"), 10_000_u32);
         let quickest = (0..20).map(|_| {
-            let started = clock::monotonic();
+            let started = Ticks::now();
             for round in 0..u64::from(rounds) {
                 let entered = enter_at(std::hint::black_box(name), round);
                 assert!(entered);
                 leave_at(round + 1);
             }
-            (clock::monotonic() - started).as_nanos() / u128::from(rounds)
+            (Ticks::now() - started).as_nanos() / u128::from(rounds)
         });
         let quickest = quickest.min().unwrap_or_default();
         println!("a poll is booked in {quickest} ns");
