@@ -297,10 +297,10 @@ impl Inner {
         } else if self.development && response.status().is_server_error() {
             closing.lend(|| problem::reveal(response));
         }
+        if let Some(audience) = self.audience {
+            budget::tell(response, closing, audience);
+        }
         if let Some(operation) = closing.operation() {
-            if let Some(audience) = self.audience {
-                budget::tell(response, operation, audience);
-            }
             headers::complete(response, head, self.https, operation.trace());
         }
     }
