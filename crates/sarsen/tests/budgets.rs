@@ -2,13 +2,15 @@
 
 use sarsen::config::Environment;
 use sarsen::http::routing::get_with;
-use sarsen::http::{Promises, Routes};
+use sarsen::http::{Asset, Assets, Promises, Routes};
 use sarsen::jobs::{Job, Policy, Run};
 use sarsen::telemetry::{Budget, OperationKind, ms};
 use sarsen::testing::{TestApp, assert_within_budget};
 use sarsen::{App, Db, Declare, Init, NoApi, Result};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+const PAGE: &str = "<!doctype html><html><head></head><body></body></html>";
 
 struct Shop {
     db: Db,
@@ -78,6 +80,8 @@ async fn shop(environment: Environment) -> TestApp {
         config.app.secret = sarsen::config::Secret::new("only for tests, but long enough for them");
         let mut app = App::new("shop", "1.0.0", config);
         app.mount::<Shop>(());
+        let page = Asset::new("index.html", PAGE.as_bytes());
+        app.assets(Assets::new(&[page], &[("/", "index.html")]).expect("a page"));
         app
     })
     .await
@@ -95,8 +99,20 @@ async fn a_developer_is_told_beside_the_answer() {
 }
 
 #[tokio::test]
+async fn in_development_pages_get_the_script_of_the_banner() {
+    let app = shop(Environment::Development).await;
+    let page = app.get("/").await.text();
+    let (_, from) = page.split_once("<head><script src=\"").expect("a script, and first");
+    let script = app.get(from.split('"').next().expect("an address")).await;
+    assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert!(script.text().contains("sarsen-budget"));
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn in_production_nobody_is_told() {
     let app = shop(Environment::Production).await;
+    assert_eq!(app.get("/").await.text(), PAGE);
     let answer = app.get("/three").await;
     assert_eq!((answer.header("sarsen-budget"), answer.header("server-timing")), (None, None));
     app.stop().await;

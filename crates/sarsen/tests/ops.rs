@@ -40,6 +40,10 @@ sarsen::each_profile! {
         acts::a_page_of_another_origin_changes_nothing().await;
     }
 
+    async fn plans_are_shown_in_development_only() {
+        acts::plans_are_shown_in_development_only().await;
+    }
+
     async fn nothing_secret_is_shown() {
         secrets::nothing_secret_is_shown().await;
     }

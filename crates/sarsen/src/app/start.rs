@@ -115,11 +115,8 @@ impl App {
                 assets: self.assets,
                 ..StackParts::new(&config.http, &recorder, health(&lifecycle, &db, &modules))
             };
-            let mut own = Vec::new();
-            for make in self.also.make {
-                own.push(make(&seen)?);
-            }
-            own.extend(export.routes(&seen.ops_token));
+            let own = self.also.make.into_iter().map(|make| make(&seen));
+            let own: Vec<_> = own.chain(export.routes(&seen.ops_token).map(Ok)).collect::<Result<_>>()?;
             stack(parts, &mut modules, own)
         };
         let (stack, routes) = match built.await {

@@ -80,8 +80,8 @@ fn write(file: &Path, snapshot: &Snapshot) -> Result<()> {
     std::fs::write(file, text).map_err(|error| failed(&error))
 }
 
-/// Asks the application that runs; where none does, what it wrote down.
-async fn running(app: &App, span: Duration) -> Result<(Snapshot, String)> {
+/// Asks the application that runs; where none does, what it wrote down, with a word about it.
+pub(super) async fn running(app: &App, span: Duration) -> Result<(Snapshot, String)> {
     let silent = match ask::ask(app, &format!("/ops/api/snapshot?span={}", span.as_secs().max(1))).await {
         Err(error) if error.kind() == Kind::Unavailable => error,
         answered => return Ok((answered?, String::new())),

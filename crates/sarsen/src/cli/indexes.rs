@@ -1,6 +1,6 @@
 //! `indexes`: which index is missing, by the queries that the running application recorded; and its migration.
 
-use super::{ask, print};
+use super::{budgets, print};
 use crate::advisor::index::{Advice, Proposal, advise};
 use crate::app::App;
 use crate::data::{ModuleMigrations, Plan};
@@ -10,9 +10,10 @@ use clap::Args;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// Of how many seconds queries are looked at.
-const SPAN: u64 = 3600;
+/// Of how long queries are looked at.
+const SPAN: Duration = Duration::from_secs(3600);
 /// Folders that hold no sources, and how deep sources may lie.
 const NO_SOURCES: [&str; 3] = ["target", "node_modules", ".git"];
 const DEPTH: usize = 8;
@@ -29,7 +30,7 @@ pub(super) struct IndexesOptions {
 
 /// Asks the running application which queries it ran, and tries indexes for them on a copy of the tables.
 pub(super) async fn run(app: &App, options: &IndexesOptions) -> Result<()> {
-    let snapshot: Snapshot = ask::ask(app, &format!("/ops/api/snapshot?span={SPAN}")).await?;
+    let (snapshot, note) = budgets::running(app, SPAN).await?;
     let texts = texts(&snapshot);
     let db = super::doctor::connect_to_made(app).await?;
     let advice = advise(&db, &texts).await;
@@ -38,7 +39,7 @@ pub(super) async fn run(app: &App, options: &IndexesOptions) -> Result<()> {
     let failed = |error| Error::internal("it cannot be written as JSON").source(error);
     print(&match options.json {
         true => serde_json::to_string_pretty(&advice).map_err(failed)? + "\n",
-        false => as_text(&advice, texts.len()),
+        false => note + &as_text(&advice, texts.len()),
     });
     if options.write {
         for proposal in &advice.proposals {

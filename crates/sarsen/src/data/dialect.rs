@@ -70,11 +70,24 @@ impl Dialect {
         }
     }
 
-    /// How a plan is asked for, without values to plan for.
-    pub(super) fn plan(self) -> Plan {
+    /// How the plan of a translated text is asked for, without values to plan for.
+    pub(super) fn plan(self, translated: &str, placeholders: usize) -> Plan {
         match self {
-            Dialect::Sqlite => Plan { before: "EXPLAIN QUERY PLAN ", is_tree: true },
-            Dialect::Postgres => Plan { before: "EXPLAIN (GENERIC_PLAN) ", is_tree: false },
+            Dialect::Sqlite => Plan::AtOnce(format!("EXPLAIN QUERY PLAN {translated}")),
+            Dialect::Postgres => {
+                // `EXPLAIN (GENERIC_PLAN)` needs version 16. Names are no part of a transaction: each has its own.
+                let name = format!("sarsen_plan_{:08x}", fastrand::u32(..));
+                let nothing = vec!["NULL"; placeholders].join(", ");
+                let values = if placeholders == 0 { String::new() } else { format!("({nothing})") };
+                Plan::Prepared {
+                    before: [
+                        "SET LOCAL plan_cache_mode = force_generic_plan".to_owned(),
+                        format!("PREPARE {name} AS {translated}"),
+                    ],
+                    ask: format!("EXPLAIN EXECUTE {name}{values}"),
+                    after: format!("DEALLOCATE {name}"),
+                }
+            }
         }
     }
 

@@ -22,8 +22,8 @@ mod observe;
 mod on;
 mod owners;
 mod page;
-mod plan;
 mod parameters;
+mod plan;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod query;

@@ -72,7 +72,7 @@ fn record(text: &mut String, name: &str, expression: &str, labels: &[(&str, &str
     let _ = write!(text, "      - record: {name}\n        expr: {}\n", quoted(expression));
     for (index, (label, value)) in labels.iter().enumerate() {
         let head = if index == 0 { "        labels:\n" } else { "" };
-        let _ = write!(text, "{head}          {label}: {}\n", quoted(value));
+        let _ = writeln!(text, "{head}          {label}: {}", quoted(value));
     }
 }
 

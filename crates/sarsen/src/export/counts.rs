@@ -1,7 +1,7 @@
 //! What has been counted since the start, by name of Operation: the source of every metric.
 
 use super::sample::Seen;
-use crate::telemetry::{Broken, KINDS, OperationKind, Promise};
+use crate::telemetry::{Broken, KINDS, OperationKind, Promise, Trace};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -26,7 +26,7 @@ pub(super) const BOUNDS: [u64; 14] = [
 /// An Operation that fell into a bucket: its trace, how long it took, and when, in microseconds since 1970.
 #[derive(Clone, Debug)]
 pub(super) struct Exemplar {
-    pub(super) trace: String,
+    pub(super) trace: Trace,
     pub(super) took: u64,
     pub(super) at: i64,
 }
@@ -65,7 +65,7 @@ impl Counts {
         row.time = row.time.saturating_add(seen.took);
         let bucket = BOUNDS.partition_point(|bound| *bound < seen.took);
         row.buckets[bucket] += 1;
-        let exemplar = Exemplar { trace: seen.trace.id(), took: seen.took, at: seen.ended };
+        let exemplar = Exemplar { trace: seen.trace, took: seen.took, at: seen.ended };
         row.exemplars[bucket] = Some(exemplar);
         row.queries += seen.queries;
         row.query_time += seen.query_time;

@@ -161,7 +161,7 @@ impl Told {
             let waited = WaitKind::ALL.into_iter().filter(|wait| row.waits[*wait as usize] > 0);
             waited.map(|wait| {
                 self.point(
-                    attributes(key, Some(text("sarsen.wait", wait.as_str()))),
+                    &attributes(key, Some(text("sarsen.wait", wait.as_str()))),
                     &json!({"asDouble": seconds(row.waits[wait as usize])}),
                 )
             })
@@ -169,7 +169,7 @@ impl Told {
         let broken = rows.iter().flat_map(|(key, row)| {
             row.broken.iter().map(|(promise, count)| {
                 self.point(
-                    attributes(key, Some(text("sarsen.promise", promise.as_str()))),
+                    &attributes(key, Some(text("sarsen.promise", promise.as_str()))),
                     &json!({"asInt": count.to_string()}),
                 )
             })
@@ -180,8 +180,8 @@ impl Told {
             self.counter("sarsen.operations.cancelled", "{operation}", rows, whole(|row| row.cancelled)),
             self.counter("sarsen.queries", "{query}", rows, whole(|row| row.queries)),
             self.counter("sarsen.query.time", "s", rows, |row| json!({"asDouble": seconds(row.query_time)})),
-            sum("sarsen.wait.time", "s", waits.collect()),
-            sum("sarsen.budget.broken", "{operation}", broken.collect()),
+            sum("sarsen.wait.time", "s", &waits.collect::<Vec<_>>()),
+            sum("sarsen.budget.broken", "{operation}", &broken.collect::<Vec<_>>()),
         ]
     }
 
@@ -192,7 +192,7 @@ impl Told {
             let histogram = json!({
                 "count": row.count.to_string(), "sum": seconds(row.time), "bucketCounts": counts, "explicitBounds": bounds,
             });
-            self.point(attributes(key, None), &histogram)
+            self.point(&attributes(key, None), &histogram)
         });
         let points: Vec<Value> = points.collect();
         json!({"name": "sarsen.operation.duration", "unit": "s",
@@ -200,22 +200,22 @@ impl Told {
     }
 
     fn counter(&self, name: &str, unit: &str, rows: &Rows, value: impl Fn(&Row) -> Value) -> Value {
-        let points = rows.iter().map(|(key, row)| self.point(attributes(key, None), &value(row)));
-        sum(name, unit, points.collect())
+        let points = rows.iter().map(|(key, row)| self.point(&attributes(key, None), &value(row)));
+        sum(name, unit, &points.collect::<Vec<_>>())
     }
 
     fn process(&self, process: &ProcessCounts, queues: &[QueueState]) -> Vec<Value> {
         let gauge = |name: &str, unit: &str, points: Vec<Value>| json!({"name": name, "unit": unit, "gauge": {"dataPoints": points}});
-        let one = |value: Value| vec![self.point(Vec::new(), &value)];
+        let one = |value: Value| vec![self.point(&[], &value)];
         let jobs = queues.iter().flat_map(|queue| {
             let states = [("available", queue.available), ("running", queue.running), ("discarded", queue.discarded)];
             states.map(|(state, depth)| {
                 let attributes = vec![text("sarsen.queue", &queue.name), text("sarsen.state", state)];
-                self.point(attributes, &json!({"asInt": depth.count.to_string()}))
+                self.point(&attributes, &json!({"asInt": depth.count.to_string()}))
             })
         });
         vec![
-            sum("process.cpu.time", "s", one(json!({"asDouble": process.cpu}))),
+            sum("process.cpu.time", "s", &one(json!({"asDouble": process.cpu}))),
             gauge("process.memory.usage", "By", one(json!({"asInt": process.resident.to_string()}))),
             gauge(
                 "process.open_file_descriptor.count",
@@ -226,7 +226,7 @@ impl Told {
         ]
     }
 
-    fn point(&self, attributes: Vec<Value>, value: &Value) -> Value {
+    fn point(&self, attributes: &[Value], value: &Value) -> Value {
         let mut point = json!({
             "attributes": attributes,
             "startTimeUnixNano": self.since.to_string(),
@@ -246,7 +246,7 @@ fn attributes(&(kind, name, module): &Key, more: Option<Value>) -> Vec<Value> {
     all
 }
 
-fn sum(name: &str, unit: &str, points: Vec<Value>) -> Value {
+fn sum(name: &str, unit: &str, points: &[Value]) -> Value {
     json!({"name": name, "unit": unit,
         "sum": {"aggregationTemporality": CUMULATIVE, "isMonotonic": true, "dataPoints": points}})
 }

@@ -54,6 +54,9 @@ pub(super) fn text(form: Form, told: &Told<'_>) -> String {
     page.text
 }
 
+/// One number of a pool or a lock.
+type Look = fn(&HolderSpan) -> u64;
+
 struct Page {
     form: Form,
     text: String,
@@ -141,7 +144,7 @@ impl Page {
     fn exemplar(&mut self, exemplar: Option<&Exemplar>) {
         if let (Form::OpenMetrics, Some(Exemplar { trace, took, at })) = (self.form, exemplar) {
             let (whole, part) = (at.div_euclid(1_000_000), at.rem_euclid(1_000_000) / 1_000);
-            let _ = write!(self.text, " # {{trace_id=\"{trace}\"}} {} {whole}.{part:03}", seconds(*took));
+            let _ = write!(self.text, " # {{trace_id=\"{}\"}} {} {whole}.{part:03}", trace.id(), seconds(*took));
         }
     }
 
@@ -198,7 +201,7 @@ impl Page {
 
     #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
     fn pools(&mut self, holders: &[HolderSpan]) {
-        let gauges: [(&str, &str, fn(&HolderSpan) -> u64); 3] = [
+        let gauges: [(&str, &str, Look); 3] = [
             ("sarsen_pool_capacity", "How many can hold a pool or a lock at a time.", |holder| holder.capacity),
             ("sarsen_pool_in_use", "How many hold it.", |holder| holder.in_use),
             ("sarsen_pool_waiting", "How many wait for it.", |holder| holder.waiting),

@@ -1,6 +1,7 @@
 //! Budgets beside routes, and how a developer and a test hear that one is broken.
 
-use crate::telemetry::{Broken, Budget, Operation, Spent, WaitKind};
+use super::guard::Closing;
+use crate::telemetry::{Budget, Operation, Spent, WaitKind};
 use aide::openapi;
 use aide::transform::TransformOperation;
 use axum::response::Response;
@@ -12,8 +13,11 @@ use std::time::Duration;
 /// Carries a budget from where a route is declared to the table of routes; nobody else sees it.
 const BUDGET: &str = "x-sarsen-budget";
 
-/// `kept`, or `broken; queries=9/6`.
-pub(crate) const HEADER: HeaderName = HeaderName::from_static("sarsen-budget");
+/// `none`, `kept`, or `broken; queries=9/6`.
+const HEADER: HeaderName = HeaderName::from_static("sarsen-budget");
+/// What shows on a page which of its requests were beyond their budgets.
+pub(super) const BANNER: &str = include_str!("budget/banner.js");
+
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What a route promises, said where it is declared.
@@ -51,14 +55,6 @@ pub(super) fn take(operation: &mut openapi::Operation) -> Option<Budget> {
     operation.extensions.shift_remove(BUDGET).and_then(|value| serde_json::from_value(value).ok())
 }
 
-/// Beside an answer whose request was beyond its budget: what a test fails of.
-#[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only the client of tests reads it"))]
-pub(crate) struct Beyond {
-    pub(crate) broken: Vec<Broken>,
-    pub(crate) queries: String,
-}
-
 /// How much a request tells of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Audience {
@@ -68,22 +64,32 @@ pub(super) enum Audience {
     Test,
 }
 
-/// Says beside `response` whether `operation` kept its budget so far: all but the body has been made.
-pub(super) fn tell(response: &mut Response, operation: &Operation, to: Audience) {
-    let budget = operation.record().name.budget();
-    if to == Audience::Developer {
-        let timing = server_timing(operation);
-        response.headers_mut().extend(HeaderValue::try_from(timing).ok().map(|value| (SERVER_TIMING, value)));
+/// Tells beside `response` of the request that is about to close: a developer what it took so far, a test which one it is.
+pub(super) fn tell(response: &mut Response, closing: &mut Closing, to: Audience) {
+    match to {
+        Audience::Test => {
+            drop(closing.operation().map(|operation| response.extensions_mut().insert(operation.clone())))
+        }
+        Audience::Developer => {
+            let headers = closing.show(headers).into_iter().flatten();
+            response
+                .headers_mut()
+                .extend(headers.filter_map(|(name, text)| Some((name, HeaderValue::try_from(text).ok()?))));
+        }
     }
-    let Some(budget) = budget else { return };
-    let broken = budget.broken_by(&Spent::by(operation));
-    if to == Audience::Developer {
-        let told = broken.iter().fold(String::new(), |text, broken| format!("{text}; {broken}"));
-        let told = if told.is_empty() { "kept".to_owned() } else { format!("broken{told}") };
-        response.headers_mut().extend(HeaderValue::try_from(told).ok().map(|value| (HEADER, value)));
-    } else if !broken.is_empty() {
-        response.extensions_mut().insert(Beyond { broken, queries: queries(operation) });
-    }
+}
+
+fn headers(operation: &Operation) -> [(HeaderName, String); 2] {
+    let timing = server_timing(operation);
+    let told = match operation.record().name.budget() {
+        None => "none".to_owned(),
+        Some(budget) => {
+            let broken = budget.broken_by(&Spent::by(operation));
+            let told = broken.iter().fold(String::new(), |text, broken| format!("{text}; {broken}"));
+            if told.is_empty() { "kept".to_owned() } else { format!("broken{told}") }
+        }
+    };
+    [(SERVER_TIMING, timing), (HEADER, told)]
 }
 
 /// Where the time went, as `server-timing` has it: a browser shows it beside the request.

@@ -59,8 +59,8 @@ impl<F: Future<Output = Response>> Future for Measured<F> {
             None => Poll::Pending,
         });
         let mut response = ready!(polled);
-        if let (Some(operation), Some(audience)) = (this.closing.operation(), *this.audience) {
-            budget::tell(&mut response, operation, audience);
+        if let Some(audience) = *this.audience {
+            budget::tell(&mut response, this.closing, audience);
         }
         let (status, mut closing) = (response.status().as_u16(), this.closing.take());
         if let Some(length) = response.body().size_hint().exact() {

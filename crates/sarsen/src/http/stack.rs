@@ -108,7 +108,11 @@ impl Stack {
     pub fn new(parts: StackParts) -> Result<Self> {
         let StackParts { section, environment, recorder, health, about, mut modules, .. } = parts;
         let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter())?;
-        modules.push(own_routes(&document, parts.assets)?);
+        let told = |assets: Assets| match audience(environment) {
+            Some(Audience::Developer) => assets.with_script("sarsen-budgets", budget::BANNER),
+            _ => assets,
+        };
+        modules.push(own_routes(&document, parts.assets.map(told))?);
         let routes = RouteTable::new(&modules, &recorder)?;
         let named = modules.iter().fold(Router::new(), |all, module| all.merge(module.named()));
         let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
@@ -293,10 +297,10 @@ impl Inner {
         } else if self.development && response.status().is_server_error() {
             closing.lend(|| problem::reveal(response));
         }
+        if let Some(audience) = self.audience {
+            budget::tell(response, closing, audience);
+        }
         if let Some(operation) = closing.operation() {
-            if let Some(audience) = self.audience {
-                budget::tell(response, operation, audience);
-            }
             headers::complete(response, head, self.https, operation.trace());
         }
     }

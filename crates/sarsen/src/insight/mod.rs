@@ -315,8 +315,7 @@ impl State {
             if reason == Reason::Failed {
                 let record = operation.record();
                 let (kind, message) = record.fault();
-                let key =
-                    ErrorKey { operation: self.keys.name(record.name), kind: kind.into(), message: message.into() };
+                let key = ErrorKey { operation: self.keys.name(record.name), kind: kind.into(), message };
                 self.errors.set_sample(&key, &id);
             }
         }

@@ -31,11 +31,11 @@ impl Windows {
         let at = frame.to;
         let mut ended = Vec::new();
         self.rings[0].push_back(frame);
-        for ring in 1..RINGS.len() {
+        for (ring, (length, _)) in RINGS.iter().enumerate().skip(1) {
             let Some(since) = self.is_over(ring, at) else { break };
             self.close(ring, since);
             if let (2.., Some(frame)) = (ring, self.rings[ring].back()) {
-                ended.push((RINGS[ring].0, frame.clone()));
+                ended.push((*length, frame.clone()));
             }
         }
         self.bound();

@@ -90,6 +90,16 @@ impl Running {
         self.operation.as_ref()
     }
 
+    /// The Operation with what it did so far, which is copied: nothing for every request.
+    pub(crate) fn show<T>(&mut self, look: impl FnOnce(&Operation) -> T) -> Option<T> {
+        let operation = self.operation.as_ref()?;
+        let Some(ledger) = self.ledger.take() else { return Some(look(operation)) };
+        operation.put_ledger(ledger);
+        let seen = look(operation);
+        self.ledger = operation.take_ledger();
+        Some(seen)
+    }
+
     /// Work for the Operation that is measured as a poll is.
     #[inline]
     pub(crate) fn work<T>(&mut self, work: impl FnOnce() -> T) -> T {

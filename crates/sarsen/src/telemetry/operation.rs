@@ -237,7 +237,8 @@ impl Operation {
     /// Notes what went wrong.
     pub fn set_error(&self, error: &Error) {
         let mut place = self.place();
-        (place.record.error, place.record.error_kind) = (Some(redact::error(&error.report()).into_owned()), Some(error.kind()));
+        (place.record.error, place.record.error_kind) =
+            (Some(redact::error(&error.report()).into_owned()), Some(error.kind()));
     }
 
     /// Says how long it lay in a queue before it was opened.

@@ -348,4 +348,26 @@ mod tests {
         assert_eq!(kept, ["send"]);
         assert_eq!(total(&[recorder.collect()]), (2, 2, 0));
     }
+
+    #[test]
+    #[ignore = "prints times: cargo test -p sarsen --lib --features testing -- --ignored what_it_costs --nocapture"]
+    fn what_it_costs() {
+        let recorder = Recorder::new(1);
+        recorder.keep_failures_only();
+        for leaves in [0_usize, 1, 2, 5, 10] {
+            let operation = Operation::open(OperationKind::Request, "GET /a", &recorder);
+            let mut record = operation.record();
+            let texts = ["SELECT a", "SELECT b", "SELECT c", "SELECT d", "SELECT e"];
+            let make = |at: usize| query(texts[at % 5], at as u64, at as u64 * 1_000, at as u64 * 1_000 + 900);
+            record.leaves = (0..leaves).map(make).collect();
+            (record.outcome, record.account.wall, record.account.on_cpu) = (Outcome::Status(200), 12_345, 12_345);
+            let mut least = u128::MAX;
+            for _ in 0..200 {
+                let from = crate::clock::monotonic();
+                (0..1_000).for_each(|_| recorder.book(&operation, &mut record));
+                least = least.min((crate::clock::monotonic() - from).as_nanos());
+            }
+            println!("{leaves} leaves: {} ns", least / 1_000);
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! A user in a test: requests through the whole stack, and the cookies that come back.
 
-use super::queries;
+use super::queries::assert_within_budget;
 use crate::http::Stack;
-use crate::http::budget::Beyond;
+use crate::telemetry::Operation;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -159,10 +159,11 @@ impl Request {
         *request.headers_mut() = self.headers;
         let (parts, body) = self.client.stack.call(request).await.into_parts();
         self.client.keep(&parts.headers);
-        if let Some(beyond) = parts.extensions.get::<Beyond>().filter(|_| self.budgeted) {
-            queries::check(&asked, &beyond.broken, &beyond.queries);
-        }
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        // It has closed, so all that it took is known.
+        if let Some(operation) = parts.extensions.get::<Operation>().filter(|_| self.budgeted) {
+            assert_within_budget(operation);
+        }
         Response { asked, status: parts.status, headers: parts.headers, body }
     }
 }

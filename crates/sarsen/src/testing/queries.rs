@@ -1,7 +1,7 @@
 //! What an Operation may take: the tests that keep an N+1 out, and a budget kept.
 
 use crate::http::budget;
-use crate::telemetry::{Broken, Operation};
+use crate::telemetry::Operation;
 
 /// Fails the test when `operation` ran more than `at_most` queries, and lists them with the lines that asked for them.
 #[track_caller]
@@ -18,13 +18,7 @@ pub fn assert_queries(operation: &Operation, at_most: u32) {
 #[track_caller]
 pub fn assert_within_budget(operation: &Operation) {
     let name = operation.record().name;
-    check(&name, &operation.broken_promises(), &budget::queries(operation));
-}
-
-/// Fails the test of what is deterministic among the broken promises.
-#[track_caller]
-pub(super) fn check(name: &str, broken: &[Broken], queries: &str) {
-    let broken = broken.iter().filter(|broken| broken.promise.is_deterministic());
-    let told: Vec<String> = broken.map(Broken::to_string).collect();
-    assert!(told.is_empty(), "`{name}` is beyond its budget: {}\n{queries}", told.join(", "));
+    let broken = operation.broken_promises().into_iter().filter(|broken| broken.promise.is_deterministic());
+    let told: Vec<String> = broken.map(|broken| broken.to_string()).collect();
+    assert!(told.is_empty(), "`{name}` is beyond its budget: {}\n{}", told.join(", "), budget::queries(operation));
 }

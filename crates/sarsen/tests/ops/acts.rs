@@ -106,3 +106,24 @@ pub(crate) async fn a_page_of_another_origin_changes_nothing() {
     app.post("/ops/api/jobs/retry-dead").await.expect_status(200);
     assert_eq!(dead_letters(&app).await, 0);
 }
+
+pub(crate) async fn plans_are_shown_in_development_only() {
+    let app = development().await;
+    fail(&app, 2).await;
+    app.running().insight().collect();
+    let snapshot: Value = app.get("/ops/api/snapshot").await.expect_status(200).json();
+    let causes = snapshot["causes"].as_array().unwrap().iter();
+    let reads: Vec<&Value> = causes.filter(|cause| cause["query"] == true && cause["writes"] == false).collect();
+    assert!(!reads.is_empty(), "{snapshot}");
+    for read in reads {
+        let path = format!("/ops/api/explain?fingerprint={}", read["label"].as_str().unwrap());
+        let plan: Value = app.get(&path).await.expect_status(200).json();
+        assert!(plan["plan"].as_str().is_some_and(|plan| plan.len() > 10), "{read} {plan}");
+    }
+    app.get("/ops/api/explain?fingerprint=1").await.expect_status(404);
+    app.get("/ops/api/explain?fingerprint=x").await.expect_status(422);
+
+    let closed = production(|app| app.authorize_ops(|person| async move { Ok(person == OPERATOR) })).await;
+    closed.post(&format!("/sign-in/{OPERATOR}")).await.expect_status(204);
+    closed.get("/ops/api/explain?fingerprint=1").await.expect_status(403);
+}

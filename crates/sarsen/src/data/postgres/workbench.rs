@@ -139,12 +139,12 @@ impl Copy {
     /// The plan for any values, and what it takes with some that the copy has.
     async fn executed(&self, name: &str, translated: &str, given: &[Given]) -> Result<Plan> {
         let values = self.values(translated, given).await?;
-        let none = listed(vec!["NULL".to_owned(); values.len()]);
+        let none = listed(&vec!["NULL".to_owned(); values.len()]);
         let root = self.json(&format!("EXPLAIN (FORMAT JSON) EXECUTE {name}{none}")).await?;
         let lines = self.ask(&format!("EXPLAIN EXECUTE {name}{none}")).await?.into_iter().flatten().collect();
         let mut took = None;
         if !self.hypothetical {
-            let sql = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {name}{}", listed(values));
+            let sql = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {name}{}", listed(&values));
             for _ in 0..RUNS {
                 let ran = self.json(&sql).await?["Execution Time"].as_f64();
                 let ran = ran.map(|milliseconds| Duration::from_secs_f64(milliseconds / 1000.0));
@@ -217,7 +217,7 @@ impl Copy {
 }
 
 /// `(1, 2)`, or nothing.
-fn listed(values: Vec<String>) -> String {
+fn listed(values: &[String]) -> String {
     if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) }
 }
 
