@@ -177,6 +177,8 @@ fn environment(program: &Path, folder: &Folder, log: &Path, setting: &Setting) -
     command.env("SARSEN_OPS__TOKEN", TOKEN).env("SARSEN_LOG__OPERATIONS", "false");
     // Each signing up would take long otherwise, and is not what is looked at.
     command.env("SARSEN_MODULES__ACCOUNTS__CONFIG__PASSWORD_MEMORY_KIB", "64");
+    // Nobody gave an address, so nobody gets mail.
+    command.env("SARSEN_MODULES__NOTIFICATIONS__CONFIG__SMTP", "smtp://127.0.0.1:9");
     let number = |value: u32| (value > 0).then(|| value.to_string());
     command.envs(number(setting.connections).map(|value| ("SARSEN_DATABASE__CONNECTIONS", value)));
     command.envs(number(setting.threads).map(|value| ("SARSEN_PROCESS__THREADS", value)));

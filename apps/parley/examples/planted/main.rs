@@ -5,7 +5,11 @@ mod work;
 
 use parley::Handles;
 use sarsen::cli::{NoCommands, Program};
+use sarsen::telemetry::Heap;
 use sarsen::{App, Result};
+
+#[global_allocator]
+static HEAP: Heap = Heap;
 
 /// Parley, and a module whose routes are faults.
 struct Planted;
