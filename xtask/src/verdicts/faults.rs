@@ -68,7 +68,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "dropped index",
-        setting: Setting { dropped: &["messages_history", "messages_activity"], messages: 40_000, ..PLAIN },
+        setting: Setting { dropped: &["messages_history", "messages_activity", "messages_thread"], messages: 40_000, ..PLAIN },
         load: &[Stream::get("/v1/channels/{channel}/messages", 2, 60)],
         words: &["DB"],
         culprits: &["messages"],
@@ -141,7 +141,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "noisy neighbour",
         setting: Setting { threads: 1, ..PLAIN },
-        load: &[Stream::get("/v1/planted/noisy", 1, 250), Stream::get("/v1/planted/healthy/{n}", 4, 10)],
+        load: &[Stream::get("/v1/planted/noisy", 3, 50), Stream::get("/v1/planted/healthy/{n}", 4, 10)],
         words: &["RUNTIME", "CPU"],
         culprits: &["/v1/planted/noisy"],
         rule: Some("noisy_neighbour"),

@@ -214,8 +214,8 @@ async fn memory(State(module): This) -> Json<usize> {
 
 async fn noisy() -> Json<u64> {
     let mut sum = 0;
-    for _ in 0..40 {
-        sum ^= compute(Duration::from_millis(4));
+    for _ in 0..20 {
+        sum ^= compute(Duration::from_millis(8));
         tokio::task::yield_now().await;
     }
     Json(sum)
