@@ -110,7 +110,7 @@ pub(crate) async fn hides() {
     }
     let mut config = Config::default();
     config.app.secret = Secret::new("only for tests, but long enough for them");
-    let token = sarsen::App::new("parley", "0.0.0", config).operators_token().expect("a token");
+    let token = sarsen::App::new("parley", "0.0.0", config).ops_token().expect("a token");
     let asked = ask(server.address, &format!("GET /metrics HTTP/1.1\nauthorization: Bearer {}", token.expose())).await;
     assert!(asked.starts_with("HTTP/1.1 200") && asked.contains("sarsen_build_info"), "{asked}");
 }

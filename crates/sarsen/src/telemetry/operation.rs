@@ -380,6 +380,12 @@ impl Place {
         let ledger = self.ledger.as_ref();
         let (leaf_count, query_count) = ledger.map_or((0, 0), |ledger| (ledger.leaf_count, ledger.query_count));
         let mut leaves = ledger.map(|ledger| ledger.leaves.clone()).unwrap_or_default();
+        // What tasks did that have ended, and threads for blocking work.
+        let done = |count: fn(&Ledger) -> u64| self.tasks.iter().map(|task| count(task)).sum::<u64>();
+        let (leaf_count, query_count) =
+            (leaf_count + done(|task| task.leaf_count), query_count + done(|task| task.query_count));
+        let room = MAX_LEAVES.saturating_sub(leaves.len());
+        leaves.extend(self.tasks.iter().flat_map(|task| &task.leaves).take(room).cloned());
         self.show(&mut leaves, leaf_count, query_count);
     }
 
