@@ -2,7 +2,7 @@
 
 use crate::advisor::view::{self, impact, ratio};
 use crate::advisor::{Finding, Level, Word, words};
-use crate::telemetry::{OperationSpan, Snapshot};
+use crate::telemetry::{OperationKind, OperationSpan, Snapshot};
 
 /// Resident bytes as a part of what may be had.
 const MUCH: f64 = 0.85;
@@ -17,8 +17,11 @@ const EACH: f64 = 32.0 * 1024.0 * 1024.0;
 
 /// Finds a process near its limit, memory that is never given back, and Operations that take very much.
 pub(super) fn find(snapshot: &Snapshot) -> Vec<Finding> {
-    let takes = snapshot.operations.iter().filter_map(|operation| takes(snapshot, operation));
-    let keeps = snapshot.operations.iter().filter_map(|operation| keeps(snapshot, operation));
+    // A command is done once, and most are a part of the start: what it takes is not taken again.
+    let again: Vec<_> =
+        snapshot.operations.iter().filter(|operation| operation.kind != OperationKind::Command).collect();
+    let takes = again.iter().filter_map(|operation| takes(snapshot, operation));
+    let keeps = again.iter().filter_map(|operation| keeps(snapshot, operation));
     near_limit(snapshot).into_iter().chain(takes).chain(keeps).collect()
 }
 
@@ -118,6 +121,14 @@ mod tests {
                 (resident << 20, 1000 << 20, faults);
             assert_eq!(find(&snapshot).first().map(|finding| finding.level), expected, "{resident} {faults}");
         }
+    }
+
+    #[test]
+    fn a_command_may_take_and_keep_what_it_needs() {
+        let mut operation = get("/a", 100, &[(Part::Cpu, 20.0)]);
+        (operation.all.allocated, operation.all.kept) = (100 << 30, 100 << 30);
+        operation.kind = OperationKind::Command;
+        assert_eq!(find(&scene::of(vec![operation])), []);
     }
 
     #[test]
