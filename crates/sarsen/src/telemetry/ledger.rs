@@ -210,6 +210,10 @@ impl Ledger {
         }
         self.account.wall = self.last.since(self.started);
         self.account.other = self.waits.undeclared;
+        if self.waits.idle == self.waits.undeclared && self.children.is_empty() {
+            // Nothing was waited for.
+            return;
+        }
         self.account.wait = self.waits.shares();
         self.account.critical = self.account.wait;
         if self.waits.overlapped {

@@ -37,6 +37,9 @@ pub fn init_logging(section: &LogSection) -> Result<()> {
 
 /// Writes closed Operations until the application stops, then the rest.
 pub async fn write_operations(recorder: Recorder, lifecycle: Lifecycle, lines: bool) {
+    if !lines {
+        recorder.keep_failed_only();
+    }
     let mut reported = 0;
     loop {
         let stopping = clock::until(clock::monotonic() + TICK, lifecycle.stopping()).await.is_ok();

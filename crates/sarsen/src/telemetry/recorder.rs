@@ -9,7 +9,7 @@ use super::shard::{Local, Moment, Shared};
 use super::snapshot::Reason;
 use crossbeam_queue::ArrayQueue;
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What was closed: added up by name, and the last ones whole. Clones are the same recorder.
@@ -23,6 +23,10 @@ struct Inner {
     closed: ArrayQueue<Operation>,
     dropped: AtomicU64,
     counting: bool,
+    /// Nothing is recorded at all.
+    off: bool,
+    /// Whoever empties the queue wants those that failed only.
+    failed_only: AtomicBool,
     /// Those that are worth keeping whole, for the collector.
     kept: ArrayQueue<(Reason, Operation)>,
     names: Names,
@@ -51,20 +55,50 @@ impl Recorder {
     /// Adds up what is closed, and keeps at most `capacity` Operations whole until [`Recorder::drain`]; what does not fit
     /// there is counted as dropped.
     pub fn new(capacity: usize) -> Self {
-        Self::made(capacity, true)
+        Self::made(capacity, true, false)
     }
 
     /// Adds nothing up; the queue is there.
     pub fn without_counting(capacity: usize) -> Self {
-        Self::made(capacity, false)
+        Self::made(capacity, false, false)
     }
 
-    fn made(capacity: usize, counting: bool) -> Self {
+    /// Records nothing: there are Operations, with their traces and deadlines, and no accounts.
+    pub fn off() -> Self {
+        Self::made(1, false, true)
+    }
+
+    /// Whether nothing is recorded.
+    #[inline]
+    pub(super) fn is_off(&self) -> bool {
+        self.0.off
+    }
+
+    /// From now on only those that failed are kept whole for [`Recorder::drain`].
+    pub(super) fn keep_failed_only(&self) {
+        self.0.failed_only.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is the same recorder.
+    #[inline]
+    pub(super) fn is(&self, other: &Recorder) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether somebody wants this one whole.
+    #[inline]
+    pub(super) fn wants(&self, record: &Record) -> bool {
+        !self.0.off && (!self.0.failed_only.load(Ordering::Relaxed) || record.error.is_some())
+    }
+
+    fn made(capacity: usize, counting: bool, off: bool) -> Self {
         Self(Arc::new(Inner {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             closed: ArrayQueue::new(capacity.max(1)),
             dropped: AtomicU64::new(0),
             counting,
+            off,
+            failed_only: AtomicBool::new(false),
             kept: ArrayQueue::new(MAX_KEPT),
             names: Names::new(),
             slow_after: (0..MAX_NAMES + 8).map(|_| AtomicU64::new(u64::MAX)).collect(),
@@ -115,7 +149,7 @@ impl Recorder {
 
     /// Adds an Operation up, on the thread that closes it.
     #[inline]
-    pub(super) fn book(&self, operation: &Operation, record: &mut Record) {
+    pub(super) fn book(&self, operation: &Operation, record: &Record) {
         if !self.0.counting {
             return;
         }

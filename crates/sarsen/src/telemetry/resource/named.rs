@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
 /// Most names that are kept apart in a process; what comes after them is booked together.
-pub(super) const MOST_NAMES: usize = 1_024;
+/// Tests of one process share it, and some bring floods of names.
+pub(super) const MOST_NAMES: usize = if cfg!(test) { 8_192 } else { 1_024 };
 
 /// The kind and name of Operations, as a number of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
