@@ -1,7 +1,11 @@
 //! Typed configuration: a profile (TOML), the environment over it, and errors that name the key, the file and the fix.
 
+mod ops;
+mod telemetry;
 mod types;
 
+pub use ops::OpsSection;
+pub use telemetry::TelemetrySection;
 pub use types::{Durability, Environment, LogFormat, Secret, Size, Span, Url};
 
 use crate::error::{Error, Result};
@@ -31,6 +35,8 @@ pub struct Config {
     pub telemetry: TelemetrySection,
     /// What this process does.
     pub process: ProcessSection,
+    /// The pages for those who run it.
+    pub ops: OpsSection,
     /// One section a module: `[modules.NAME.config]`.
     pub modules: BTreeMap<String, ModuleSection>,
     /// The file it was read from, for error messages.
@@ -173,29 +179,6 @@ pub struct LogSection {
     pub queue: usize,
 }
 
-/// Section `[telemetry]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default)]
-pub struct TelemetrySection {
-    /// Whether it is added up what Operations do and wait for.
-    pub enabled: bool,
-    /// The file that keeps what was recorded: `sqlite:PATH`; `auto` is `insight.db` beside the embedded database, and in
-    /// tests none; empty is none.
-    pub store: String,
-    /// How long it is kept.
-    pub keep: Span,
-    /// Most bytes of that file; the oldest give way.
-    pub max_size: Size,
-    /// A poll that holds up a thread of the runtime for longer is looked at; `0s` looks at none.
-    pub stall_after: Span,
-    /// Whether the line of the application that holds it up is read from the thread's stack, where the system allows it.
-    pub stacks: bool,
-    /// How often is measured how long a new request waits unseen; `0s` is never.
-    pub canary: Span,
-    /// Most memory that the process may have; 0 is what its control group or the machine has.
-    pub memory_limit: Size,
-}
-
 /// Section `[process]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -303,22 +286,6 @@ impl Default for LogSection {
     }
 }
 
-impl Default for TelemetrySection {
-    fn default() -> Self {
-        let milliseconds = |count| Span(Duration::from_millis(count));
-        Self {
-            enabled: true,
-            store: "auto".into(),
-            keep: Span::seconds(7 * 86_400),
-            max_size: Size(50 << 20),
-            stall_after: milliseconds(10),
-            stacks: true,
-            canary: milliseconds(5),
-            memory_limit: Size(0),
-        }
-    }
-}
-
 impl Default for ProcessSection {
     fn default() -> Self {
         let roles = ["web", "worker", "scheduler"].map(String::from).to_vec();
@@ -392,9 +359,13 @@ fn keys_of<T: Serialize>(value: &T) -> Result<toml::Table> {
 
 /// Serializing hides secrets; defaults that hold one get it back.
 fn exposed(defaults: &Config, mut keys: toml::Table) -> Result<toml::Table> {
-    for (section, key, value) in
-        [("app", "secret", defaults.app.secret.expose()), ("database", "url", defaults.database.url.expose())]
-    {
+    let secrets = [
+        ("app", "secret", defaults.app.secret.expose()),
+        ("database", "url", defaults.database.url.expose()),
+        ("ops", "token", defaults.ops.token.expose()),
+        ("telemetry", "sentry_dsn", defaults.telemetry.sentry_dsn.expose()),
+    ];
+    for (section, key, value) in secrets {
         if let Some(table) = keys.get_mut(section).and_then(toml::Value::as_table_mut) {
             table.insert(key.into(), value.into());
         }

@@ -10,17 +10,19 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod events;
+pub mod export;
 pub mod http;
 pub mod insight;
 pub mod jobs;
 pub mod lifecycle;
 pub mod module;
+pub mod ops;
 pub mod resilience;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use app::App;
+pub use app::{App, adopt};
 pub use clock::{Clock, Timestamp};
 pub use config::Config;
 pub use data::{Db, Queryable, Tx};

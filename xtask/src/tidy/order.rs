@@ -27,6 +27,7 @@ const ORDER: &[(u8, Neighbours, &[&str])] = &[
     (40, Closed, &["http"]),
     (41, Closed, &["remote"]),
     (45, Closed, &["insight"]),
+    (46, Closed, &["export"]),
     (50, Open, &["module", "app"]),
     (50, Closed, &["advisor"]),
     (60, Open, &["ops", "cli", "testing"]),

@@ -5,6 +5,7 @@
 mod burn;
 mod culprit;
 mod detectors;
+pub mod index;
 mod merge;
 mod process;
 #[cfg(test)]

@@ -1,16 +1,23 @@
 //! The application: modules put together, checked, started in order and stopped in reverse.
 
+mod adopt;
+mod also;
 mod check;
 mod graph;
 mod secret;
 mod start;
+mod watch;
 mod work;
 
+pub use adopt::{Adopted, adopt};
+pub use also::{Authorize, Parts};
 pub use start::{Route, Running};
 pub use work::Working;
 
+use also::Also;
+
 use crate::clock::Clock;
-use crate::config::{Config, ModuleSection, Secret};
+use crate::config::{Config, ModuleSection};
 use crate::data::{Db, MigrationFiles, MigrationReport, MigrationState, ModuleMigrations, Owners};
 use crate::error::{Error, Result};
 use crate::events::{self, Events};
@@ -66,12 +73,13 @@ pub struct App {
     clock: Clock,
     modules: Vec<Mounted>,
     assets: Option<Assets>,
+    also: Also,
 }
 
 impl App {
     /// An application without modules.
     pub fn new(name: &'static str, version: &'static str, config: Config) -> Self {
-        Self { name, version, config, clock: Clock::real(), modules: Vec::new(), assets: None }
+        Self { name, version, config, clock: Clock::real(), modules: Vec::new(), assets: None, also: Also::default() }
     }
 
     /// Takes time from `clock`; tests give a simulated one.
@@ -145,11 +153,6 @@ impl App {
         db.migration_status(&self.migrations()).await
     }
 
-    /// What opens the operators' addresses of this application while it runs.
-    pub(crate) fn operators_token(&self) -> Result<Secret> {
-        secret::for_operators(&self.config.app)
-    }
-
     /// The database without modules, for looking at it.
     pub(crate) async fn connect(&self) -> Result<Db> {
         Db::connect(&self.config.database, &self.clock).await
@@ -158,6 +161,12 @@ impl App {
     /// The framework's own come first.
     fn migrations(&self) -> Vec<ModuleMigrations> {
         std::iter::once(own_migrations()).chain(self.modules.iter().map(|module| module.migrations)).collect()
+    }
+
+    /// The module that owns `table`, with its migrations.
+    pub(crate) fn migrations_of(&self, table: &str) -> Option<ModuleMigrations> {
+        let owner = self.owners().ok()?.owner(table)?;
+        self.migrations().into_iter().find(|migrations| migrations.module == owner)
     }
 
     /// Who owns which table.

@@ -21,7 +21,7 @@ const LARGEST: usize = 16 << 20;
 pub(super) async fn ask<T: DeserializeOwned>(app: &App, path: &str) -> Result<T> {
     let listen = &app.config().http.listen;
     let address = reachable(listen).await?;
-    let token = app.operators_token()?;
+    let token = app.ops_token()?;
     let (status, body) = call("application", LIMIT, get(address, path, token.expose())).await.map_err(|error| {
         let hint = format!("start it: `{} serve`, with the same profile", app.name());
         if error.kind() == Kind::Unavailable { error.hint(hint) } else { error }
@@ -116,7 +116,7 @@ mod tests {
         });
         let app = app_beside(Router::new().route("/ops/api/token", answer)).await;
         let shown: Vec<String> = ask(&app, "/ops/api/token").await.expect("answers");
-        assert_eq!(shown[0], format!("Bearer {}", app.operators_token().expect("is made").expose()));
+        assert_eq!(shown[0], format!("Bearer {}", app.ops_token().expect("is made").expose()));
         assert!(!shown[0].contains(SECRET));
     }
 

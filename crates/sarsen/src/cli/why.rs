@@ -1,10 +1,12 @@
 //! `why`: what is slow in the running application, who is to blame, what it is bound by, and what to do.
 
 use super::{ask, print};
-use crate::advisor::{Finding, Judgement, Level};
+use crate::advisor::{Finding, Judgement, Level, judge};
 use crate::app::App;
+use crate::clock::Clock;
 use crate::config::Span;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::insight;
 use clap::Args;
 use serde::Deserialize;
 use serde::de::value::{Error as ValueError, StrDeserializer};
@@ -23,13 +25,13 @@ pub(super) struct WhyOptions {
     json: bool,
 }
 
-fn span(text: &str) -> Result<Span, String> {
+pub(super) fn span(text: &str) -> Result<Span, String> {
     Span::deserialize(StrDeserializer::<ValueError>::new(text)).map_err(|error| error.to_string())
 }
 
 /// Asks the running application, and prints what it says.
 pub(super) async fn run(app: &App, options: &WhyOptions) -> Result<()> {
-    let judgement = ask(app, options.span.0).await?;
+    let (judgement, note) = ask_or_read(app, options.span.0).await?;
     let shown = match &options.operation {
         Some(name) => about(judgement, name),
         None => judgement,
@@ -37,7 +39,7 @@ pub(super) async fn run(app: &App, options: &WhyOptions) -> Result<()> {
     let failed = |error| Error::internal("it cannot be written as JSON").source(error);
     let text = match options.json {
         true => serde_json::to_string_pretty(&shown).map_err(failed)? + "\n",
-        false => as_text(&shown, options.operation.is_some()),
+        false => note + &as_text(&shown, options.operation.is_some()),
     };
     print(&text);
     Ok(())
@@ -46,6 +48,18 @@ pub(super) async fn run(app: &App, options: &WhyOptions) -> Result<()> {
 /// What the running application says of itself.
 pub(super) async fn ask(app: &App, span: Duration) -> Result<Judgement> {
     ask::ask(app, &format!("/ops/api/why?span={}", span.as_secs().max(1))).await
+}
+
+/// What the running application says; where none runs, what follows from what the last one wrote down, with a word about it.
+async fn ask_or_read(app: &App, span: Duration) -> Result<(Judgement, String)> {
+    let silent = match ask(app, span).await {
+        Err(error) if error.kind() == Kind::Unavailable => error,
+        answered => return Ok((answered?, String::new())),
+    };
+    match insight::stored(app.config(), &Clock::real(), span).await {
+        Ok(Some(snapshot)) => Ok((judge(&snapshot), format!("{}; this is what it wrote down\n\n", silent.message()))),
+        _ => Err(silent),
+    }
 }
 
 /// What concerns one Operation, or some.
@@ -109,7 +123,7 @@ fn write_finding(text: &mut String, finding: &Finding, whole: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::advisor::{Word, judge};
+    use crate::advisor::Word;
     use crate::telemetry::{Account, Budget, OperationKind, OperationSpan, Over, Snapshot, Sums, WaitKind, ms};
 
     fn judgement() -> Judgement {

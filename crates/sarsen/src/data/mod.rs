@@ -15,6 +15,7 @@
 
 mod batch;
 mod dialect;
+mod explain;
 mod log;
 mod migrate;
 mod observe;
@@ -22,6 +23,7 @@ mod on;
 mod owners;
 mod page;
 mod parameters;
+mod plan;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod query;
@@ -39,6 +41,7 @@ pub use migrate::{MigrationFiles, MigrationReport, MigrationState, ModuleMigrati
 pub use on::On;
 pub use owners::Owners;
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Order, Page, PageRequest};
+pub use plan::{Given, IndexFacts, Plan, TableFacts, Workbench, plannable};
 pub use query::{Query, Queryable};
 pub use row::{FromRow, Row};
 pub use search::{MAX_DOCUMENTS, Search};
@@ -59,6 +62,7 @@ use query::{Answer, Call, Step, Target};
 use row::{OwnedRow, Rows};
 use sha2::Sha256;
 use statement::Text;
+pub(crate) use statement::{Token, tokens};
 use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
@@ -96,6 +100,9 @@ trait Driver: Send + Sync + std::fmt::Debug {
 
     /// Starts a transaction that may write.
     fn begin(&self, site: &'static Location<'static>) -> BoxFuture<'_, Result<Box<dyn Transaction>>>;
+
+    /// A copy of tables on which indexes are tried.
+    fn workbench(&self, tables: Vec<String>, rows: u64) -> BoxFuture<'_, Result<Box<dyn plan::Bench>>>;
 
     /// Tells other processes that `channel` was woken, soon and without waiting.
     fn tell(&self, channel: &'static str);
@@ -249,7 +256,7 @@ impl Db {
 
     /// Whether an error says that the file of an embedded database is damaged, or is none.
     pub(crate) fn is_damage(error: &Error) -> bool {
-        sqlite::is_damage(error)
+        dialect::is_damage(error)
     }
 
     /// Sets the key that signs cursors; without it each process has its own. The first call holds.

@@ -214,7 +214,7 @@ fn classify(sql: &str) -> Class {
 }
 
 /// The text with literals and lists squeezed, words and symbols one space apart.
-fn normalise(sql: &str) -> String {
+pub(super) fn normalise(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     for (token, range) in tokens(sql) {
         let shown = match token {
@@ -350,6 +350,12 @@ fn shared_facts(sql: &str, key: u64, dialect: Dialect) -> Arc<Text> {
     };
     NEAR.with_borrow_mut(|near| near.insert(key, text.clone()));
     text
+}
+
+/// A text with this fingerprint, where one was read and is kept.
+pub(super) fn by_fingerprint(fingerprint: u64, dialect: Dialect) -> Option<Arc<Text>> {
+    let texts = TEXTS.read().unwrap_or_else(PoisonError::into_inner);
+    texts.values().find(|text| text.statement.fingerprint == fingerprint && text.dialect == dialect).cloned()
 }
 
 fn read(sql: &str, dialect: Dialect) -> Text {

@@ -84,6 +84,11 @@ impl Closing {
         self.0.operation()
     }
 
+    /// The Operation with what it did so far.
+    pub(super) fn show<T>(&mut self, look: impl FnOnce(&Operation) -> T) -> Option<T> {
+        self.0.show(look)
+    }
+
     /// Makes `work` work for the Operation.
     pub(super) fn enter<T>(&mut self, work: impl FnOnce() -> T) -> T {
         self.0.work(work)

@@ -3,6 +3,7 @@
 use super::assets::Assets;
 use super::auth::{Auth, Authenticate, Identities};
 use super::body::{BodyLimits, Outgoing};
+use super::budget::{self, Audience};
 use super::guard::{Closing, Guarded};
 use super::health::Health;
 use super::openapi::About;
@@ -22,7 +23,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::Router;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderName, Method, Request};
+use http::{HeaderMap, HeaderName, Method, Request};
 use http_body::Body as _;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -96,6 +97,8 @@ struct Inner {
     max_in_flight: usize,
     timeout: Duration,
     body: BodyLimits,
+    /// Who hears of budgets; nobody in production.
+    audience: Option<Audience>,
     development: bool,
     https: bool,
 }
@@ -105,7 +108,11 @@ impl Stack {
     pub fn new(parts: StackParts) -> Result<Self> {
         let StackParts { section, environment, recorder, health, about, mut modules, .. } = parts;
         let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter())?;
-        modules.push(own_routes(&document, parts.assets)?);
+        let told = |assets: Assets| match audience(environment) {
+            Some(Audience::Developer) => assets.with_script("sarsen-budgets", budget::BANNER),
+            _ => assets,
+        };
+        modules.push(own_routes(&document, parts.assets.map(told))?);
         let routes = RouteTable::new(&modules, &recorder)?;
         let named = modules.iter().fold(Router::new(), |all, module| all.merge(module.named()));
         let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
@@ -120,9 +127,20 @@ impl Stack {
             max_in_flight: section.max_in_flight,
             timeout: section.request_timeout.0,
             body: BodyLimits::new(&section),
+            audience: audience(environment),
             development: environment == Environment::Development,
             https: section.public_url.starts_with("https://"),
         })))
+    }
+
+    /// Where closed Operations go.
+    pub(super) fn recorder(&self) -> &Recorder {
+        &self.0.recorder
+    }
+
+    /// Who hears of budgets.
+    pub(super) fn audience(&self) -> Option<Audience> {
+        self.0.audience
     }
 
     /// Answers one request.
@@ -251,9 +269,7 @@ impl<H: Send + Unpin + 'static> Future for Answer<H> {
 
 impl Inner {
     fn open<B>(&self, request: &Request<B>, route: &RouteName) -> Running {
-        let parent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
-        let trace = parent.and_then(Trace::from_traceparent).unwrap_or_default();
-        Running::open_request(self.timeout, route.name, trace, &self.recorder)
+        Running::open_request(self.timeout, route.name, trace_of(request.headers()), &self.recorder)
     }
 
     /// What is decided before the handler runs; nothing here waits.
@@ -281,9 +297,27 @@ impl Inner {
         } else if self.development && response.status().is_server_error() {
             closing.lend(|| problem::reveal(response));
         }
+        if let Some(audience) = self.audience {
+            budget::tell(response, closing, audience);
+        }
         if let Some(operation) = closing.operation() {
             headers::complete(response, head, self.https, operation.trace());
         }
+    }
+}
+
+/// The trace that the caller names, or a new one.
+#[inline]
+pub(super) fn trace_of(headers: &HeaderMap) -> Trace {
+    let parent = headers.get(TRACEPARENT).and_then(|header| header.to_str().ok());
+    parent.and_then(Trace::from_traceparent).unwrap_or_default()
+}
+
+fn audience(environment: Environment) -> Option<Audience> {
+    match environment {
+        Environment::Development => Some(Audience::Developer),
+        Environment::Test => Some(Audience::Test),
+        Environment::Production => None,
     }
 }
 

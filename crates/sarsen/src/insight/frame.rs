@@ -25,10 +25,6 @@ impl NameKey {
         Self { kind: name.kind(), name: name.as_str().into(), module: name.module().into() }
     }
 
-    pub(super) fn is(&self, name: Name) -> bool {
-        self.kind == name.kind() && self.name == name.as_str() && self.module == name.module()
-    }
-
     pub(super) fn operation(&self) -> (OperationKind, String) {
         (self.kind, self.name.clone())
     }

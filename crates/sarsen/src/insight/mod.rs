@@ -14,7 +14,9 @@ mod error;
 mod frame;
 mod packed;
 mod place;
+mod points;
 pub(crate) mod queues;
+mod recall;
 mod row;
 mod sample;
 mod store;
@@ -31,6 +33,7 @@ use error::{ErrorKey, Errors};
 use frame::{Frame, Gathered, Keys, NameKey};
 pub(crate) use place::place;
 pub use place::stored;
+pub use points::Point;
 use row::NameRow;
 pub use sample::SampleFilter;
 use sample::Samples;
@@ -189,7 +192,7 @@ impl Insight {
         };
         let mut found: Vec<Sample> = kept.iter().filter_map(|kept| sample::unpack(&kept.packed).ok()).collect();
         if let (Some(db), true) = (store, found.len() < filter.most()) {
-            let older = store::samples(&db, filter).await.unwrap_or_default();
+            let older = recall::samples(&db, filter).await.unwrap_or_default();
             let older = older.iter().filter_map(|packed| sample::unpack(packed).ok());
             let older: Vec<_> = older.filter(|older| !found.iter().any(|known| known.id == older.id)).collect();
             found.extend(older);
@@ -207,7 +210,7 @@ impl Insight {
         };
         let packed = match (kept, store) {
             (Some(kept), _) => kept.packed.to_vec(),
-            (None, Some(db)) => store::sample(&db, id).await.ok()??,
+            (None, Some(db)) => recall::sample(&db, id).await.ok()??,
             (None, None) => return None,
         };
         sample::unpack(&packed).ok()
@@ -218,7 +221,7 @@ impl Insight {
     pub async fn history(&self, span: Duration) -> Result<Vec<Snapshot>> {
         let store = self.state().store.clone();
         if let (Some(db), true) = (store, span > window::LONGEST) {
-            let (frames, errors) = store::history(&db, self.0.clock.now() - span).await?;
+            let (frames, errors) = recall::history(&db, self.0.clock.now() - span).await?;
             return Ok(frames.iter().map(|frame| self.summary(frame, &errors, "")).collect());
         }
         let state = self.state();
@@ -235,13 +238,13 @@ impl Insight {
     /// What is slow: above the budget, or above the p95 of the last ten seconds, whichever is less.
     fn set_limits(&self, windows: &Windows, names: &[Arc<NameKey>]) {
         let mut gathered = Gathered::default();
-        windows
-            .last(windows.now(), Duration::from_secs(10))
-            .into_iter()
-            .for_each(|frame| gathered.add_histograms(frame));
+        let frames = windows.last(windows.now(), Duration::from_secs(10));
+        frames.into_iter().for_each(|frame| gathered.add_histograms(frame));
+        let seen: HashMap<_, _> =
+            names.iter().map(|key| ((key.kind, key.name.as_str(), key.module.as_str()), key)).collect();
         for name in self.0.recorder.names() {
-            let Some(key) = names.iter().find(|key| key.is(name)) else { continue };
-            let Some(row) = gathered.names.get(key) else { continue };
+            let Some(key) = seen.get(&(name.kind(), name.as_str(), name.module())) else { continue };
+            let Some(row) = gathered.names.get(*key) else { continue };
             let usual = (row.histogram.total() >= ENOUGH).then(|| row.histogram.quantile(0.95));
             let promised =
                 name.budget().and_then(budget_of_time).map(|limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
@@ -312,8 +315,7 @@ impl State {
             if reason == Reason::Failed {
                 let record = operation.record();
                 let (kind, message) = record.fault();
-                let key =
-                    ErrorKey { operation: self.keys.name(record.name), kind: kind.into(), message: message.into() };
+                let key = ErrorKey { operation: self.keys.name(record.name), kind: kind.into(), message };
                 self.errors.set_sample(&key, &id);
             }
         }

@@ -1,19 +1,17 @@
 //! Where the store is, which build writes to it, and looking at what another process wrote.
 
 use super::frame::Gathered;
-use super::store::{self, LEAST, Place};
+use super::recall;
+use super::store::{LEAST, Place};
 use super::summary;
 use crate::clock::Clock;
-use crate::config::{Config, Environment, Url};
+use crate::config::{Config, Environment};
 use crate::error::{Error, Result};
 use crate::telemetry::Snapshot;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// The name of the file, where no other is given.
-const FILE: &str = "insight.db";
 
 /// Where the store of an application is; nothing where it has none.
 pub(crate) fn place(config: &Config) -> Result<Option<Place>> {
@@ -32,32 +30,8 @@ pub(crate) fn place(config: &Config) -> Result<Option<Place>> {
 }
 
 fn path(config: &Config) -> Result<Option<PathBuf>> {
-    let section = &config.telemetry;
     let in_test = config.app.environment == Environment::Test;
-    match section.store.as_str() {
-        _ if !section.enabled => Ok(None),
-        "" => Ok(None),
-        "auto" if in_test => Ok(None),
-        "auto" => Ok(Some(beside(&config.database.url))),
-        url => match file_of(&Url::new(url)) {
-            Some(path) => Ok(Some(path)),
-            None => Err(Error::invalid(format!("telemetry.store = \"{url}\" names no file"))
-                .hint("write sqlite:data/insight.db, auto, or nothing for no store")),
-        },
-    }
-}
-
-/// Beside the embedded database; in `data` where that is elsewhere.
-fn beside(database: &Url) -> PathBuf {
-    let file = file_of(database).or_else(|| file_of(&crate::config::DatabaseSection::default().url));
-    file.unwrap_or_default().with_file_name(FILE)
-}
-
-/// The file that the URL of an embedded database names.
-fn file_of(url: &Url) -> Option<PathBuf> {
-    let (scheme, path) = url.expose().split_once(':')?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    (scheme == Url::embedded("").scheme() && !path.is_empty()).then(|| PathBuf::from(path))
+    config.telemetry.store_file(&config.database.url, in_test)
 }
 
 /// Which build this is: the version, and a checksum of the program. It reads the whole program, so it is no work for a
@@ -81,13 +55,13 @@ pub async fn stored(config: &Config, clock: &Clock, span: Duration) -> Result<Op
     let path = path(config)?.ok_or_else(|| {
         Error::invalid("this application keeps nothing of what is recorded").hint("set telemetry.store")
     })?;
-    let db = store::look(&path, clock).await?;
+    let db = recall::look(&path, clock).await?;
     let read = async {
-        let build = store::last_build(&db).await?;
-        let (frames, errors) = store::history(&db, clock.now() - span).await?;
+        let build = recall::last_build(&db).await?;
+        let (frames, errors) = recall::history(&db, clock.now() - span).await?;
         let mut gathered = Gathered::default();
         frames.iter().for_each(|frame| gathered.add(frame));
-        let before = store::means_before(&db, &build).await?;
+        let before = recall::means_before(&db, &build).await?;
         let found = (!frames.is_empty()).then(|| summary::snapshot(gathered, &HashMap::new(), &errors));
         Ok(found.map(|snapshot| Snapshot { build, before, ..snapshot }))
     };
@@ -99,26 +73,6 @@ pub async fn stored(config: &Config, clock: &Clock, span: Duration) -> Result<Op
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_store_is_beside_the_database_unless_told_otherwise() {
-        let mut config = Config::default();
-        let at = |config: &Config| path(config).map(|path| path.map(|path| path.display().to_string()));
-        assert_eq!(at(&config).expect("a place").as_deref(), Some("data/insight.db"));
-        config.database.url = Url::embedded("/var/lib/parley/app.db");
-        assert_eq!(at(&config).expect("a place").as_deref(), Some("/var/lib/parley/insight.db"));
-        config.database.url = Url::new("postgres://u:p@h/d");
-        assert_eq!(at(&config).expect("a place").as_deref(), Some("data/insight.db"));
-        config.telemetry.store = Url::embedded("/x/y.db").expose().to_owned();
-        assert_eq!(at(&config).expect("a place").as_deref(), Some("/x/y.db"));
-        config.telemetry.store = "postgres://h/d".into();
-        assert!(at(&config).is_err());
-        config.telemetry.store = String::new();
-        assert_eq!(at(&config).expect("none"), None);
-        config.telemetry.store = "auto".into();
-        config.app.environment = Environment::Test;
-        assert_eq!(at(&config).expect("none"), None);
-    }
 
     #[test]
     fn a_build_is_the_same_each_time_it_is_asked() {

@@ -302,6 +302,7 @@ mod tests {
 
     #[test]
     fn a_sample_comes_back_whole_and_all_of_them_are_bounded() {
+        crate::telemetry::resource::FULL.set(true);
         let (recorder, mut samples) = (Recorder::new(1), Samples::default());
         let at = Timestamp::from_micros(1_767_225_600_000_000);
         let one = closed(&recorder, "GET /a", 7, 3);

@@ -31,11 +31,11 @@ impl Windows {
         let at = frame.to;
         let mut ended = Vec::new();
         self.rings[0].push_back(frame);
-        for ring in 1..RINGS.len() {
+        for (ring, (length, _)) in RINGS.iter().enumerate().skip(1) {
             let Some(since) = self.is_over(ring, at) else { break };
             self.close(ring, since);
             if let (2.., Some(frame)) = (ring, self.rings[ring].back()) {
-                ended.push((RINGS[ring].0, frame.clone()));
+                ended.push((*length, frame.clone()));
             }
         }
         self.bound();
@@ -111,6 +111,14 @@ impl Windows {
             since = frames.last().map_or(since, |frame| frame.to);
         }
         frames
+    }
+
+    /// The frames of the finest ring that reaches back so far, within the last `span`, oldest first.
+    pub(super) fn of_one_length(&self, span: Duration) -> impl Iterator<Item = &Frame> {
+        let reaches = |(length, count): &(Duration, usize)| span <= *length * u32::try_from(*count).unwrap_or(1);
+        let ring = RINGS.iter().position(reaches).unwrap_or(RINGS.len() - 1);
+        let since = self.now() - span;
+        self.rings[ring].iter().filter(move |frame| frame.to > since)
     }
 
     /// The end of the last tick.

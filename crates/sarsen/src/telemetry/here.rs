@@ -69,7 +69,7 @@ impl Running {
     }
 
     #[inline]
-    pub(super) fn open(started: Ticks, limit: Option<Duration>, name: Name, trace: Trace, recorder: &Recorder) -> Self {
+    pub(crate) fn open(started: Ticks, limit: Option<Duration>, name: Name, trace: Trace, recorder: &Recorder) -> Self {
         let ledger = (!recorder.is_off()).then(|| Ledger::open(started, name.is_sampled(trace.random())));
         let operation = Operation::new(started, limit, name, trace, recorder);
         Self::new(operation, ledger)
@@ -86,6 +86,16 @@ impl Running {
     /// The Operation, while it is not at work.
     pub(crate) fn operation(&self) -> Option<&Operation> {
         self.operation.as_ref()
+    }
+
+    /// The Operation with what it did so far, which is copied: nothing for every request.
+    pub(crate) fn show<T>(&mut self, look: impl FnOnce(&Operation) -> T) -> Option<T> {
+        let operation = self.operation.as_ref()?;
+        let Some(ledger) = self.ledger.take() else { return Some(look(operation)) };
+        operation.put_ledger(ledger);
+        let seen = look(operation);
+        self.ledger = operation.take_ledger();
+        Some(seen)
     }
 
     /// Work for the Operation that is measured as a poll is.

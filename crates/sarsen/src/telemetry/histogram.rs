@@ -56,6 +56,11 @@ impl Histogram {
         self.counts.iter().map(|(_, count)| count).sum()
     }
 
+    /// The upper bound of each bucket that is not empty, and how many are in it.
+    pub(crate) fn upper_bounds(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.counts.iter().map(|(bucket, count)| (bounds_of(usize::from(*bucket)).1, *count))
+    }
+
     /// The time that `part` of all (0 to 1) are not above; the middle of its bucket. Zero where there is nothing.
     pub(crate) fn quantile(&self, part: f64) -> u64 {
         let wanted = (self.total() as f64 * part).ceil().max(1.0) as u64;

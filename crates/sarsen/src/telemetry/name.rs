@@ -173,6 +173,7 @@ mod tests {
 
     #[test]
     fn a_name_is_made_once_and_the_number_of_names_is_bounded() {
+        resource::FULL.set(true);
         let names = Names::new();
         let first = names.get(OperationKind::Request, "shop", "GET /orders");
         assert_eq!(first, names.get(OperationKind::Request, "shop", "GET /orders"));

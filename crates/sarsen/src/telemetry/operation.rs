@@ -7,6 +7,7 @@ use super::ledger::Ledger;
 use super::name::Name;
 use super::record::Record;
 use super::recorder::Recorder;
+use super::redact;
 use super::resource::Named;
 use super::scope::Scope;
 use super::trace::Trace;
@@ -280,7 +281,8 @@ impl Operation {
     /// Notes what went wrong.
     pub fn set_error(&self, error: &Error) {
         let mut place = self.place();
-        (place.record.error, place.record.error_kind) = (Some(error.report()), Some(error.kind()));
+        (place.record.error, place.record.error_kind) =
+            (Some(redact::error(&error.report()).into_owned()), Some(error.kind()));
     }
 
     /// Says how long it lay in a queue before it was opened.

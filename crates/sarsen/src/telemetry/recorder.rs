@@ -25,8 +25,8 @@ struct Inner {
     counting: bool,
     /// Nothing is recorded at all.
     off: bool,
-    /// Whoever empties the queue wants those that failed only.
-    failed_only: AtomicBool,
+    /// Whether each Operation is kept whole until it is drained, or only one with an error.
+    whole: AtomicBool,
     /// Those that are worth keeping whole, for the collector.
     kept: ArrayQueue<(Reason, Operation)>,
     names: Names,
@@ -74,11 +74,6 @@ impl Recorder {
         self.0.off
     }
 
-    /// From now on only those that failed are kept whole for [`Recorder::drain`].
-    pub(super) fn keep_failed_only(&self) {
-        self.0.failed_only.store(true, Ordering::Relaxed);
-    }
-
     /// Whether it is the same recorder.
     #[inline]
     pub(super) fn is(&self, other: &Recorder) -> bool {
@@ -88,7 +83,7 @@ impl Recorder {
     /// Whether somebody wants this one whole.
     #[inline]
     pub(super) fn wants(&self, record: &Record) -> bool {
-        !self.0.off && (!self.0.failed_only.load(Ordering::Relaxed) || record.error.is_some())
+        !self.0.off && (self.0.whole.load(Ordering::Relaxed) || record.error.is_some())
     }
 
     fn made(capacity: usize, counting: bool, off: bool) -> Self {
@@ -98,7 +93,7 @@ impl Recorder {
             dropped: AtomicU64::new(0),
             counting,
             off,
-            failed_only: AtomicBool::new(false),
+            whole: AtomicBool::new(true),
             kept: ArrayQueue::new(MAX_KEPT),
             names: Names::new(),
             slow_after: (0..MAX_NAMES + 8).map(|_| AtomicU64::new(u64::MAX)).collect(),
@@ -129,6 +124,11 @@ impl Recorder {
         if let Some(limit) = self.0.slow_after.get(name.index()) {
             limit.store(nanoseconds, Ordering::Relaxed);
         }
+    }
+
+    /// From now on only Operations with an error are kept whole until [`Recorder::drain`]: for who writes no other lines.
+    pub fn keep_failures_only(&self) {
+        self.0.whole.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn push(&self, operation: Operation) {
@@ -319,6 +319,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_names_and_causes_stays_bounded_and_is_counted() {
+        crate::telemetry::resource::FULL.set(true);
         let recorder = Recorder::new(1);
         let (mut looks, mut largest) = (Vec::new(), 0);
         for number in 0..12_000 {
@@ -356,5 +357,40 @@ mod tests {
         let recorder = Recorder::without_counting(8);
         close(&recorder, "GET /a", Vec::new());
         assert_eq!((recorder.drain().len(), total(&[recorder.collect()])), (1, (0, 0, 0)));
+    }
+
+    #[test]
+    fn who_writes_no_lines_gets_what_failed() {
+        let recorder = Recorder::new(8);
+        recorder.keep_failures_only();
+        close(&recorder, "GET /a", Vec::new());
+        let failed = Operation::open(OperationKind::Job, "send", &recorder);
+        failed.set_error(&crate::error::Error::internal("fault"));
+        failed.close(Outcome::Failed);
+        let kept: Vec<_> = recorder.drain().iter().map(|operation| operation.record().name.as_str()).collect();
+        assert_eq!(kept, ["send"]);
+        assert_eq!(total(&[recorder.collect()]), (2, 2, 0));
+    }
+
+    #[test]
+    #[ignore = "prints times: cargo test -p sarsen --lib --features testing -- --ignored what_it_costs --nocapture"]
+    fn what_it_costs() {
+        let recorder = Recorder::new(1);
+        recorder.keep_failures_only();
+        for leaves in [0_usize, 1, 2, 5, 10] {
+            let operation = Operation::open(OperationKind::Request, "GET /a", &recorder);
+            let mut record = operation.record();
+            let texts = ["SELECT a", "SELECT b", "SELECT c", "SELECT d", "SELECT e"];
+            let make = |at: usize| query(texts[at % 5], at as u64, at as u64 * 1_000, at as u64 * 1_000 + 900);
+            record.leaves = (0..leaves).map(make).collect();
+            (record.outcome, record.account.wall, record.account.on_cpu) = (Outcome::Status(200), 12_345, 12_345);
+            let mut least = u128::MAX;
+            for _ in 0..200 {
+                let from = crate::clock::monotonic();
+                (0..1_000).for_each(|_| recorder.book(&operation, &mut record));
+                least = least.min((crate::clock::monotonic() - from).as_nanos());
+            }
+            println!("{leaves} leaves: {} ns", least / 1_000);
+        }
     }
 }

@@ -355,11 +355,8 @@ type Seen = HashSet<u64, BuildHasherDefault<AsItIs>>;
 impl Place {
     fn book_leaf(&mut self, leaf: &Leaf, before: Option<&Leaf>, seen: &mut Seen, cells: &AtomicUsize, moment: Moment) {
         let (key, number) = (key_of(leaf), self.number);
-        if !self.causes.get(&key).is_some_and(|known| !known.cell.ended.load(Ordering::Relaxed)) {
-            self.add_cause(key, leaf, cells);
-        }
-        let others = || others_key(leaf.kind);
-        let key = if self.causes.contains_key(&key) { key } else { others() };
+        let is_known = self.causes.get(&key).is_some_and(|known| !known.cell.ended.load(Ordering::Relaxed));
+        let key = if is_known { key } else { self.add_cause(key, leaf, cells) };
         let Some(known) = self.causes.get_mut(&key) else { return };
         let counters = &known.cell.counters;
         if known.number != number {
@@ -391,9 +388,9 @@ impl Place {
         counters.add(part::IDENTICAL, u64::from(same));
     }
 
-    /// Makes room for a cause; where there is none, it is counted as one of the others.
+    /// Makes room for a cause, and says under which key it is counted: where there is no room, as one of the others.
     #[cold]
-    fn add_cause(&mut self, key: u64, leaf: &Leaf, cells: &AtomicUsize) {
+    fn add_cause(&mut self, key: u64, leaf: &Leaf, cells: &AtomicUsize) -> u64 {
         let shard = self.shard.clone();
         let mut listed = shard.causes();
         self.causes.retain(|_, known| !known.cell.ended.load(Ordering::Relaxed));
@@ -405,7 +402,7 @@ impl Place {
             (key, Cause::of(key, leaf))
         };
         if self.causes.contains_key(&key) {
-            return;
+            return key;
         }
         if self.causes.len() >= MAX_CAUSES {
             self.end_the_rarest();
@@ -414,6 +411,7 @@ impl Place {
         listed.push(cell.clone());
         cells.fetch_add(1, Ordering::Relaxed);
         self.causes.insert(key, Known { cell, number: 0, calls: 0, row: 0, to: 0 });
+        key
     }
 
     /// The cell stays until the collector has read it, so nothing that was counted is lost.

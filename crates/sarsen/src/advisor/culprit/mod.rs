@@ -1,7 +1,7 @@
 //! Who or what is to blame for the time that an Operation spends on a word, and what to do about it.
 
 mod database;
-mod outside;
+pub(super) mod outside;
 pub(super) mod pool;
 mod runtime;
 

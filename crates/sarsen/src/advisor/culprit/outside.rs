@@ -55,7 +55,7 @@ pub(super) fn queue(case: Case<'_>) -> Culprit {
     let Some(queue) = case.snapshot.queues.iter().max_by_key(|queue| (queue.oldest, queue.available)) else {
         return Culprit::new("its queue", "let more jobs run at a time");
     };
-    let top = busiest_job(case.snapshot)
+    let top = busiest_job(case.snapshot, &queue.name)
         .map_or(String::new(), |(name, part)| format!(", kept busy by {name} ({})", words::percent(part)));
     Culprit::new(format!("queue `{}`{top}", queue.name), places(case, queue))
         .shows("available", queue.available.to_string())
@@ -72,8 +72,12 @@ fn places(case: Case<'_>, queue: &QueueState) -> String {
     format!("let {needed} jobs of `{}` run at a time, or give slow ones a queue of their own", queue.name)
 }
 
-/// The kind of job that keeps most of the places, and its part.
-pub(in crate::advisor) fn busiest_job(snapshot: &crate::telemetry::Snapshot) -> Option<(String, f64)> {
+/// The kind of job that keeps most of the places of a queue, and its part; of all jobs where the places are not known.
+pub(in crate::advisor) fn busiest_job(snapshot: &crate::telemetry::Snapshot, queue: &str) -> Option<(String, f64)> {
+    let places = snapshot.holders.iter().find(|holder| holder.label.strip_prefix("jobs ") == Some(queue));
+    if let Some((name, part)) = places.and_then(super::pool::top) {
+        return Some((words::operation(name), part));
+    }
     let jobs = || snapshot.operations.iter().filter(|operation| operation.kind == OperationKind::Job);
     let all: u64 = jobs().map(|job| job.all.account.wall).sum();
     let job = jobs().max_by_key(|job| job.all.account.wall).filter(|_| all > 0)?;

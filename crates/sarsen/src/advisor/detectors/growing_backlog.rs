@@ -1,5 +1,6 @@
 //! More jobs come than go.
 
+use crate::advisor::culprit::outside::busiest_job;
 use crate::advisor::{Finding, Level, Word, words};
 use crate::telemetry::{OperationKind, QueueState, Snapshot};
 use std::time::Duration;
@@ -27,7 +28,7 @@ fn of(snapshot: &Snapshot, queue: &QueueState) -> Option<Finding> {
     let name = &queue.name;
     let jobs = snapshot.operations.iter().filter(|operation| operation.kind == OperationKind::Job);
     let busiest = jobs.max_by_key(|job| job.all.account.wall);
-    let by = busiest.map_or(String::new(), |job| format!(", kept busy by {}", words::operation(&job.id())));
+    let by = busiest_job(snapshot, name).map_or(String::new(), |(job, _)| format!(", kept busy by {job}"));
     let run = busiest.map_or(0.0, |job| job.all.mean());
     let needed = ((queue.arrival * run / 1e9 / 0.7).ceil() as u64).max(queue.concurrency + 1);
     let oldest = words::time(queue.oldest.as_nanos() as f64);

@@ -1,5 +1,6 @@
 //! Jobs that could run, and none is done.
 
+use crate::advisor::culprit::outside::busiest_job;
 use crate::advisor::{Finding, Level, Word, words};
 use crate::telemetry::{QueueState, Snapshot};
 use std::time::Duration;
@@ -9,10 +10,10 @@ const LEAST: Duration = Duration::from_secs(5);
 
 /// Finds queues with available jobs of which none was settled.
 pub(super) fn find(snapshot: &Snapshot) -> Vec<Finding> {
-    snapshot.queues.iter().filter(|_| snapshot.span >= LEAST).filter_map(of).collect()
+    snapshot.queues.iter().filter(|_| snapshot.span >= LEAST).filter_map(|queue| of(snapshot, queue)).collect()
 }
 
-fn of(queue: &QueueState) -> Option<Finding> {
+fn of(snapshot: &Snapshot, queue: &QueueState) -> Option<Finding> {
     if queue.available == 0 || queue.settled > 0.0 || queue.oldest < LEAST {
         return None;
     }
@@ -37,13 +38,15 @@ fn of(queue: &QueueState) -> Option<Finding> {
             "see what the running jobs wait for, and give that a limit".to_owned(),
         ),
     };
+    let busiest = busiest_job(snapshot, name).filter(|_| queue.running > 0);
+    let by = busiest.map_or(String::new(), |(job, _)| format!(", whose places {job} takes"));
     let oldest = words::time(queue.oldest.as_nanos() as f64);
     let sentence = format!(
         "queue `{name}`: {} jobs could run, the oldest since {oldest}, and none is done: {why}",
         queue.available
     );
     let finding = Finding::new("nothing_moves", Word::Queue, level, None)
-        .of(format!("queue `{name}`"))
+        .of(format!("queue `{name}`{by}"))
         .says(sentence, advice)
         .shows("available", queue.available.to_string())
         .shows("running", format!("{} of {}", queue.running, queue.concurrency))

@@ -8,9 +8,11 @@ mod insert;
 mod pipeline;
 mod value;
 mod wake;
+mod workbench;
 
 use super::dialect::Dialect;
 use super::observe::{self, Ran};
+use super::plan::Bench;
 use super::query::{Answer, Call, Step};
 use super::row::{Layout, OwnedRow, Row, Rows};
 use super::statement::Class;
@@ -319,6 +321,15 @@ impl Driver for Postgres {
             busy.held.tell_operation();
             script(&mut busy, "BEGIN").await?;
             Ok(Box::new(PostgresTransaction { busy, finished: false }) as Box<dyn Transaction>)
+        })
+    }
+
+    fn workbench(&self, tables: Vec<String>, rows: u64) -> BoxFuture<'_, Result<Box<dyn Bench>>> {
+        Box::pin(async move {
+            let mut busy = self.shared.get_busy().await?.0;
+            script(&mut busy, "BEGIN").await?;
+            let transaction = PostgresTransaction { busy, finished: false };
+            Ok(Box::new(workbench::copy(transaction, tables, rows).await?) as Box<dyn Bench>)
         })
     }
 

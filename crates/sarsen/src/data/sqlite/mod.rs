@@ -6,9 +6,11 @@
 mod connection;
 mod readers;
 mod transaction;
+mod workbench;
 
 use super::dialect::Dialect;
 use super::observe::{self, Ran};
+use super::plan::Bench;
 use super::query::{Answer, Call, Step};
 use super::row::{Keep, OwnedRow, Row, Rows};
 use super::statement::Class;
@@ -370,6 +372,13 @@ impl Driver for Sqlite {
         })
     }
 
+    fn workbench(&self, tables: Vec<String>, rows: u64) -> BoxFuture<'_, Result<Box<dyn Bench>>> {
+        Box::pin(async move {
+            let live = path_of(self.0.section.url.expose())?;
+            Ok(Box::new(workbench::copy(live, tables, rows).await?) as Box<dyn Bench>)
+        })
+    }
+
     /// The others look for themselves.
     fn tell(&self, _: &'static str) {}
 
@@ -392,12 +401,6 @@ impl Driver for Sqlite {
             offload(move || writer.script("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")).await?
         })
     }
-}
-
-/// Whether an error says that the file is damaged, or no database.
-pub(super) fn is_damage(error: &Error) -> bool {
-    let report = error.report();
-    ["file is not a database", "disk image is malformed"].iter().any(|says| report.contains(says))
 }
 
 /// Wakes everybody when another process committed something.

@@ -82,14 +82,17 @@ impl Waits {
     }
 }
 
-/// A hold as one number: a mark, ten bits of name, microseconds.
+/// A hold as one number: a mark, 14 bits of name, microseconds.
 fn pack(name: Named, since: u64) -> u64 {
-    (1 << 63) | ((name.index() as u64) << 53) | (since / 1_000)
+    (1 << 63) | ((name.index() as u64) << TIME_BITS) | ((since / 1_000) & TIME)
 }
 
+const TIME_BITS: u32 = 49;
+const TIME: u64 = (1 << TIME_BITS) - 1;
+
 fn unpack(slot: u64) -> (Named, u64) {
-    let index = usize::try_from((slot >> 53) & 0x3ff).unwrap_or(0);
-    (Named::at(index), (slot & ((1 << 53) - 1)) * 1_000)
+    let index = usize::try_from((slot >> TIME_BITS) & 0x3fff).unwrap_or(0);
+    (Named::at(index), (slot & TIME) * 1_000)
 }
 
 impl Holder {

@@ -2,6 +2,7 @@
 
 use super::named::{MOST_NAMES, Named};
 use crate::telemetry::Held;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One row of a [`Ledger`].
@@ -11,9 +12,13 @@ struct Entry {
     times: AtomicU64,
 }
 
-/// Nanoseconds and occasions by name.
+/// Names that get their rows together.
+const CHUNK: usize = 256;
+const CHUNKS: usize = MOST_NAMES / CHUNK;
+
+/// Nanoseconds and occasions by name; rows are made when one of their chunk is needed.
 #[derive(Debug)]
-pub(super) struct Ledger(Box<[Entry]>);
+pub(super) struct Ledger([OnceLock<Box<[Entry]>>; CHUNKS]);
 
 /// What a ledger said when it was read last.
 #[derive(Debug, Default)]
@@ -21,13 +26,19 @@ pub(super) struct Known(Vec<(u64, u64)>);
 
 impl Ledger {
     pub(super) fn new() -> Self {
-        Self((0..MOST_NAMES).map(|_| Entry::default()).collect())
+        Self([const { OnceLock::new() }; CHUNKS])
+    }
+
+    #[inline]
+    fn entry(&self, name: Named) -> &Entry {
+        let chunk = self.0[name.index() / CHUNK].get_or_init(|| (0..CHUNK).map(|_| Entry::default()).collect());
+        &chunk[name.index() % CHUNK]
     }
 
     /// Adds from any thread.
     #[inline]
     pub(super) fn add(&self, name: Named, time: u64, times: u64) {
-        let entry = &self.0[name.index()];
+        let entry = self.entry(name);
         entry.time.fetch_add(time, Ordering::Relaxed);
         entry.times.fetch_add(times, Ordering::Relaxed);
     }
@@ -35,18 +46,20 @@ impl Ledger {
     /// Adds from the one thread that ever writes to it: cheaper.
     #[inline]
     pub(super) fn add_alone(&self, name: Named, time: u64) {
-        let entry = &self.0[name.index()];
+        let entry = self.entry(name);
         entry.time.store(entry.time.load(Ordering::Relaxed) + time, Ordering::Relaxed);
         entry.times.store(entry.times.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     /// Adds what it says to `sums`.
     pub(super) fn add_to(&self, sums: &mut Vec<(u64, u64)>) {
-        let known = Named::count().min(MOST_NAMES);
-        sums.resize(known.max(sums.len()), (0, 0));
-        for (entry, sum) in self.0.iter().zip(sums).take(known) {
-            sum.0 += entry.time.load(Ordering::Relaxed);
-            sum.1 += entry.times.load(Ordering::Relaxed);
+        for (number, chunk) in self.0.iter().enumerate().filter_map(|(number, chunk)| Some((number, chunk.get()?))) {
+            let first = number * CHUNK;
+            sums.resize(sums.len().max(first + CHUNK), (0, 0));
+            for (entry, sum) in chunk.iter().zip(&mut sums[first..]) {
+                sum.0 += entry.time.load(Ordering::Relaxed);
+                sum.1 += entry.times.load(Ordering::Relaxed);
+            }
         }
     }
 }

@@ -29,6 +29,8 @@ mod watch;
 pub(crate) use holder::job;
 pub use holder::{Holder, Holding, Waiting, WaitingFor};
 pub use lock::{Lock, Locked};
+#[cfg(test)]
+pub(crate) use named::FULL;
 pub use named::Named;
 pub use site::line_of_code;
 

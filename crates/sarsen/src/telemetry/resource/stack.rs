@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Words of a stack that are copied, from its top: the line that is looked for is near it.
 const MOST_WORDS: usize = 8_192;
 /// How long a thread may take to answer; one that the kernel does not let run answers late.
-const PATIENCE: u32 = 200;
+const PATIENCE: u32 = 400;
 const PAUSE: Duration = Duration::from_micros(100);
 
 /// The thread that is asked, and above its 32 bits how far it is: nothing, [`WRITING`], [`WRITTEN`]. 0 is nobody.

@@ -108,6 +108,8 @@ struct Sighting {
     /// When it was seen first and last, and the CPU time of its thread then.
     first: (u64, u64),
     last: (u64, u64),
+    /// How often it was looked at, and how often it computed then, or wanted to.
+    looks: (u32, u32),
     asked: bool,
     told: bool,
     waits_in: String,
@@ -117,25 +119,30 @@ struct Sighting {
 impl Sighting {
     fn new(look: Look, thread: u32) -> Self {
         let now = (line::now(), cpu_of(thread));
-        Self { look, first: now, last: now, asked: false, told: false, waits_in: String::new(), stack: None }
+        let looks = (1, u32::from(is_runnable(thread)));
+        Self { look, first: now, last: now, looks, asked: false, told: false, waits_in: String::new(), stack: None }
     }
 
     fn age(&self) -> u64 {
         self.last.0.saturating_sub(self.look.since)
     }
 
-    /// Part of the time on a core.
+    /// How much of it was work, not waiting: near 1 it computed. That it waited for a core beside other programs is no
+    /// waiting of its own, so a thread that is found runnable counts as one that works.
     #[expect(clippy::cast_precision_loss, reason = "a part of a few seconds")]
     fn on_core(&self) -> f64 {
-        let (wall, cpu) = (self.last.0 - self.first.0, self.last.1.saturating_sub(self.first.1));
-        (cpu as f64 / wall.max(1) as f64).clamp(0.0, 1.0)
+        let (wall, cpu) = ((self.last.0 - self.first.0) as f64, self.last.1.saturating_sub(self.first.1) as f64);
+        let waited = wall * f64::from(self.looks.0 - self.looks.1) / f64::from(self.looks.0);
+        if waited > 0.0 { (cpu / (cpu + waited)).clamp(0.0, 1.0) } else { 1.0 }
     }
 
     /// Looks again; the poll may end meanwhile, and then what was measured is not its own.
     fn measure(&mut self, line: &Line) {
         let now = (line::now(), cpu_of(line.thread()));
+        let runnable = is_runnable(line.thread());
         if line.is_still(&self.look) {
             self.last = now;
+            self.looks = (self.looks.0 + 1, self.looks.1 + u32::from(runnable));
         }
     }
 
@@ -165,6 +172,11 @@ impl Sighting {
 fn cpu_of(thread: u32) -> u64 {
     let told = || file_of(thread, "schedstat").split_ascii_whitespace().next()?.parse().ok();
     stack::cpu_of(thread).or_else(told).unwrap_or(0)
+}
+
+/// Whether a thread has work: it is on a core, or waits for one.
+fn is_runnable(thread: u32) -> bool {
+    parse::state(&file_of(thread, "stat")) == Some('R')
 }
 
 /// The function of the kernel in which a thread waits; where that is secret, what its state says.
