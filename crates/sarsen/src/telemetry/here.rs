@@ -70,9 +70,9 @@ impl Running {
 
     #[inline]
     pub(crate) fn open(started: Ticks, limit: Option<Duration>, name: Name, trace: Trace, recorder: &Recorder) -> Self {
-        let sampled = name.is_sampled(trace.random());
+        let ledger = (!recorder.is_off()).then(|| Ledger::open(started, name.is_sampled(trace.random())));
         let operation = Operation::new(started, limit, name, trace, recorder);
-        Self::new(operation, Some(Ledger::open(started, sampled)))
+        Self::new(operation, ledger)
     }
 
     /// Closes the Operation, if it is still open.
@@ -80,9 +80,7 @@ impl Running {
     pub(crate) fn close(&mut self, outcome: Outcome, bytes_out: u64, now: Ticks) {
         self.unwatch(now);
         let Some(operation) = self.operation.take() else { return };
-        if operation.end(self.ledger.take(), outcome, bytes_out, now) {
-            operation.give_to_recorder();
-        }
+        operation.close_with(self.ledger.take(), outcome, bytes_out, now);
     }
 
     /// The Operation, while it is not at work.
@@ -115,7 +113,10 @@ impl Running {
     /// The part of [`Running::poll`] between its times.
     #[inline]
     pub(crate) fn poll_unmeasured<T>(&mut self, context: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
-        let mut kept = self.ledger.as_mut().and_then(|ledger| ledger.waker.take());
+        let Some(ledger) = &mut self.ledger else {
+            return self.lend(|| poll(&mut Context::from_waker(context.waker())));
+        };
+        let mut kept = ledger.waker.take();
         let polled = waker::poll_with(&mut kept, context, |context| self.lend(|| poll(context)));
         if let Some(ledger) = &mut self.ledger {
             ledger.waker = kept;
@@ -143,7 +144,7 @@ impl Running {
 
     #[inline]
     fn watch(&mut self, now: Ticks) {
-        let Some(operation) = &self.operation else { return };
+        let Some(operation) = self.operation.as_ref().filter(|operation| operation.is_recorded()) else { return };
         self.watched = line::enter_at(operation.named(), now.as_nanos());
     }
 

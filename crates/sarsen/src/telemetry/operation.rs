@@ -1,5 +1,6 @@
 //! One unit of work: a request, a job, a schedule, a command. What it did is its record, where its time went its account.
 
+use super::account::Account;
 use super::here::{self, Running};
 use super::leaf::Leaf;
 use super::ledger::Ledger;
@@ -13,6 +14,7 @@ use super::trace::Trace;
 use crate::clock::Ticks;
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -67,6 +69,20 @@ pub enum Outcome {
     Failed,
     /// It was dropped before its end: the client hung up.
     Cancelled,
+}
+
+/// Most closed Operations whose memory a thread keeps for later.
+const MAX_SPARE: usize = 64;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Operation>> = const { RefCell::new(Vec::new()) };
+}
+
+/// One of the same recorder that nobody has any more.
+#[inline]
+fn spare(recorder: &Recorder) -> Option<Operation> {
+    let spare = SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten();
+    spare.filter(|operation| operation.0.recorder.is(recorder))
 }
 
 /// One unit of work: a request, a job, a schedule, a command. Clones are the same Operation.
@@ -125,23 +141,51 @@ impl Operation {
     pub fn open_in(name: Name, trace: Trace, recorder: &Recorder) -> Self {
         let started = Ticks::now();
         let operation = Self::new(started, None, name, trace, recorder);
-        operation.place().ledger = Some(Ledger::open(started, name.is_sampled(trace.random())));
+        if !recorder.is_off() {
+            operation.place().ledger = Some(Ledger::open(started, name.is_sampled(trace.random())));
+        }
         operation
     }
 
     pub(super) fn new(started: Ticks, limit: Option<Duration>, name: Name, trace: Trace, recorder: &Recorder) -> Self {
+        let deadline = limit.map_or(0, |limit| nanoseconds(limit).max(1));
+        if let Some(mut operation) = spare(recorder)
+            && let Some(state) = Arc::get_mut(&mut operation.0)
+        {
+            (state.kind, state.trace, state.started) = (name.kind(), trace, started);
+            *state.deadline.get_mut() = deadline;
+            *state.named.get_mut() = name.number().number();
+            *state.holding.get_mut() = 0;
+            state.place.get_mut().unwrap_or_else(PoisonError::into_inner).begin_anew(name);
+            return operation;
+        }
         let place =
             Place { record: Record::new(name), ledger: None, beside: Vec::new(), beside_count: 0, tasks: Vec::new() };
         Self(Arc::new(State {
             kind: name.kind(),
             trace,
             started,
-            deadline: AtomicU64::new(limit.map_or(0, |limit| nanoseconds(limit).max(1))),
+            deadline: AtomicU64::new(deadline),
             named: AtomicU16::new(name.number().number()),
             holding: AtomicU32::new(0),
             recorder: recorder.clone(),
             place: Mutex::new(place),
         }))
+    }
+
+    /// Gives it back to the thread, which has use for its memory, unless somebody else has it too.
+    #[inline]
+    pub(super) fn recycle(mut self) {
+        if Arc::get_mut(&mut self.0).is_none() {
+            return;
+        }
+        // Not while the thread ends.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < MAX_SPARE {
+                spare.push(self);
+            }
+        });
     }
 
     /// The Operation that the code at hand works for.
@@ -155,10 +199,10 @@ impl Operation {
         here::look(|here| here.operation.as_ref().map(look)).flatten()
     }
 
-    /// Whether the code at hand works for an Operation.
+    /// Whether the code at hand works for an Operation that is recorded.
     #[inline]
     pub(crate) fn is_at_hand() -> bool {
-        here::look(|here| here.operation.is_some()) == Some(true)
+        here::look(|here| here.operation.as_ref().is_some_and(Operation::is_recorded)) == Some(true)
     }
 
     /// Whether both are the same.
@@ -274,16 +318,22 @@ impl Operation {
     /// Closes it; the first close holds. The record goes to the recorder's queue.
     pub fn close(&self, outcome: Outcome) {
         if self.end(here::take_ledger(self), outcome, 0, Ticks::now()) {
-            self.give_to_recorder();
+            self.0.recorder.push(self.clone());
         }
     }
 
-    /// Gives it to its recorder.
-    pub(super) fn give_to_recorder(&self) {
-        self.0.recorder.push(self.clone());
+    /// Like [`Operation::close`] for one who is done with it.
+    #[inline]
+    pub(super) fn close_with(self, ledger: Option<Box<Ledger>>, outcome: Outcome, bytes_out: u64, now: Ticks) {
+        if self.end(ledger, outcome, bytes_out, now) {
+            let recorder = self.0.recorder.clone();
+            recorder.push(self);
+        } else {
+            self.recycle();
+        }
     }
 
-    /// Notes the end; false when it was closed before.
+    /// Notes the end, the first time; says whether somebody wants it whole.
     pub(super) fn end(&self, ledger: Option<Box<Ledger>>, outcome: Outcome, bytes_out: u64, now: Ticks) -> bool {
         let mut place = self.place();
         if place.record.outcome != Outcome::Open {
@@ -295,10 +345,10 @@ impl Operation {
         match ledger.or_else(|| place.ledger.take()) {
             Some(ledger) => place.settle(ledger, now),
             // Somebody else has the account, and is not done: nothing is known but how long it took.
-            None => (place.record.account.wall, place.record.account.other) = (wall, wall),
+            None => place.record.account = Account { wall, other: wall, ..Account::default() },
         }
-        self.0.recorder.book(self, &mut place.record);
-        true
+        self.0.recorder.book(self, &place.record);
+        self.0.recorder.wants(&place.record)
     }
 
     /// Takes the account, if nobody has it and the Operation is not closed.
@@ -334,6 +384,12 @@ impl Operation {
         Some(place.tasks.swap_remove(task))
     }
 
+    /// Whether what it does is recorded.
+    #[inline]
+    pub(super) fn is_recorded(&self) -> bool {
+        !self.0.recorder.is_off()
+    }
+
     /// Books a query that somebody else did for it.
     pub(super) fn add_beside(&self, leaf: Leaf) {
         let mut place = self.place();
@@ -355,13 +411,21 @@ fn nanoseconds(duration: Duration) -> u64 {
 }
 
 impl Place {
+    /// As if it were new, with the memory it has.
+    fn begin_anew(&mut self, name: Name) {
+        self.record.begin_anew(name);
+        (self.ledger, self.beside_count) = (None, 0);
+        self.beside.clear();
+        self.tasks.clear();
+    }
+
     /// Puts the account into the record.
     fn settle(&mut self, mut ledger: Box<Ledger>, now: Ticks) {
         ledger.finish(now);
         if ledger.cpu_wall > 0 {
             self.record.name.set_cost(ledger.account.polls, ledger.cpu_wall);
         }
-        for task in std::mem::take(&mut self.tasks) {
+        for task in self.tasks.drain(..) {
             ledger.take_over(*task, 0, 0);
         }
         let record = &mut self.record;

@@ -71,6 +71,16 @@ impl Record {
         }
     }
 
+    /// As if it were new, with the memory it has. What is set when it closes is left as it is until then.
+    pub(super) fn begin_anew(&mut self, name: Name) {
+        self.leaves.clear();
+        (self.name, self.actor, self.outcome) = (name, None, Outcome::Open);
+        (self.error, self.error_kind) = (None, None);
+        (self.queued, self.retries) = (Duration::ZERO, 0);
+        (self.leaf_count, self.query_count, self.allocated, self.kept) = (0, 0, 0, 0);
+        (self.cpu, self.cpu_wall) = (0, 0);
+    }
+
     /// The module that does the work; empty when it is the framework.
     pub fn module(&self) -> &'static str {
         self.name.module()

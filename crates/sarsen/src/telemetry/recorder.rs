@@ -23,6 +23,8 @@ struct Inner {
     closed: ArrayQueue<Operation>,
     dropped: AtomicU64,
     counting: bool,
+    /// Nothing is recorded at all.
+    off: bool,
     /// Whether each Operation is kept whole until it is drained, or only one with an error.
     whole: AtomicBool,
     /// Those that are worth keeping whole, for the collector.
@@ -53,20 +55,44 @@ impl Recorder {
     /// Adds up what is closed, and keeps at most `capacity` Operations whole until [`Recorder::drain`]; what does not fit
     /// there is counted as dropped.
     pub fn new(capacity: usize) -> Self {
-        Self::made(capacity, true)
+        Self::made(capacity, true, false)
     }
 
     /// Adds nothing up; the queue is there.
     pub fn without_counting(capacity: usize) -> Self {
-        Self::made(capacity, false)
+        Self::made(capacity, false, false)
     }
 
-    fn made(capacity: usize, counting: bool) -> Self {
+    /// Records nothing: there are Operations, with their traces and deadlines, and no accounts.
+    pub fn off() -> Self {
+        Self::made(1, false, true)
+    }
+
+    /// Whether nothing is recorded.
+    #[inline]
+    pub(super) fn is_off(&self) -> bool {
+        self.0.off
+    }
+
+    /// Whether it is the same recorder.
+    #[inline]
+    pub(super) fn is(&self, other: &Recorder) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether somebody wants this one whole.
+    #[inline]
+    pub(super) fn wants(&self, record: &Record) -> bool {
+        !self.0.off && (self.0.whole.load(Ordering::Relaxed) || record.error.is_some())
+    }
+
+    fn made(capacity: usize, counting: bool, off: bool) -> Self {
         Self(Arc::new(Inner {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             closed: ArrayQueue::new(capacity.max(1)),
             dropped: AtomicU64::new(0),
             counting,
+            off,
             whole: AtomicBool::new(true),
             kept: ArrayQueue::new(MAX_KEPT),
             names: Names::new(),
@@ -106,9 +132,6 @@ impl Recorder {
     }
 
     pub(super) fn push(&self, operation: Operation) {
-        if !self.0.whole.load(Ordering::Relaxed) && operation.record().error.is_none() {
-            return;
-        }
         if self.0.closed.push(operation).is_err() {
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -126,7 +149,7 @@ impl Recorder {
 
     /// Adds an Operation up, on the thread that closes it.
     #[inline]
-    pub(super) fn book(&self, operation: &Operation, record: &mut Record) {
+    pub(super) fn book(&self, operation: &Operation, record: &Record) {
         if !self.0.counting {
             return;
         }

@@ -50,9 +50,9 @@ impl<F> Scope<F> {
 
     /// As a task of its own, which begins now; with the id under which its account is given to the Operation.
     pub(super) fn task(operation: Operation, future: F) -> (Self, u64) {
-        let ledger = Ledger::open(Ticks::now(), false);
-        let id = ledger.id;
-        let running = Running::new(operation, Some(ledger));
+        let ledger = operation.is_recorded().then(|| Ledger::open(Ticks::now(), false));
+        let id = ledger.as_ref().map_or(0, |ledger| ledger.id);
+        let running = Running::new(operation, ledger);
         (Self { future: Some(future), running, part: Part::Task }, id)
     }
 }
@@ -87,7 +87,8 @@ fn take(running: &mut Running) -> Part {
     if running.ledger.is_some() {
         return Part::Whole;
     }
-    running.ledger = Some(Ledger::open(Ticks::now(), false));
+    let recorded = running.operation.as_ref().is_some_and(Operation::is_recorded);
+    running.ledger = recorded.then(|| Ledger::open(Ticks::now(), false));
     Part::Task
 }
 

@@ -197,7 +197,7 @@ impl Shard {
 }
 
 fn add_sums(sums: &Counters<{ sum::ALL }>, record: &Record) {
-    let account = record.account;
+    let account = &record.account;
     sums.add(sum::COUNT, 1);
     sums.add(sum::FAILED, u64::from(record.has_failed()));
     sums.add(sum::CANCELLED, u64::from(record.outcome == Outcome::Cancelled));

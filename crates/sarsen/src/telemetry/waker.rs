@@ -37,9 +37,9 @@ impl Node {
     }
 
     fn stamp(&self) {
-        // Of two that wake at once either time is right: they are nanoseconds apart.
+        // The first one that wakes says when; a look that comes in between begins anew.
         if self.woken.load(Ordering::Relaxed) == 0 {
-            self.woken.store(stamp(), Ordering::Release);
+            let _ = self.woken.compare_exchange(0, stamp(), Ordering::Release, Ordering::Relaxed);
         }
     }
 }
@@ -181,7 +181,10 @@ mod tests {
         let (_, below) = counting();
         let mut kept = None;
         let first = poll_with(&mut kept, &Context::from_waker(&below), |context| context.waker().clone());
-        poll_with(&mut kept, &Context::from_waker(&below), |context| assert!(context.waker().will_wake(&first)));
+        poll_with(&mut kept, &Context::from_waker(&below), |context| {
+            // Miri gives the table of the standard library another address each time; compilers do not.
+            assert!(cfg!(miri) || context.waker().will_wake(&first));
+        });
         let (count, other) = counting();
         let moved = poll_with(&mut kept, &Context::from_waker(&other), |context| context.waker().clone());
         assert!(!moved.will_wake(&first));
