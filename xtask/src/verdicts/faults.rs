@@ -1,6 +1,5 @@
 //! The faults: what is set up, what load shows them, and which verdict is right.
 
-use super::Database;
 use super::load::Stream;
 
 /// What is set up for a fault, beside its load.
@@ -36,15 +35,6 @@ pub(super) struct Fault {
     pub(super) rule: Option<&'static str>,
 }
 
-impl Fault {
-    /// Whether it can be had on this database.
-    pub(super) fn is_for(&self, database: Database) -> bool {
-        // The one writer of an embedded database is always a pool of one; all others can be had anywhere.
-        let _ = database;
-        true
-    }
-}
-
 pub(super) const PLAIN: Setting =
     Setting { connections: 0, third_party_ms: 0, disk_ms: 0, memory_mb: 0, threads: 0, dropped: &[], messages: 200 };
 
@@ -68,7 +58,11 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "dropped index",
-        setting: Setting { dropped: &["messages_history", "messages_activity", "messages_thread"], messages: 40_000, ..PLAIN },
+        setting: Setting {
+            dropped: &["messages_history", "messages_activity", "messages_thread"],
+            messages: 40_000,
+            ..PLAIN
+        },
         load: &[Stream::get("/v1/channels/{channel}/messages", 2, 60)],
         words: &["DB"],
         culprits: &["messages"],

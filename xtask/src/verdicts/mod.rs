@@ -76,7 +76,7 @@ pub(crate) fn run(options: &Options) -> Outcome<ExitCode> {
         if options.fault.is_empty() || "healthy".contains(&options.fault) {
             report.add(healthy(&program, database, options)?);
         }
-        let faults = FAULTS.iter().filter(|fault| fault.name.contains(&options.fault) && fault.is_for(database));
+        let faults = FAULTS.iter().filter(|fault| fault.name.contains(&options.fault));
         for fault in faults {
             report.add(planted(&program, database, fault, options)?);
         }

@@ -83,7 +83,11 @@ impl Report {
             self.all.iter().partition(|verdict| verdict.fault == "healthy");
         let right = faults.iter().filter(|verdict| verdict.right).count();
         if !self.json {
-            println!("{right} of {} faults right; the healthy application was called {}", faults.len(), called(&healthy));
+            println!(
+                "{right} of {} faults right; the healthy application was called {}",
+                faults.len(),
+                called(&healthy)
+            );
         }
         healthy.iter().all(|verdict| verdict.right) && right as f64 >= GOAL * faults.len() as f64
     }

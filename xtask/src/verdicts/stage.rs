@@ -88,7 +88,8 @@ impl Stage {
             Some(server) => server.database("planted")?,
             None => format!("sqlite:{}", folder.path().join("planted.db").display()),
         };
-        let (third_party, address) = (ThirdParty::start(Duration::from_millis(setting.third_party_ms))?, free_address()?);
+        let (third_party, address) =
+            (ThirdParty::start(Duration::from_millis(setting.third_party_ms))?, free_address()?);
         let log = folder.path().join("log");
         let mut command = environment(program, &folder, &log, setting)?;
         command.env("SARSEN_DATABASE__URL", url).env("SARSEN_HTTP__LISTEN", address.to_string());
@@ -117,7 +118,8 @@ impl Stage {
         let signed_up = self.client.ask("POST", "/v1/accounts", r#"{"username":"ada","password":"correct horse"}"#)?;
         let cookie = signed_up.head.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("set-cookie").then(|| value.split(';').next().unwrap_or_default().trim().to_owned())
+            name.eq_ignore_ascii_case("set-cookie")
+                .then(|| value.split(';').next().unwrap_or_default().trim().to_owned())
         });
         let cookie = cookie.ok_or_else(|| format!("nobody could sign up: {}", signed_up.body))?;
         self.client.head = format!("cookie: {cookie}\r\n");

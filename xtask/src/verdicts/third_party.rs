@@ -1,4 +1,5 @@
 //! Another service, which thinks for a while before it answers.
+#![expect(clippy::disallowed_methods, reason = "xtask has no runtime: threads of its own make the load")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -31,7 +32,8 @@ impl ThirdParty {
                 thread::spawn(move || {
                     let _asked = stream.read(&mut [0; 1024]);
                     let _thought = wait::until(think, || None::<()>);
-                    let _told = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n42");
+                    let _told =
+                        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n42");
                 });
             }
         });

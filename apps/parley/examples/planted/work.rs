@@ -80,13 +80,19 @@ impl sarsen::Module for Module {
 fn routes(module: Arc<Module>) -> Routes {
     Routes::new()
         .api_route("/v1/planted/healthy/{id}", get_with(healthy, |op| op.summary("One order, by its key")))
-        .api_route("/v1/planted/missing-index/{id}", get_with(missing_index, |op| op.summary("The orders of a customer")))
+        .api_route(
+            "/v1/planted/missing-index/{id}",
+            get_with(missing_index, |op| op.summary("The orders of a customer")),
+        )
         .api_route("/v1/planted/n-plus-one", get_with(n_plus_one, |op| op.summary("Orders, each asked for by itself")))
         .api_route("/v1/planted/holding", get_with(holding, |op| op.summary("Holds a connection and rests")))
         .api_route("/v1/planted/cpu", get_with(cpu, |op| op.summary("Computes")))
         .api_route("/v1/planted/blocking", get_with(blocking, |op| op.summary("Blocks the thread")))
         .api_route("/v1/planted/third-party", get_with(third_party, |op| op.summary("Asks somebody slow")))
-        .api_route("/v1/planted/call-while-holding", get_with(call_while_holding, |op| op.summary("That, in a transaction")))
+        .api_route(
+            "/v1/planted/call-while-holding",
+            get_with(call_while_holding, |op| op.summary("That, in a transaction")),
+        )
         .api_route("/v1/planted/lock", get_with(lock, |op| op.summary("Holds a lock")))
         .api_route("/v1/planted/memory", get_with(memory, |op| op.summary("Never lets go")))
         .api_route("/v1/planted/noisy", get_with(noisy, |op| op.summary("Takes the threads of others")))

@@ -128,6 +128,7 @@ struct Place {
     beside: Vec<Leaf>,
     beside_count: u64,
     /// The accounts of tasks that have ended, until somebody asks for them.
+    #[expect(clippy::vec_box, reason = "they come and go as boxes; a ledger is large to move")]
     tasks: Vec<Box<Ledger>>,
 }
 

@@ -130,14 +130,14 @@ unsafe fn wake_by_ref(lazy: *const ()) {
 #[cfg(all(test, not(sarsen_loom)))]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
+    use std::sync::{Mutex, PoisonError};
 
     #[derive(Default)]
     struct Count(Mutex<u32>);
 
     impl Wake for Count {
         fn wake(self: Arc<Self>) {
-            *self.0.lock().unwrap() += 1;
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         }
     }
 
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(node.take(), 0, "one look takes it");
         std::thread::scope(|threads| {
             threads.spawn(|| waker.wake_by_ref());
-            threads.spawn(|| waker.clone().wake());
+            threads.spawn(|| waker.wake_by_ref());
         });
         assert!(node.take() >= first);
         assert_eq!(*count.0.lock().unwrap(), 3);
