@@ -18,6 +18,7 @@ async fn order(Path(id): Path<i64>) -> String {
     format!("order {id}")
 }
 
+/// The routes, measured.
 pub fn router(db: Db) -> Router {
     Router::new().route("/orders", get(orders)).route("/orders/{id}", get(order)).with_state(db)
 }
