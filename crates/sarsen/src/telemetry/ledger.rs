@@ -162,6 +162,7 @@ impl Ledger {
         let own = ended.since(began).saturating_sub(self.sync_in_poll - inside);
         self.account.sync[leaf.kind as usize] += own;
         self.sync_in_poll += own;
+        self.query_count += u64::from(leaf.query.is_some());
         let (from, to) = (began.since(self.started), ended.since(self.started));
         self.last_leaf = self.add(|| Leaf { from, to, share: own, sync: true, ..leaf });
     }
