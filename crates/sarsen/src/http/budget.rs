@@ -81,7 +81,9 @@ pub(super) fn tell(response: &mut Response, closing: &mut Closing, to: Audience)
 
 fn headers(operation: &Operation) -> [(HeaderName, String); 2] {
     let timing = server_timing(operation);
-    let told = match operation.record().name.budget() {
+    // Not in the `match`: the record would be held while it is read again.
+    let budget = operation.record().name.budget();
+    let told = match budget {
         None => "none".to_owned(),
         Some(budget) => {
             let broken = budget.broken_by(&Spent::by(operation));
