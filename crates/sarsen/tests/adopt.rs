@@ -90,9 +90,10 @@ async fn an_axum_application_gets_operations_and_what_repeats_in_them() {
     assert!(told.contains("SELECT name FROM customers") && told.contains("adopt.rs"), "{told}");
     let why = text(ask(&router, "/ops/api/why?span=60").await).await;
     assert!(why.contains("n_plus_one") && why.contains("GET /orders"), "{why}");
-    let page = ask(&router, "/ops").await;
+    let page = ask(&router, "/ops/slow").await;
     assert_eq!(page.status(), StatusCode::OK);
-    assert!(text(page).await.contains("GET /orders"));
+    assert!(text(page).await.starts_with("<!doctype html>"));
+    assert!(text(ask(&router, "/ops/api/snapshot?span=60").await).await.contains("GET /orders/{id}"));
     adopted.stop().await;
 }
 
