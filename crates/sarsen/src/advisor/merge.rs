@@ -2,7 +2,7 @@
 //! stands behind that one.
 
 use super::verdict::Verdict;
-use super::view::Name;
+use super::view::{self, Name};
 use super::{Finding, Level, Word};
 use crate::telemetry::Snapshot;
 use std::cmp::Reverse;
@@ -27,7 +27,7 @@ fn explains(word: Word) -> &'static [&'static str] {
 
 /// Verdicts, root causes first, and the findings that are left.
 pub(super) fn under_roots(
-    _: &Snapshot,
+    snapshot: &Snapshot,
     mut verdicts: Vec<Verdict>,
     mut findings: Vec<Finding>,
 ) -> (Vec<Finding>, Vec<Finding>) {
@@ -36,7 +36,10 @@ pub(super) fn under_roots(
         adopt(verdict, &mut findings);
     }
     promote(&mut verdicts, &mut findings);
-    let roots: Vec<Option<usize>> = (0..verdicts.len()).map(|index| root(&verdicts, index)).collect();
+    let hog = hog(snapshot);
+    let behind_hog = |index: usize| hog.as_ref().and_then(|hog| held_up(&verdicts, index, hog));
+    let roots: Vec<Option<usize>> =
+        (0..verdicts.len()).map(|index| root(&verdicts, index).or_else(|| behind_hog(index))).collect();
     for (victim, root) in roots.iter().enumerate() {
         if let Some(root) = *root {
             blame(&mut verdicts, victim, root);
@@ -152,6 +155,48 @@ fn explain(verdict: &mut Verdict, by: &Finding) {
         finding.impact = finding.impact.max(by.impact);
     }
     verdict.speak();
+}
+
+/// Who keeps the threads of the runtime so busy that whatever others wait for is noticed late.
+struct Hog {
+    name: Name,
+    /// Nanoseconds of its longest poll.
+    poll: u64,
+    /// Nanoseconds in which that was seen.
+    span: f64,
+}
+
+/// The runtime is busy from this part of its time on, and one of it holds this part.
+const BUSY: f64 = 0.8;
+const MOST: f64 = 0.5;
+/// Polls as short as this hold up nobody.
+const SHORT: u64 = 2_000_000;
+/// What others wait for is late by a few of its polls, and no more.
+const LATE: u64 = 8;
+
+fn hog(snapshot: &Snapshot) -> Option<Hog> {
+    let runtime = snapshot.holders.iter().find(|holder| holder.label == "runtime")?;
+    let span = snapshot.span.as_secs_f64() * 1e9;
+    let had = span * runtime.capacity.max(1) as f64;
+    let top = runtime.held.iter().max_by_key(|held| held.time)?;
+    let poll = view::find(snapshot, &top.operation)?.all.account.longest_poll;
+    let busy = view::held(runtime) as f64 >= BUSY * had && top.time as f64 >= MOST * had;
+    (busy && poll >= SHORT).then(|| Hog { name: top.operation.clone(), poll, span })
+}
+
+/// A wait for something outside of the process that is as long as a few polls of the hog: its end is seen when a thread is free.
+fn held_up(verdicts: &[Verdict], index: usize, hog: &Hog) -> Option<usize> {
+    let victim = &verdicts[index].finding;
+    let outside = matches!(victim.word, Word::Db | Word::DbPool | Word::External | Word::Unknown | Word::Cache);
+    let each = victim.impact * hog.span / victim.count.max(1) as f64;
+    let waits_shortly = each <= (LATE * hog.poll) as f64;
+    if !outside || !waits_shortly || victim.operation.as_ref() == Some(&hog.name) {
+        return None;
+    }
+    verdicts.iter().position(|other| {
+        other.finding.operation.as_ref() == Some(&hog.name)
+            && matches!(other.finding.word, Word::Cpu | Word::Runtime | Word::Blocking)
+    })
 }
 
 /// The verdict that is behind this one.

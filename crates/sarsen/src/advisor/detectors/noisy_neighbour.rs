@@ -13,6 +13,9 @@ const LOST: f64 = 0.1;
 /// Threads of the runtime that it keeps busy, at least.
 const BUSY: f64 = 0.2;
 
+/// Work that belongs to no Operation.
+const NOBODY: &str = "(no operation)";
+
 /// Finds who holds at least half of a pool, a lock or the runtime with at most a tenth of the Operations.
 pub(super) fn find(snapshot: &Snapshot) -> Vec<Finding> {
     let held = snapshot.holders.iter().filter_map(|holder| of_holder(snapshot, holder));
@@ -21,6 +24,10 @@ pub(super) fn find(snapshot: &Snapshot) -> Vec<Finding> {
 
 fn of_holder(snapshot: &Snapshot, holder: &HolderSpan) -> Option<Finding> {
     let (name, part) = top(holder)?;
+    // The framework's own work, which nobody can move.
+    if name.1 == NOBODY {
+        return None;
+    }
     let word = match holder.kind {
         WaitKind::DatabasePool => Word::DbPool,
         WaitKind::Lock => Word::Lock,
