@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn values_go_and_words_stay() {
         for (given, expected) in [
-            ("duplicate key (email)=(noor@example.org)", "duplicate key …"),
+            ("duplicate key (email)=(noor@example.org)", "duplicate key (email)=…)"),
             ("the address \"noor at home\" is wrong", "the address \"…\" is wrong"),
             ("module `accounts` has no `hunter2secret99x`", "module `accounts` has no `…`"),
             ("it's not there, don't ask", "it's not there, don't ask"),
