@@ -76,7 +76,7 @@ fn push(word: &str, out: &mut String) {
     let start = word.find(core).unwrap_or_default();
     // `password=hunter2` keeps its name.
     let name = core.split_once(['=', ':']).map_or("", |(name, _)| name);
-    let named = !name.is_empty() && !is_value(name);
+    let named = !name.is_empty() && !is_value(name) && !core.contains("://");
     out.push_str(&word[..start]);
     if named {
         out.push_str(name);

@@ -7,7 +7,10 @@ use std::fmt::Write;
 /// Fails the test when `operation` ran more than `at_most` queries, and lists them with the lines that asked for them.
 #[track_caller]
 pub fn assert_queries(operation: &Operation, at_most: u32) {
-    let (name, count) = (operation.record().name, operation.record().query_count);
+    let (name, count) = {
+        let record = operation.record();
+        (record.name, record.query_count)
+    };
     let listed = queries(operation);
     assert!(count <= u64::from(at_most), "`{name}` ran {count} queries, and may run {at_most}:\n{listed}");
 }
