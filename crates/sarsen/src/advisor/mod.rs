@@ -1,6 +1,6 @@
 //! Judges what was recorded: what is slow, who is to blame, what it is bound by, and what to do next.
 //!
-//! Pure functions from a [`Snapshot`](crate::telemetry::Snapshot) to [`Finding`]s; nothing here reads a clock, a file or a network.
+//! Pure functions from a [`Snapshot`] to [`Finding`]s; nothing here reads a clock, a file or a network.
 
 mod burn;
 mod culprit;
