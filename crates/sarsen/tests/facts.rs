@@ -1,11 +1,12 @@
 //! What the resources tell: blocking lines by name, unseen waits, and who holds what others wait for.
 
-use sarsen::config::{Config, Span};
+use sarsen::config::{Config, DatabaseSection, Span, Url};
+use sarsen::data::Db;
 use sarsen::lifecycle::{self, Lifecycle};
 use sarsen::telemetry::{
     Facts, Holder, HolderSpan, Lock, Operation, OperationKind, Outcome, Recorder, Stall, WaitKind, line_of_code,
 };
-use sarsen::{clock, telemetry};
+use sarsen::{Clock, clock, telemetry};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -85,6 +86,34 @@ async fn a_loop_that_computes_is_told_from_one_that_waits() {
     assert!(stall.site.starts_with("tests/facts.rs:") && (from..from + 4).contains(&line), "{}", stall.site);
     // However little of a core it gets beside others.
     assert!(stall.on_core > 0.7, "{stall:?}");
+}
+
+/// The locks that this process has on a file, and on what lies beside it under a longer name.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn locks_on(database: &std::path::Path) -> usize {
+    use std::os::unix::fs::MetadataExt;
+    let locks = std::fs::read_to_string("/proc/locks").expect("a file of the kernel");
+    let beside = |ending: &str| std::fs::metadata(format!("{}{ending}", database.display())).map(|file| file.ino());
+    let mine = ["", "-shm"].map(|ending| format!(":{} ", beside(ending).expect("is there")));
+    locks.lines().filter(|line| mine.iter().any(|mine| line.contains(mine))).count()
+}
+
+/// Whoever closes a file takes all locks of the process from it: then two processes write to a database at once.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_looks_for_lines_leaves_the_locks_of_a_database() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("app.db");
+    let section = DatabaseSection { url: Url::new(format!("sqlite:{}", file.display())), ..DatabaseSection::default() };
+    let db = Db::connect(&section, &Clock::real()).await.expect("opens");
+    for statement in ["CREATE TABLE notes (id INTEGER)", "INSERT INTO notes (id) VALUES (1)"] {
+        db.query(statement).execute().await.expect("works");
+    }
+    let before = locks_on(&file);
+    assert!(before >= 2, "a lock on the file, and one on what its processes share: {before}");
+    let (facts, _lifecycle) = facts();
+    stall_of(&facts, "GET /blocks-beside-a-database", blocks_the_thread).await;
+    assert_eq!(locks_on(&file), before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use super::site::Copied;
 use framehop::{
     CacheNative, ExplicitModuleSectionInfo, MayAllocateDuringUnwind, Module, UnwindRegsNative, Unwinder, UnwinderNative,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -71,22 +71,29 @@ fn modules() -> Tables {
     unwinder
 }
 
-/// The files of `/proc/self/maps`, and where each lies.
+/// The files of `/proc/self/maps` of which a part may be run, and where each lies.
+///
+/// No other file may be touched: whoever opens and closes the file of a database, which is mapped too, takes away all locks
+/// that this process has on it, and then other processes write to it at the same time.
 fn files(maps: &str) -> BTreeMap<String, Range<u64>> {
-    let mut files = BTreeMap::new();
-    for line in maps.lines() {
-        let (Some((bounds, _)), Some(path)) = (line.split_once(' '), line.find('/').map(|at| &line[at..])) else {
-            continue;
-        };
-        let address = |text: &str| u64::from_str_radix(text, 16).ok();
-        let Some((start, end)) = bounds.split_once('-').and_then(|(start, end)| address(start).zip(address(end)))
-        else {
-            continue;
-        };
+    let (mut files, mut with_code) = (BTreeMap::new(), HashSet::new());
+    for (path, rights, start, end) in maps.lines().filter_map(mapping) {
         let range = files.entry(path.to_owned()).or_insert(start..end);
         *range = range.start.min(start)..range.end.max(end);
+        if rights.contains('x') {
+            with_code.insert(path);
+        }
     }
+    files.retain(|path, _| with_code.contains(path.as_str()));
     files
+}
+
+/// Path, rights, start and end, of a line that names a file.
+fn mapping(line: &str) -> Option<(&str, &str, u64, u64)> {
+    let (bounds, rest) = line.split_once(' ')?;
+    let address = |text: &str| u64::from_str_radix(text, 16).ok();
+    let (start, end) = bounds.split_once('-')?;
+    Some((&rest[rest.find('/')?..], rest.split(' ').next()?, address(start)?, address(end)?))
 }
 
 /// The tables of one file; a program that was replaced on disk is read from where the kernel keeps it.
@@ -182,7 +189,8 @@ mod tests {
     #[test]
     fn files_lie_from_their_first_byte_to_their_last() {
         let maps = "5555-5600 r--p 00000000 fe:00 42   /opt/my app/parley\n5600-5700 r-xp 00001000 fe:00 42   /opt/my app/parley\n\
-                    7f00-7f10 rw-p 00000000 00:00 0\n7f20-7f30 r-xp 00000000 fe:00 7   /lib/libc.so.6\nff00-ff10 r-xp 0 00:00 0 [vdso]\n";
+                    7f00-7f10 rw-p 00000000 00:00 0\n7f20-7f30 r-xp 00000000 fe:00 7   /lib/libc.so.6\n\
+                    7f40-7f50 r--s 00000000 fe:00 8   /srv/app.db\n7f60-7f70 rw-s 00000000 fe:00 9   /srv/app.db-shm\nff00-ff10 r-xp 0 00:00 0 [vdso]\n";
         let files: Vec<_> = files(maps).into_iter().collect();
         assert_eq!(
             files,
