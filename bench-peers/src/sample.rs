@@ -68,7 +68,8 @@ pub(crate) fn prepare(url: &str, product: Product) -> Outcome<()> {
 
 /// The log task that every application has. Its timer is never far, so no deadline is the first to wake for.
 pub(crate) fn log(recorder: &Recorder, lifecycle: Lifecycle) {
-    drop(lifecycle::spawn(telemetry::write_operations(recorder.clone(), lifecycle, false)));
+    recorder.keep_failures_only();
+    drop(lifecycle::spawn(telemetry::write_operations(recorder.clone(), lifecycle, false, |_| ())));
 }
 
 /// The types are spelled out, for only migrations are portable.

@@ -8,6 +8,7 @@ mod crash;
 mod repository;
 mod services;
 mod tidy;
+mod verdicts;
 mod wait;
 
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ enum Verb {
     Services(services::Options),
     /// Kills processes and servers while they work, and looks for what was lost or happened twice.
     Crash(crash::Options),
+    /// Plants faults in Parley and looks whether it says itself what is wrong.
+    Verdicts(verdicts::Options),
     /// Measures what Sarsen and Parley cost, beside what one would otherwise use.
     Bench(bench::Options),
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Tidy(options) => tidy::run(&options),
         Verb::Services(options) => services::run(&options),
         Verb::Crash(options) => crash::run(&options),
+        Verb::Verdicts(options) => verdicts::run(&options),
         Verb::Bench(options) => bench::run(&options),
     };
     outcome.unwrap_or_else(|problem| {

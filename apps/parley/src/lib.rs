@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod audit;
+mod budgets;
 pub mod channels;
 pub mod client;
 mod failure;

@@ -7,8 +7,13 @@ use parley::seed::{self, PASSWORD};
 use sarsen::app::Running;
 use sarsen::cli::Program;
 use sarsen::config::{Config, DatabaseSection, Environment, Url};
+use sarsen::telemetry::Heap;
 use sarsen::{App, Error, Result};
 use std::io::Write;
+
+/// Counts what each Operation takes from the heap.
+#[global_allocator]
+static HEAP: Heap = Heap;
 
 /// Parley as a program.
 struct Parley;

@@ -27,6 +27,8 @@ mod http;
 mod live;
 #[path = "browser/messages.rs"]
 mod messages;
+#[path = "browser/ops.rs"]
+mod ops;
 #[path = "browser/page.rs"]
 mod page;
 #[path = "browser/phone.rs"]
@@ -67,10 +69,20 @@ stories! {
     live::two_people_see_what_the_other_does_while_it_happens;
     live::who_was_away_comes_back_complete_and_in_order;
     messages::a_message_is_posted_edited_answered_and_found;
+    ops::an_operator_walks_every_page;
+    ops::an_operator_mends_what_failed;
+    ops::the_pages_fit_a_phone;
     phone::everything_fits_a_phone;
     unread::what_others_say_is_counted_until_it_is_seen;
     pictures::the_made_up_workspace_is_worth_a_picture;
     reports::a_report_is_asked_for_read_and_taken_along;
     reports::a_channel_has_webhooks;
     reports::reports_and_webhooks_fit_a_phone;
+}
+
+#[test]
+fn in_production_the_pages_open_to_the_token_only() {
+    if let Some(world) = World::in_production() {
+        ops::in_production_the_pages_open_to_the_token_only(&world);
+    }
 }

@@ -9,6 +9,7 @@ mod importing;
 #[path = "crash/posting.rs"]
 mod posting;
 #[path = "program/mod.rs"]
+#[expect(dead_code, reason = "other programs do more with it")]
 mod program;
 
 use program::place::Database;

@@ -2,6 +2,8 @@
 
 pub(crate) mod bare;
 mod ours;
+mod recording;
+mod sockets;
 mod with_sqlx;
 
 use crate::pipe::Pipe;
@@ -14,13 +16,16 @@ const NAME: &str = "overhead";
 /// Runs all cases, one after another; the contenders of a case are interleaved.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
-    embedded(&folder.path().join("bench.db").display().to_string(), options.quick)?;
+    let file = folder.path().join("bench.db").display().to_string();
+    sample::prepare(&format!("sqlite:{file}"), Product::Sqlite)?;
+    recording::run(&file, options.quick)?;
+    sockets::run(&file, options.quick)?;
+    embedded(&file, options.quick)?;
     options.postgres.as_deref().map_or(Ok(()), |url| server(url, options.quick))
 }
 
 fn embedded(file: &str, quick: bool) -> Outcome<()> {
     let url = format!("sqlite:{file}");
-    sample::prepare(&url, Product::Sqlite)?;
     let names = ["sarsen", "axum + rusqlite", "axum + sqlx"];
     for (case, path, count) in cases("sqlite") {
         let ours = alone(async { ours::Stacked::new(&sample::connect(&url).await?)?.pipe(&path).await })?;

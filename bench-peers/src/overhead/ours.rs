@@ -13,11 +13,19 @@ use sarsen::config::HttpSection;
 use sarsen::http::routing::get;
 use sarsen::http::{Health, Json, ModuleRoutes, Path, Routes, Stack, StackParts};
 use sarsen::lifecycle::Lifecycle;
-use sarsen::telemetry::Recorder;
+use sarsen::telemetry::{self, Recorder, WaitKind};
 use std::convert::Infallible;
 use uuid::Uuid;
 
 async fn hello() -> Json<Hello> {
+    Json(HELLO)
+}
+
+/// Waits so many times for nothing, which costs a poll each time.
+async fn turns(Path(count): Path<u32>) -> Json<Hello> {
+    for _ in 0..count {
+        telemetry::wait(WaitKind::Named, "turn", tokio::task::yield_now()).await;
+    }
     Json(HELLO)
 }
 
@@ -36,8 +44,13 @@ pub(super) struct Stacked {
 }
 
 impl Stacked {
+    /// As an application has it, with everything recorded.
     pub(super) fn new(db: &Db) -> Outcome<Self> {
-        let recorder = Recorder::new(8_192);
+        Self::with(db, Recorder::new(8_192))
+    }
+
+    /// The same with another recorder.
+    pub(super) fn with(db: &Db, recorder: Recorder) -> Outcome<Self> {
         let lifecycle = Lifecycle::default();
         lifecycle.set_ready();
         sample::log(&recorder, lifecycle.clone());
@@ -46,11 +59,17 @@ impl Stacked {
         parts.modules.push(ModuleRoutes::new("bench", move || {
             Routes::new()
                 .api_route("/hello", get(hello))
+                .api_route("/turns/{count}", get(turns))
                 .api_route("/messages/{id}", get(message))
                 .api_route("/channels/{channel}/messages", get(list))
                 .with_state(db)
         }));
         Ok(Self { stack: Stack::new(parts)?, recorder })
+    }
+
+    /// The stack itself, for a server.
+    pub(super) fn stack(&self) -> &Stack {
+        &self.stack
     }
 
     /// The log task looks every 50 ms, and the rounds are quicker than its queue is long: the bench empties it between them.

@@ -1,5 +1,10 @@
 //! The only place that reads time: wall clock, monotonic clock, sleeping, and time-ordered ids.
 
+mod ticks;
+
+pub use ticks::Ticks;
+pub(crate) use ticks::thread_cpu;
+
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -272,8 +277,8 @@ pub(crate) fn pause_thread(duration: Duration) {
 
 /// Runs `future` until it is done or `deadline` has passed: then a [`Kind::Timeout`](crate::error::Kind::Timeout) error.
 #[expect(clippy::disallowed_methods, reason = "this is the place that sleeps")]
-pub async fn until<F: Future>(deadline: Instant, future: F) -> Result<F::Output> {
-    let timed = tokio::time::timeout_at(deadline.into(), future).await;
+pub async fn until<F: Future>(deadline: impl Into<Instant>, future: F) -> Result<F::Output> {
+    let timed = tokio::time::timeout_at(deadline.into().into(), future).await;
     timed.map_err(|_| Error::new(crate::error::Kind::Timeout, "the deadline passed"))
 }
 

@@ -1,9 +1,13 @@
 //! Typed configuration: a profile (TOML), the environment over it, and errors that name the key, the file and the fix.
 
+mod ops;
 mod realtime;
+mod telemetry;
 mod types;
 
+pub use ops::OpsSection;
 pub use realtime::RealtimeSection;
+pub use telemetry::TelemetrySection;
 pub use types::{Durability, Environment, LogFormat, Secret, Size, Span, Url};
 
 use crate::error::{Error, Result};
@@ -31,8 +35,12 @@ pub struct Config {
     pub realtime: RealtimeSection,
     /// What is written to standard error.
     pub log: LogSection,
+    /// What is recorded, and kept.
+    pub telemetry: TelemetrySection,
     /// What this process does.
     pub process: ProcessSection,
+    /// The pages for those who run it.
+    pub ops: OpsSection,
     /// One section a module: `[modules.NAME.config]`.
     pub modules: BTreeMap<String, ModuleSection>,
     /// The file it was read from, for error messages.
@@ -112,6 +120,9 @@ pub struct DatabaseSection {
     pub statement_cache: usize,
     /// Most values in one list bound to `IN (?)`.
     pub max_list: usize,
+    /// It is not the application's own database: who holds it is told apart.
+    #[serde(skip)]
+    pub aside: bool,
 }
 
 /// Section `[jobs]`.
@@ -242,6 +253,7 @@ impl Default for DatabaseSection {
             page_cache: Size(16 << 20),
             statement_cache: 256,
             max_list: 10_000,
+            aside: false,
         }
     }
 }
@@ -351,11 +363,14 @@ fn keys_of<T: Serialize>(value: &T) -> Result<toml::Table> {
 
 /// Serializing hides secrets; defaults that hold one get it back.
 fn exposed(defaults: &Config, mut keys: toml::Table) -> Result<toml::Table> {
-    for (section, key, value) in [
+    let secrets = [
         ("app", "secret", defaults.app.secret.expose()),
         ("database", "url", defaults.database.url.expose()),
+        ("ops", "token", defaults.ops.token.expose()),
         ("realtime", "url", defaults.realtime.url.expose()),
-    ] {
+        ("telemetry", "sentry_dsn", defaults.telemetry.sentry_dsn.expose()),
+    ];
+    for (section, key, value) in secrets {
         if let Some(table) = keys.get_mut(section).and_then(toml::Value::as_table_mut) {
             table.insert(key.into(), value.into());
         }

@@ -2,6 +2,7 @@
 //!
 //! Start at [`App`] and [`Module`]; the parts are used through handles: [`Db`], and the [`http`] extractors.
 
+mod adopt;
 pub mod advisor;
 pub mod app;
 pub mod cli;
@@ -10,16 +11,20 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod events;
+pub mod export;
 pub mod http;
+pub mod insight;
 pub mod jobs;
 pub mod lifecycle;
 pub mod module;
+pub mod ops;
 pub mod realtime;
 pub mod resilience;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use adopt::{Adopted, adopt};
 pub use app::App;
 pub use clock::{Clock, Timestamp};
 pub use config::Config;

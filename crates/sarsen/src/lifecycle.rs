@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::error::Result;
+use std::cell::Cell;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -27,6 +28,32 @@ impl Drop for Tracked {
         if TASKS.fetch_sub(1, Ordering::SeqCst) == 1 {
             ENDED.notify_waiters();
         }
+    }
+}
+
+thread_local! {
+    static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread does work that may block: it holds up no task of the runtime.
+#[inline]
+pub fn may_block() -> bool {
+    MAY_BLOCK.get()
+}
+
+/// Marks the thread until it is dropped: those for blocking work are used again for something else.
+struct Blocking;
+
+impl Blocking {
+    fn begin() -> Self {
+        MAY_BLOCK.set(true);
+        Self
+    }
+}
+
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        MAY_BLOCK.set(false);
     }
 }
 
@@ -59,7 +86,7 @@ where
 pub fn spawn_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let tracked = Tracked::start();
     tokio::task::spawn_blocking(move || {
-        let _tracked = tracked;
+        let (_tracked, _blocking) = (tracked, Blocking::begin());
         work()
     })
 }
@@ -73,7 +100,7 @@ where
 {
     let (tracked, runtime) = (Tracked::start(), tokio::runtime::Handle::current());
     tokio::task::spawn_blocking(move || {
-        let _tracked = tracked;
+        let (_tracked, _blocking) = (tracked, Blocking::begin());
         runtime.block_on(future)
     })
 }
@@ -83,6 +110,13 @@ where
 pub fn spawn_thread(name: &'static str, future: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name(name.into()).spawn(move || runtime.block_on(future))?;
+    Ok(())
+}
+
+/// Runs `work` on a thread of its own, without a runtime; the drain does not wait for it.
+#[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
+pub fn start_thread(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    std::thread::Builder::new().name(name.into()).spawn(work)?;
     Ok(())
 }
 

@@ -84,6 +84,7 @@ conformance! {
     reads: pages_cover_everything_once, a_cursor_of_another_list_is_refused, a_cursor_of_another_order_is_refused, mixed_directions_page_too,
         a_stream_gives_all_rows, a_dropped_stream_lets_go, a_stream_without_rows_is_stopped_too, groups_and_indexes_by_key, a_late_statement_is_stopped,
         every_query_is_observed_with_its_call_site, too_many_connections_wait_and_then_fail;
+    holders: a_transaction_holds_its_connection_from_begin_to_end, a_statement_is_booked_on_its_own_operation;
     schema: migrations_apply_once_however_many_start, a_changed_migration_is_refused, another_modules_table_is_refused,
         search_finds_newest_first_within_scopes, search_keeps_scopes_apart, facts_for_the_doctor;
 }

@@ -2,6 +2,7 @@
 
 mod licences;
 mod report;
+mod small;
 mod spdx;
 mod steps;
 

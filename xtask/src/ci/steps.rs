@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::licences;
+use super::{licences, small};
 use crate::services::Services;
 use crate::{Outcome, command, crash, repository, tidy};
 
@@ -19,6 +19,8 @@ pub(super) enum Step {
     Tidy,
     /// `cargo test --workspace --all-features` with the services.
     Test,
+    /// The files with unsafe code in loom, and in miri where it is installed.
+    Unsafe,
     /// `cargo xtask crash` with few runs on each database.
     Crash,
     /// `cargo doc` of the workspace; a warning is an error.
@@ -35,6 +37,7 @@ impl Step {
             Step::Clippy => "clippy",
             Step::Tidy => "tidy",
             Step::Test => "test",
+            Step::Unsafe => "unsafe",
             Step::Crash => "crash",
             Step::Doc => "doc",
             Step::Licences => "licences",
@@ -65,6 +68,7 @@ impl Run {
             Step::Clippy => CLIPPY.iter().try_for_each(|arguments| cargo(arguments, &[])),
             Step::Tidy => tidy(),
             Step::Test => self.test(),
+            Step::Unsafe => small::check(),
             Step::Crash => crash::check(),
             Step::Doc => cargo(DOC, &[("RUSTDOCFLAGS", "-D warnings".to_owned())]),
             Step::Licences => licences::check(),

@@ -37,8 +37,7 @@ impl Report {
 
     pub(super) fn add(&mut self, database: Database, done: &Done) {
         let Done { case, runs, unreached, exited, checked } = done;
-        let wrong = checked.lost + checked.doubled + checked.missed + checked.disordered;
-        self.went_well &= wrong == 0 && *unreached == 0 && *exited == 0;
+        self.went_well &= checked.is_sound() && *unreached == 0 && *exited == 0;
         let name = database.name();
         if self.json {
             let line = json!({

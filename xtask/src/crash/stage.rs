@@ -60,6 +60,11 @@ pub(super) struct Checked {
 }
 
 impl Checked {
+    /// Whether nothing is lost, doubled, missed or out of order.
+    pub(super) fn is_sound(&self) -> bool {
+        self.lost + self.doubled + self.missed + self.disordered == 0
+    }
+
     fn read(line: &str) -> Outcome<Checked> {
         let value: Value = serde_json::from_str(line).map_err(|error| format!("no report is `{line}`: {error}"))?;
         let count = |name: &str| value[name].as_u64().unwrap_or(u64::MAX);
@@ -95,6 +100,8 @@ pub(super) struct Stage {
     group: usize,
     processes: Vec<Option<Child>>,
     exited: usize,
+    /// Whether the group at hand has not ended well: what it left is kept for whoever looks into it.
+    doubtful: bool,
 }
 
 impl Stage {
@@ -103,13 +110,14 @@ impl Stage {
         let server = if database == Database::Postgres { Some(Mortal::start()?) } else { None };
         let (program, folder) = (program.to_owned(), folder::private("crash")?);
         let processes = vec![None, None, None];
-        Ok(Stage { program, folder, server, url: String::new(), group: 0, processes, exited: 0 })
+        Ok(Stage { program, folder, server, url: String::new(), group: 0, processes, exited: 0, doubtful: false })
     }
 
     /// Starts all on an empty database, and waits until the first order is placed.
     pub(super) fn begin(&mut self) -> Outcome<()> {
         self.group += 1;
         self.exited = 0;
+        self.doubtful = true;
         self.url = match &self.server {
             Some(server) => server.database(&format!("crash_{}", self.group))?,
             None => format!("sqlite:{}", self.folder.join(format!("crash_{}.db", self.group)).display()),
@@ -235,7 +243,11 @@ impl Stage {
             let ended = self.processes[place].as_mut().is_none_or(|process| !matches!(process.try_wait(), Ok(None)));
             if ended {
                 self.exited += 1;
-                eprintln!("process {place} has ended by itself; {}", self.last_words());
+                let words = self.last_words();
+                if words.contains("is damaged") {
+                    return Err(format!("process {place} found the database damaged; {words}"));
+                }
+                eprintln!("process {place} has ended by itself; {words}");
                 self.start(place, None)?;
             }
         }
@@ -263,7 +275,8 @@ impl Stage {
         let checked = Checked::read(line?.trim())?;
         self.count_exited();
         WORKERS.iter().try_for_each(|place| self.end(*place))?;
-        if self.server.is_none() {
+        self.doubtful = !checked.is_sound() || self.exited > 0;
+        if self.server.is_none() && !self.doubtful {
             for ending in ["db", "db-wal", "db-shm"] {
                 let _absent = std::fs::remove_file(self.folder.join(format!("crash_{}.{ending}", self.group)));
             }
@@ -295,6 +308,10 @@ impl Drop for Stage {
     fn drop(&mut self) {
         for process in self.processes.iter_mut().flatten() {
             let _killed = process.kill().and_then(|()| process.wait());
+        }
+        if self.doubtful && self.server.is_none() {
+            eprintln!("the database and the logs of the processes are kept in {}", self.folder.display());
+            return;
         }
         let _removed = std::fs::remove_dir_all(&self.folder);
     }

@@ -12,6 +12,8 @@ const POSTGRES_FOLDERS: &str = "/usr/lib/postgresql";
 const CHROMIUM: &str = "/usr/bin/chromium";
 const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
 const BROWSER_PACKAGES: &[&str] = &["chromium", "chromium-driver", "fonts-dejavu-core"];
+const PROMTOOL: &str = "/usr/bin/promtool";
+const PROMETHEUS: &str = "/usr/bin/prometheus";
 pub(super) const REDIS: &str = "/usr/bin/redis-server";
 /// Debian's switch: with it, a package that brings a server does not start it.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -36,6 +38,18 @@ pub(super) fn browser() -> Outcome<[(&'static str, String); 2]> {
         return Err(format!("was installed, but {CHROMIUM} or {CHROMEDRIVER} is not there"));
     }
     Ok([("SARSEN_TEST_CHROMIUM", CHROMIUM.to_owned()), ("SARSEN_TEST_CHROMEDRIVER", CHROMEDRIVER.to_owned())])
+}
+
+/// Prometheus and its tool, as the variables that tests read.
+pub(super) fn prometheus() -> Outcome<[(&'static str, String); 2]> {
+    let present = || Path::new(PROMTOOL).exists() && Path::new(PROMETHEUS).exists();
+    if !present() {
+        apt(&["prometheus"])?;
+    }
+    if !present() {
+        return Err(format!("was installed, but {PROMTOOL} or {PROMETHEUS} is not there"));
+    }
+    Ok([("SARSEN_TEST_PROMTOOL", PROMTOOL.to_owned()), ("SARSEN_TEST_PROMETHEUS", PROMETHEUS.to_owned())])
 }
 
 /// Redis at the place where the distribution puts it.

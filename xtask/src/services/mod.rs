@@ -23,7 +23,7 @@ use server::Server;
 /// Whatever stops xtask, be it `kill -9`, stops them too.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Only these services; postgres and browser when not given.
+    /// Only these services; postgres, browser and prometheus when not given.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Service>,
     /// Keeps fsync on, as crash tests and benchmarks need it.
@@ -41,12 +41,14 @@ pub(crate) enum Service {
     Postgres,
     /// Chromium and its driver: SARSEN_TEST_CHROMIUM, SARSEN_TEST_CHROMEDRIVER.
     Browser,
+    /// The programs of Prometheus: SARSEN_TEST_PROMTOOL checks metrics and rules, SARSEN_TEST_PROMETHEUS scrapes them.
+    Prometheus,
     /// A Redis server, which no test needs yet: SARSEN_TEST_REDIS.
     Redis,
 }
 
 /// What runs when nothing was chosen: what the tests need.
-const NEEDED: &[Service] = &[Service::Postgres, Service::Browser];
+const NEEDED: &[Service] = &[Service::Postgres, Service::Browser, Service::Prometheus];
 
 /// The services that run; they stop when this is dropped, or when the process dies.
 #[derive(Debug)]
@@ -69,6 +71,7 @@ impl Services {
             match service {
                 Service::Postgres => services.add_postgres(durability)?,
                 Service::Browser => services.add_browser(),
+                Service::Prometheus => services.add_prometheus(),
                 Service::Redis => services.add_redis(durability)?,
             }
         }
@@ -107,6 +110,13 @@ impl Services {
             Err(reason) => self.skipped.push(format!("redis: {reason}")),
         }
         Ok(())
+    }
+
+    fn add_prometheus(&mut self) {
+        match install::prometheus() {
+            Ok(programs) => self.environment.extend(programs),
+            Err(reason) => self.skipped.push(format!("prometheus: {reason}")),
+        }
     }
 
     fn add_browser(&mut self) {

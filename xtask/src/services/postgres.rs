@@ -45,7 +45,7 @@ fn attempt(
 ) -> Outcome<Server> {
     let folder = folder::private("postgres")?;
     let prepared = prepare(account, initialised, &folder);
-    let ready = prepared.and_then(|()| launch(programs, account, &folder, port, durability));
+    let ready = prepared.and_then(|()| launch(programs, account, &folder, port, durability, &|_| {}));
     ready.inspect_err(|_| {
         // A server that was started has removed its folder already.
         let _absent = fs::remove_dir_all(&folder);
@@ -57,7 +57,17 @@ fn prepare(account: &Account, initialised: &Path, folder: &Path) -> Outcome<()> 
     account.own(folder)
 }
 
-fn launch(programs: &Programs, account: &Account, folder: &Path, port: u16, durability: Durability) -> Outcome<Server> {
+/// What else is said to the server before it starts.
+pub(crate) type Prepare<'a> = &'a dyn Fn(&mut Command);
+
+fn launch(
+    programs: &Programs,
+    account: &Account,
+    folder: &Path,
+    port: u16,
+    durability: Durability,
+    also: Prepare<'_>,
+) -> Outcome<Server> {
     let log = folder.join("log");
     let file = fs::File::create(&log).map_err(|error| format!("cannot create {}: {error}", log.display()))?;
     let mut command = account.command(programs.bin.join("postgres"));
@@ -66,6 +76,7 @@ fn launch(programs: &Programs, account: &Account, folder: &Path, port: u16, dura
         command.args(["-c", &option]);
     }
     command.stdout(std::process::Stdio::null()).stderr(file);
+    also(&mut command);
     let mut server = Server::start(&mut command, folder, format!("postgres://app@127.0.0.1:{port}/postgres"))?;
     wait_until_ready(programs, &mut server, port, &folder.join("data"))
         .map_err(|problem| format!("{problem}; its log ends: {}", server::last_lines(&log)))?;
@@ -136,12 +147,17 @@ pub(crate) struct Mortal {
 impl Mortal {
     /// Starts it; commits wait for the disk.
     pub(crate) fn start() -> Outcome<Mortal> {
+        Mortal::start_with(&|_| {})
+    }
+
+    /// Like [`Mortal::start`], with more said to the command of the server.
+    pub(crate) fn start_with(also: Prepare<'_>) -> Outcome<Mortal> {
         let (programs, account) = (super::install::postgres()?, Account::choose()?);
         let initialised = initialised(&programs, &account)?;
         let folder = folder::private("mortal")?;
         let port = server::free_port()?;
         let started = prepare(&account, &initialised, &folder)
-            .and_then(|()| launch(&programs, &account, &folder, port, Durability::Durable));
+            .and_then(|()| launch(&programs, &account, &folder, port, Durability::Durable, also));
         let server = started.inspect_err(|_| {
             let _absent = fs::remove_dir_all(&folder);
         })?;
@@ -166,7 +182,7 @@ impl Mortal {
 
     /// Starts it again after a `kill` or a `stop`.
     pub(crate) fn start_again(&mut self) -> Outcome<()> {
-        let next = launch(&self.programs, &self.account, &self.folder, self.port, Durability::Durable)?;
+        let next = launch(&self.programs, &self.account, &self.folder, self.port, Durability::Durable, &|_| {})?;
         if let Some(before) = self.server.replace(next) {
             before.dismiss();
         }

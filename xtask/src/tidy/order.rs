@@ -26,9 +26,11 @@ const ORDER: &[(u8, Neighbours, &[&str])] = &[
     (31, Closed, &["events", "realtime"]),
     (40, Closed, &["http"]),
     (41, Closed, &["remote"]),
+    (45, Closed, &["insight"]),
+    (46, Closed, &["export"]),
     (50, Open, &["module", "app"]),
     (50, Closed, &["advisor"]),
-    (60, Open, &["ops", "cli", "testing"]),
+    (60, Open, &["ops", "cli", "testing", "adopt"]),
 ];
 
 /// A path of `crates/sarsen/src` leads to a lower folder or to its own; `super::super` is banned everywhere, because it

@@ -5,13 +5,16 @@ use super::account::{Account, Changes};
 use super::api::{AccountsApi, NewAccount, User};
 use super::emails;
 use super::tokens::{NewToken, Token};
+use crate::budgets::{password, read, write};
 use crate::path::IdPath;
 use crate::text::{FULL_LINE, LINE, LINES};
 use axum::extract::State;
 use sarsen::Result;
 use sarsen::data::{Page, PageRequest};
 use sarsen::http::routing::{delete_with, get_with, post_with};
-use sarsen::http::{Actor, Created, Json, MaybeActor, NoContent, Path, Query, Routes, Session, SessionInfo};
+use sarsen::http::{
+    Actor, Created, Json, MaybeActor, NoContent, Path, Promises, Query, Routes, Session, SessionInfo,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -22,38 +25,47 @@ type This = State<Arc<Module>>;
 
 pub(super) fn routes(module: Arc<Module>) -> Routes {
     Routes::new()
-        .api_route("/v1/accounts", post_with(sign_up, |op| op.summary("Sign up, and sign in").tag(TAG)))
+        .api_route(
+            "/v1/accounts",
+            post_with(sign_up, |op| op.summary("Sign up, and sign in").tag(TAG).budget(password(6))),
+        )
         .api_route(
             "/v1/session",
-            post_with(sign_in, |op| op.summary("Sign in").tag(TAG))
-                .get_with(session, |op| op.summary("Who is signed in").tag(TAG))
-                .delete_with(sign_out, |op| op.summary("Sign out").tag(TAG)),
+            post_with(sign_in, |op| op.summary("Sign in").tag(TAG).budget(password(6)))
+                .get_with(session, |op| op.summary("Who is signed in").tag(TAG).budget(read(3)))
+                .delete_with(sign_out, |op| op.summary("Sign out").tag(TAG).budget(write(2))),
         )
         .api_route(
             "/v1/me",
-            get_with(me, |op| op.summary("Your account").tag(TAG))
-                .patch_with(update_me, |op| op.summary("Change how others see you, and where your mail goes").tag(TAG)),
+            get_with(me, |op| op.summary("Your account").tag(TAG).budget(read(4))).patch_with(update_me, |op| {
+                op.summary("Change how others see you, and where your mail goes").tag(TAG).budget(write(4))
+            }),
         )
         .api_route(
             "/v1/me/password",
-            post_with(change_password, |op| op.summary("Change your password and end your other sessions").tag(TAG)),
+            post_with(change_password, |op| {
+                op.summary("Change your password and end your other sessions").tag(TAG).budget(password(5))
+            }),
         )
-        .api_route("/v1/me/sessions", get_with(sessions, |op| op.summary("Where you are signed in").tag(TAG)))
+        .api_route(
+            "/v1/me/sessions",
+            get_with(sessions, |op| op.summary("Where you are signed in").tag(TAG).budget(read(3))),
+        )
         .api_route(
             "/v1/me/sessions/{id}",
-            delete_with(revoke_session, |op| op.summary("End one of your sessions").tag(TAG)),
+            delete_with(revoke_session, |op| op.summary("End one of your sessions").tag(TAG).budget(write(3))),
         )
         .api_route(
             "/v1/me/tokens",
-            get_with(tokens, |op| op.summary("Your tokens").tag(TAG))
-                .post_with(make_token, |op| op.summary("Make a token for a program").tag(TAG)),
+            get_with(tokens, |op| op.summary("Your tokens").tag(TAG).budget(read(3)))
+                .post_with(make_token, |op| op.summary("Make a token for a program").tag(TAG).budget(write(4))),
         )
         .api_route(
             "/v1/me/tokens/{id}",
-            delete_with(delete_token, |op| op.summary("Delete one of your tokens").tag(TAG)),
+            delete_with(delete_token, |op| op.summary("Delete one of your tokens").tag(TAG).budget(write(3))),
         )
-        .api_route("/v1/users", get_with(search, |op| op.summary("Find people by name").tag(TAG)))
-        .api_route("/v1/users/{id}", get_with(user, |op| op.summary("One user").tag(TAG)))
+        .api_route("/v1/users", get_with(search, |op| op.summary("Find people by name").tag(TAG).budget(read(3))))
+        .api_route("/v1/users/{id}", get_with(user, |op| op.summary("One user").tag(TAG).budget(read(3))))
         .with_state(module)
 }
 

@@ -2,11 +2,12 @@
 
 use super::Module;
 use super::entry::Entry;
+use crate::budgets::read;
 use axum::extract::State;
 use sarsen::Result;
 use sarsen::data::{Page, PageRequest};
 use sarsen::http::routing::get_with;
-use sarsen::http::{Actor, Json, Query, Routes};
+use sarsen::http::{Actor, Json, Promises, Query, Routes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -18,7 +19,9 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
     Routes::new()
         .api_route(
             "/v1/audit",
-            get_with(list, |op| op.summary("What you did, or what was done in a channel, newest first").tag(TAG)),
+            get_with(list, |op| {
+                op.summary("What you did, or what was done in a channel, newest first").tag(TAG).budget(read(5))
+            }),
         )
         .with_state(module)
 }

@@ -4,13 +4,14 @@ use super::Module;
 use super::api::ChannelKind;
 use super::view::Channel;
 use crate::accounts::api::User;
+use crate::budgets::{read, write};
 use crate::path::IdPath;
 use crate::text::LINE;
 use axum::extract::State;
 use sarsen::Result;
 use sarsen::data::{Page, PageRequest};
 use sarsen::http::routing::{get_with, post_with};
-use sarsen::http::{Actor, Created, Json, NoContent, Path, Query, Routes};
+use sarsen::http::{Actor, Created, Json, NoContent, Path, Promises, Query, Routes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -24,22 +25,33 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
     Routes::new()
         .api_route(
             "/v1/channels",
-            get_with(list, |op| op.summary("The channels you have joined, or all you may read").tag(TAG))
-                .post_with(create, |op| op.summary("Make a channel").tag(TAG)),
+            get_with(list, |op| {
+                op.summary("The channels you have joined, or all you may read").tag(TAG).budget(read(7))
+            })
+            .post_with(create, |op| op.summary("Make a channel").tag(TAG).budget(write(9))),
         )
         .api_route(
             "/v1/channels/{id}",
-            get_with(channel, |op| op.summary("One channel").tag(TAG))
-                .patch_with(update, |op| op.summary("Change the name or topic of a channel").tag(TAG)),
+            get_with(channel, |op| op.summary("One channel").tag(TAG).budget(read(5)))
+                .patch_with(update, |op| op.summary("Change the name or topic of a channel").tag(TAG).budget(write(9))),
         )
-        .api_route("/v1/channels/{id}/join", post_with(join, |op| op.summary("Join a public channel").tag(TAG)))
-        .api_route("/v1/channels/{id}/leave", post_with(leave, |op| op.summary("Leave a channel").tag(TAG)))
+        .api_route(
+            "/v1/channels/{id}/join",
+            post_with(join, |op| op.summary("Join a public channel").tag(TAG).budget(write(9))),
+        )
+        .api_route(
+            "/v1/channels/{id}/leave",
+            post_with(leave, |op| op.summary("Leave a channel").tag(TAG).budget(write(6))),
+        )
         .api_route(
             "/v1/channels/{id}/members",
-            get_with(members, |op| op.summary("The members of a channel").tag(TAG))
-                .post_with(add_member, |op| op.summary("Add somebody to a channel").tag(TAG)),
+            get_with(members, |op| op.summary("The members of a channel").tag(TAG).budget(read(5)))
+                .post_with(add_member, |op| op.summary("Add somebody to a channel").tag(TAG).budget(write(7))),
         )
-        .api_route("/v1/direct", post_with(direct, |op| op.summary("Find or make a direct conversation").tag(TAG)))
+        .api_route(
+            "/v1/direct",
+            post_with(direct, |op| op.summary("Find or make a direct conversation").tag(TAG).budget(write(13))),
+        )
         .with_state(module)
 }
 

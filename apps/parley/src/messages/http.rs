@@ -4,13 +4,14 @@ use super::Module;
 use super::posting::Draft;
 use super::reading::{Changes, History};
 use super::view::Message;
+use crate::budgets::{read, write};
 use crate::path::IdPath;
 use crate::text::{FULL_LINE, FULL_LINES};
 use axum::extract::State;
 use sarsen::Result;
 use sarsen::data::{Page, PageRequest};
 use sarsen::http::routing::{get_with, put_with};
-use sarsen::http::{Actor, Created, Json, NoContent, Path, Query, Routes};
+use sarsen::http::{Actor, Created, Json, NoContent, Path, Promises, Query, Routes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -24,39 +25,39 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
     Routes::new()
         .api_route(
             "/v1/channels/{id}/messages",
-            get_with(history, |op| op.summary("The messages of a channel, newest first").tag(TAG))
-                .post_with(post, |op| op.summary("Post a message or a reply").tag(TAG)),
+            get_with(history, |op| op.summary("The messages of a channel, newest first").tag(TAG).budget(read(8)))
+                .post_with(post, |op| op.summary("Post a message or a reply").tag(TAG).budget(write(12))),
         )
         .api_route(
             "/v1/channels/{id}/changes",
-            get_with(changes, |op| op.summary("What changed in a channel since a revision").tag(TAG)),
+            get_with(changes, |op| op.summary("What changed in a channel since a revision").tag(TAG).budget(read(8))),
         )
         .api_route(
             "/v1/channels/{id}/read",
-            put_with(mark_read, |op| op.summary("Note up to where you have read a channel").tag(TAG)),
+            put_with(mark_read, |op| op.summary("Note up to where you have read a channel").tag(TAG).budget(write(6))),
         )
         .api_route(
             "/v1/messages/{id}",
-            get_with(message, |op| op.summary("One message").tag(TAG))
-                .patch_with(edit, |op| op.summary("Edit one of your messages").tag(TAG))
-                .delete_with(delete, |op| op.summary("Delete one of your messages").tag(TAG)),
+            get_with(message, |op| op.summary("One message").tag(TAG).budget(read(7)))
+                .patch_with(edit, |op| op.summary("Edit one of your messages").tag(TAG).budget(write(15)))
+                .delete_with(delete, |op| op.summary("Delete one of your messages").tag(TAG).budget(write(11))),
         )
         .api_route(
             "/v1/messages/{id}/replies",
-            get_with(replies, |op| op.summary("The replies to a message, oldest first").tag(TAG)),
+            get_with(replies, |op| op.summary("The replies to a message, oldest first").tag(TAG).budget(read(8))),
         )
         .api_route(
             "/v1/messages/{id}/reactions/{emoji}",
-            put_with(react, |op| op.summary("React to a message").tag(TAG))
-                .delete_with(unreact, |op| op.summary("Take a reaction back").tag(TAG)),
+            put_with(react, |op| op.summary("React to a message").tag(TAG).budget(write(11)))
+                .delete_with(unreact, |op| op.summary("Take a reaction back").tag(TAG).budget(write(10))),
         )
         .api_route(
             "/v1/search",
-            get_with(search, |op| op.summary("Find messages by their words, newest first").tag(TAG)),
+            get_with(search, |op| op.summary("Find messages by their words, newest first").tag(TAG).budget(read(9))),
         )
         .api_route(
             "/v1/me/mentions",
-            get_with(mentions, |op| op.summary("The messages that mention you, newest first").tag(TAG)),
+            get_with(mentions, |op| op.summary("The messages that mention you, newest first").tag(TAG).budget(read(8))),
         )
         .with_state(module)
 }

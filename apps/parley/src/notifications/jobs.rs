@@ -5,6 +5,7 @@ use super::outbox::Stamp;
 use crate::accounts::api::Mailbox;
 use sarsen::Result;
 use sarsen::jobs::{Job, Policy, Run};
+use sarsen::telemetry::{Budget, ms};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,8 @@ const POLICY: Policy = Policy::new()
     .attempts(40)
     .backoff(Duration::from_secs(5), Duration::from_secs(3600))
     .timeout(Duration::from_secs(150))
-    .deadline(Duration::from_secs(3 * 86_400));
+    .deadline(Duration::from_secs(3 * 86_400))
+    .budget(Budget::new().wait(ms(60_000)).run(ms(10_000)).queries(5));
 
 /// Welcomes somebody who signed up.
 #[derive(Debug, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use super::Module;
 use super::view::Report;
+use crate::budgets::{read, write};
 use crate::path::IdPath;
 use aide::generate::GenContext;
 use aide::openapi::{MediaType, Operation, Response as ApiResponse};
@@ -11,7 +12,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use sarsen::data::{Page, PageRequest};
 use sarsen::http::routing::get_with;
-use sarsen::http::{Actor, Created, Json, NoContent, Path, Query, Routes};
+use sarsen::http::{Actor, Created, Json, NoContent, Path, Promises, Query, Routes};
 use sarsen::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,19 +33,23 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
     Routes::new()
         .api_route(
             "/v1/reports",
-            get_with(reports, |op| op.summary("Your reports, newest first").tag(TAG))
-                .post_with(start, |op| op.summary("Begin a report of who wrote how much and when").tag(TAG)),
+            get_with(reports, |op| op.summary("Your reports, newest first").tag(TAG).budget(read(9)))
+                .post_with(start, |op| {
+                    op.summary("Begin a report of who wrote how much and when").tag(TAG).budget(write(13))
+                }),
         )
         .api_route(
             "/v1/reports/{id}",
-            get_with(report, |op| op.summary("One of your reports, or its table").tag(TAG))
-                .delete_with(delete, |op| op.summary("Delete one of your reports").tag(TAG)),
+            get_with(report, |op| op.summary("One of your reports, or its table").tag(TAG).budget(read(4)))
+                .delete_with(delete, |op| op.summary("Delete one of your reports").tag(TAG).budget(write(6))),
         )
         .api_route(
             "/v1/me/weekly-report",
-            get_with(weekly, |op| op.summary("Whether you get a report every week").tag(TAG))
-                .put_with(subscribe, |op| op.summary("Get a report of the last week every Monday").tag(TAG))
-                .delete_with(unsubscribe, |op| op.summary("Get no report every week").tag(TAG)),
+            get_with(weekly, |op| op.summary("Whether you get a report every week").tag(TAG).budget(read(3)))
+                .put_with(subscribe, |op| {
+                    op.summary("Get a report of the last week every Monday").tag(TAG).budget(write(3))
+                })
+                .delete_with(unsubscribe, |op| op.summary("Get no report every week").tag(TAG).budget(write(3))),
         )
         .with_state(module)
 }

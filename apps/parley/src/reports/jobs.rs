@@ -3,6 +3,7 @@
 use super::Module;
 use sarsen::Result;
 use sarsen::jobs::{Firing, Job, Missed, Policy, Queue, Run, Schedule, Unique};
+use sarsen::telemetry::{Budget, ms};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,8 @@ impl Job for MakeReport {
     /// time.
     fn policy() -> Policy {
         let policy = Policy::new().queue("reports").blocking().unique(Unique::WhileAlive).attempts(3);
-        policy.timeout(Duration::from_secs(3600)).deadline(super::MAX_AGE)
+        let budget = Budget::new().wait(ms(60_000)).run(ms(120_000)).queries(16).retries(1);
+        policy.timeout(Duration::from_secs(3600)).deadline(super::MAX_AGE).budget(budget)
     }
 
     fn key(&self) -> Option<String> {

@@ -4,13 +4,14 @@ use super::Module;
 use super::call::MAX_URL;
 use super::incoming::{IncomingHook, IncomingMessage, NewIncomingHook, PostedByHook, Signature};
 use super::outgoing::{Changes, Delivery, HookEvent, NewWebhook, Webhook};
+use crate::budgets::{read, write};
 use crate::path::IdPath;
 use crate::text::{FULL_LINE, LINE};
 use axum::extract::State;
 use sarsen::Result;
 use sarsen::data::{Page, PageRequest};
 use sarsen::http::routing::{get_with, patch_with, post_with};
-use sarsen::http::{Actor, Created, Headers, Json, NoContent, Path, Query, Raw, Routes, any_origin};
+use sarsen::http::{Actor, Created, Headers, Json, NoContent, Path, Promises, Query, Raw, Routes, any_origin};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -27,37 +28,47 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
     Routes::new()
         .api_route(
             "/v1/channels/{id}/webhooks",
-            get_with(webhooks, |op| op.summary("The outgoing webhooks of a channel").tag(TAG))
-                .post_with(make_webhook, |op| op.summary("Make an outgoing webhook").tag(TAG)),
+            get_with(webhooks, |op| op.summary("The outgoing webhooks of a channel").tag(TAG).budget(read(5)))
+                .post_with(make_webhook, |op| op.summary("Make an outgoing webhook").tag(TAG).budget(write(7))),
         )
         .api_route(
             "/v1/webhooks/{id}",
-            patch_with(change_webhook, |op| op.summary("Change one of your outgoing webhooks").tag(TAG))
-                .delete_with(delete_webhook, |op| op.summary("Delete one of your outgoing webhooks").tag(TAG)),
+            patch_with(change_webhook, |op| {
+                op.summary("Change one of your outgoing webhooks").tag(TAG).budget(write(8))
+            })
+            .delete_with(delete_webhook, |op| {
+                op.summary("Delete one of your outgoing webhooks").tag(TAG).budget(write(5))
+            }),
         )
         .api_route(
             "/v1/webhooks/{id}/test",
-            post_with(test_webhook, |op| op.summary("Send one of your webhooks something to see").tag(TAG)),
+            post_with(test_webhook, |op| {
+                op.summary("Send one of your webhooks something to see").tag(TAG).budget(write(5))
+            }),
         )
         .api_route(
             "/v1/webhooks/{id}/deliveries",
-            get_with(deliveries, |op| op.summary("What was sent to one of your webhooks, newest first").tag(TAG)),
+            get_with(deliveries, |op| {
+                op.summary("What was sent to one of your webhooks, newest first").tag(TAG).budget(read(4))
+            }),
         )
         .api_route(
             "/v1/webhooks/{id}/deliveries/{delivery}/replay",
-            post_with(replay, |op| op.summary("Send a delivery that has ended again").tag(TAG)),
+            post_with(replay, |op| op.summary("Send a delivery that has ended again").tag(TAG).budget(write(7))),
         )
         .api_route(
             "/v1/channels/{id}/hooks",
-            get_with(incoming_hooks, |op| op.summary("The incoming webhooks of a channel").tag(TAG))
-                .post_with(make_incoming, |op| op.summary("Make an incoming webhook").tag(TAG)),
+            get_with(incoming_hooks, |op| op.summary("The incoming webhooks of a channel").tag(TAG).budget(read(5)))
+                .post_with(make_incoming, |op| op.summary("Make an incoming webhook").tag(TAG).budget(write(8))),
         )
         .api_route(
             "/v1/hooks/{id}",
             post_with(receive, |op| {
-                any_origin(op.summary("Post a message as an incoming webhook").tag(TAG).description(RECEIVE))
+                any_origin(
+                    op.summary("Post a message as an incoming webhook").tag(TAG).budget(write(13)).description(RECEIVE),
+                )
             })
-            .delete_with(revoke, |op| op.summary("Revoke one of your incoming webhooks").tag(TAG)),
+            .delete_with(revoke, |op| op.summary("Revoke one of your incoming webhooks").tag(TAG).budget(write(5))),
         )
         .with_state(module)
 }

@@ -6,6 +6,7 @@ use crate::messages::api::{MessageDeleted, MessageEdited, MessagePosted};
 use sarsen::Result;
 use sarsen::events::Delivery;
 use sarsen::jobs::{Firing, Job, Policy, Queue, Run, Schedule};
+use sarsen::telemetry::{Budget, ms};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,8 @@ impl Job for Deliver {
     /// 14 attempts in up to 20 hours. The call has a limit of its own, so the timeout is only for what went wrong here.
     fn policy() -> Policy {
         let policy = Policy::new().queue("webhooks").attempts(14).timeout(Duration::from_secs(90)).forget();
-        policy.backoff(Duration::from_secs(15), Duration::from_secs(6 * 3600))
+        let budget = Budget::new().wait(ms(5_000)).run(ms(10_000)).queries(8).retries(13);
+        policy.backoff(Duration::from_secs(15), Duration::from_secs(6 * 3600)).budget(budget)
     }
 
     fn key(&self) -> Option<String> {

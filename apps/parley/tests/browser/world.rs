@@ -14,12 +14,21 @@ pub(crate) struct World {
     _driver: Process,
     driver_port: u16,
     chromium: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
     /// Starts it; nothing when this machine has no browser to drive.
     pub(crate) fn start() -> Option<World> {
+        Self::start_with(&[])
+    }
+
+    /// Starts it as it would be in production: nobody is in it, and nothing is open that need not be.
+    pub(crate) fn in_production() -> Option<World> {
+        Self::start_with(&PRODUCTION)
+    }
+
+    fn start_with(variables: &[(&str, &str)]) -> Option<World> {
         let (Ok(driver), Ok(chromium)) =
             (std::env::var("SARSEN_TEST_CHROMEDRIVER"), std::env::var("SARSEN_TEST_CHROMIUM"))
         else {
@@ -31,8 +40,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let (driver, driver_port) =
             Process::start(Command::new(driver).arg("--port=0").current_dir(&folder), "successfully on port ");
-        let (server, port) = Process::start(&mut server(folder.path()), "127.0.0.1:");
-        Some(World { server, port, _driver: driver, driver_port, chromium, _folder: folder })
+        let (server, port) = Process::start(server(folder.path()).envs(variables.iter().copied()), "127.0.0.1:");
+        Some(World { server, port, _driver: driver, driver_port, chromium, folder })
     }
 
     pub(crate) fn address(&self, path: &str) -> String {
@@ -41,6 +50,14 @@ impl World {
 
     pub(crate) fn driver(&self, profile: &Path, screen: Screen) -> Driver {
         Driver::open(self.driver_port, &self.chromium, profile, screen)
+    }
+
+    /// What a verb of the program prints, where it runs as in production.
+    pub(crate) fn prints(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_parley"));
+        let done = command.args(arguments).envs(PRODUCTION).current_dir(&self.folder).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
     }
 
     /// What the server has logged.
@@ -73,6 +90,14 @@ impl World {
 /// The password of everybody in the stories.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
+/// What production needs to be told.
+const PRODUCTION: [(&str, &str); 4] = [
+    ("SARSEN_APP__ENVIRONMENT", "production"),
+    ("SARSEN_APP__SECRET", "a secret of forty characters for the browser"),
+    ("SARSEN_MODULES__NOTIFICATIONS__CONFIG__SMTP", "smtp://127.0.0.1:9"),
+    ("SARSEN_MODULES__WEBHOOKS__CONFIG__ALLOW_PRIVATE", "false"),
+];
+
 /// The binary with the made-up workspace, with passwords that are cheap to check, and webhooks that may lead to this
 /// machine.
 fn server(folder: &Path) -> Command {
@@ -94,6 +119,11 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// Asks for something; gives the status.
+    pub(crate) fn get(&self, path: &str) -> u16 {
+        http::request(self.port, "GET", path, &format!("cookie: {}\r\n", self.cookie), None).status
+    }
+
     fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let answer = http::request(self.port, method, path, &format!("cookie: {}\r\n", self.cookie), body);
         assert!(answer.status < 300, "{method} {path}: {} {}", answer.status, answer.body);

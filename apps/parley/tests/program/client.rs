@@ -63,9 +63,13 @@ impl Connection {
     }
 
     async fn call(&mut self, method: &str, path: &str, cookie: &str, body: Option<&Value>) -> Result<Answer> {
+        self.call_in(method, path, &format!("cookie: {cookie}"), body).await
+    }
+
+    async fn call_in(&mut self, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Result<Answer> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncookie: {cookie}\r\ncontent-type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\ncontent-type: application/json\r\n\
              content-length: {}\r\n\r\n",
             body.len()
         );
@@ -103,6 +107,12 @@ impl Person {
 
     pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Result<Answer> {
         self.connection.call("POST", path, &self.cookie, Some(body)).await
+    }
+
+    /// Posts something as a part of a trace.
+    pub(crate) async fn post_in_trace(&mut self, path: &str, traceparent: &str) -> Answer {
+        let headers = format!("cookie: {}\r\ntraceparent: {traceparent}", self.cookie);
+        self.connection.call_in("POST", path, &headers, Some(&json!({"text": "hello"}))).await.expect("an answer")
     }
 
     /// The items of a list, all pages of it.

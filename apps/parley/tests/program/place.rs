@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -92,19 +93,31 @@ impl Place {
 
     /// Starts the server, and waits until it says where it listens.
     pub(crate) async fn serve(&self) -> Server {
+        self.serve_with(&[]).await
+    }
+
+    /// Starts the server with these variables.
+    pub(crate) async fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
         let mut command = self.command(&["serve"]);
+        command.envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::null()).spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let mut said = Vec::new();
+        let said: Arc<Mutex<Vec<String>>> = Arc::default();
         while let Some(line) = lines.next_line().await.expect("text") {
-            if let Some(address) = address_in(&line) {
+            let address = address_in(&line);
+            said.lock().expect("no panic").push(line);
+            if let Some(address) = address {
                 // Somebody must read what it writes, or it waits for room.
-                drop(sarsen::lifecycle::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} }));
-                return Server { child, address };
+                let more = said.clone();
+                drop(sarsen::lifecycle::spawn(async move {
+                    while let Ok(Some(line)) = lines.next_line().await {
+                        more.lock().expect("no panic").push(line);
+                    }
+                }));
+                return Server { child, address, said };
             }
-            said.push(line);
         }
-        panic!("the server did not start:\n{}", said.join("\n"));
+        panic!("the server did not start:\n{}", said.lock().expect("no panic").join("\n"));
     }
 }
 
@@ -136,6 +149,8 @@ async fn administer(server: &str, sql: String) {
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// The lines of its log.
+    pub(crate) said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {

@@ -1,9 +1,58 @@
 //! Judges what was recorded: what is slow, who is to blame, what it is bound by, and what to do next.
 //!
-//! Pure functions from a [`Snapshot`](crate::telemetry::Snapshot) to [`Finding`]s; nothing here reads a clock, a file or a network.
+//! Pure functions from a [`Snapshot`] to [`Finding`]s; nothing here reads a clock, a file or a network.
 
-use crate::telemetry::OperationKind;
+mod burn;
+mod culprit;
+mod detectors;
+pub mod index;
+mod merge;
+mod process;
+#[cfg(test)]
+mod scene;
+mod shares;
+mod suffers;
+#[cfg(test)]
+mod truth;
+mod verdict;
+mod view;
+mod words;
+
+pub use burn::{Burn, Counted, Windows, burn};
+
+use crate::telemetry::{OperationKind, Snapshot};
 use serde::{Deserialize, Serialize};
+
+/// What a snapshot comes to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// All of it in one sentence: the worst that is so, or that nothing is wrong.
+    pub sentence: String,
+    /// The verdict on the process: of what is worst, or [`Word::Healthy`], or [`Word::TooFew`].
+    pub process: Finding,
+    /// One for each Operation that suffers, root causes first, then by impact.
+    pub verdicts: Vec<Finding>,
+    /// What the detectors found that no verdict says already.
+    pub findings: Vec<Finding>,
+}
+
+/// Fewest Operations from which anything is concluded.
+pub const FEWEST: u64 = 30;
+
+/// Says what is slow, who is to blame, what it is bound by and what to do.
+///
+/// ```
+/// use sarsen::advisor::{Word, judge};
+/// let judgement = judge(&sarsen::telemetry::Snapshot::default());
+/// assert_eq!(judgement.process.word, Word::TooFew);
+/// ```
+pub fn judge(snapshot: &Snapshot) -> Judgement {
+    let verdicts = verdict::of_all(snapshot);
+    let findings = detectors::all(snapshot);
+    let (verdicts, findings) = merge::under_roots(snapshot, verdicts, findings);
+    let process = process::of(snapshot, &verdicts, &findings);
+    Judgement { sentence: process.sentence.clone(), process, verdicts, findings }
+}
 
 /// What something is bound by, or what is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,6 +92,78 @@ pub enum Word {
     Healthy,
     /// Too few were seen to say anything.
     TooFew,
+}
+
+impl Word {
+    /// The word as it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Word::Cpu => "CPU",
+            Word::Blocking => "BLOCKING",
+            Word::Runtime => "RUNTIME",
+            Word::Host => "HOST",
+            Word::Db => "DB",
+            Word::DbPool => "DB_POOL",
+            Word::Lock => "LOCK",
+            Word::External => "EXTERNAL",
+            Word::Cache => "CACHE",
+            Word::Queue => "QUEUE",
+            Word::File => "FILE",
+            Word::Disk => "DISK",
+            Word::Memory => "MEMORY",
+            Word::Client => "CLIENT",
+            Word::Unknown => "UNKNOWN",
+            Word::Healthy => "HEALTHY",
+            Word::TooFew => "TOO_FEW",
+        }
+    }
+}
+
+impl Finding {
+    /// A finding of `rule` about `operation`, with nothing shown yet.
+    fn new(rule: &str, word: Word, level: Level, operation: Option<&(OperationKind, String)>) -> Self {
+        Self {
+            rule: rule.to_owned(),
+            word,
+            level,
+            operation: operation.cloned(),
+            culprit: String::new(),
+            sentence: String::new(),
+            advice: String::new(),
+            evidence: Vec::new(),
+            samples: Vec::new(),
+            count: 0,
+            unknown: 0.0,
+            impact: 0.0,
+        }
+    }
+
+    fn of(mut self, culprit: impl Into<String>) -> Self {
+        self.culprit = culprit.into();
+        self
+    }
+
+    fn says(mut self, sentence: impl Into<String>, advice: impl Into<String>) -> Self {
+        self.sentence = sentence.into();
+        self.advice = advice.into();
+        self
+    }
+
+    fn shows(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.evidence.push((name.to_owned(), value.into()));
+        self
+    }
+
+    fn from(mut self, count: u64, samples: &[String]) -> Self {
+        self.count = count;
+        self.samples = samples.iter().take(5).cloned().collect();
+        self
+    }
+
+    fn costs(mut self, impact: f64) -> Self {
+        self.impact = impact;
+        self
+    }
 }
 
 /// How much it matters.

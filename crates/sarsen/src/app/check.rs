@@ -5,10 +5,14 @@ use super::secret;
 use crate::config::Environment;
 use crate::data::Owners;
 use crate::error::{Error, Result};
+use crate::export;
 use crate::http;
 use crate::jobs::LEAST_KEY;
 use crate::module::ModuleInfo;
 use std::collections::HashSet;
+
+/// In whose name the pages of the operators are served.
+const OPS: &str = "ops";
 
 /// What a process can do.
 const ROLES: [&str; 3] = ["web", "worker", "scheduler"];
@@ -38,19 +42,23 @@ impl App {
             self.sections(),
             self.process(),
             self.secret(),
+            self.ops(),
+            export::check(&self.config().telemetry).err().into_iter().collect(),
             self.jobs(),
         ];
         parts.into_iter().flatten().collect()
     }
 
     fn names(&self) -> Vec<Error> {
-        let mut seen = HashSet::from([http::MODULE]);
+        let mut seen = HashSet::from([http::MODULE, OPS]);
         let mut problems = Vec::new();
         for module in self.modules() {
             if !seen.insert(module.name) {
                 let text = format!("two modules are named `{}`", module.name);
-                problems
-                    .push(Error::invalid(text).hint("give one of them another `NAME`; `sarsen` is the framework's"));
+                problems.push(
+                    Error::invalid(text)
+                        .hint("give one of them another `NAME`; `sarsen` and `ops` are the framework's"),
+                );
             }
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             if module.name.is_empty() || !module.name.chars().all(plain) {
@@ -142,6 +150,16 @@ impl App {
             );
         }
         problems
+    }
+
+    fn ops(&self) -> Vec<Error> {
+        let length = self.config().ops.token.expose().chars().count();
+        if length == 0 || length >= secret::LEAST {
+            return Vec::new();
+        }
+        let text = format!("ops.token has {length} characters, and needs {}", secret::LEAST);
+        let hint = "set SARSEN_OPS__TOKEN to what `openssl rand -hex 32` prints, or leave it out: the command `ops token` prints one";
+        vec![Error::invalid(text).hint(hint)]
     }
 
     fn secret(&self) -> Vec<Error> {

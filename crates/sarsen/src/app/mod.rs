@@ -1,13 +1,19 @@
 //! The application: modules put together, checked, started in order and stopped in reverse.
 
+mod also;
 mod check;
 mod graph;
 mod secret;
 mod start;
+mod watch;
 mod work;
 
+pub use also::{Authorize, Parts};
 pub use start::{Route, Running};
+pub(crate) use watch::Watching;
 pub use work::Working;
+
+use also::Also;
 
 use crate::clock::Clock;
 use crate::config::{Config, ModuleSection};
@@ -69,12 +75,13 @@ pub struct App {
     clock: Clock,
     modules: Vec<Mounted>,
     assets: Option<Assets>,
+    also: Also,
 }
 
 impl App {
     /// An application without modules.
     pub fn new(name: &'static str, version: &'static str, config: Config) -> Self {
-        Self { name, version, config, clock: Clock::real(), modules: Vec::new(), assets: None }
+        Self { name, version, config, clock: Clock::real(), modules: Vec::new(), assets: None, also: Also::default() }
     }
 
     /// Takes time from `clock`; tests give a simulated one.
@@ -156,6 +163,12 @@ impl App {
     /// The framework's own come first.
     fn migrations(&self) -> Vec<ModuleMigrations> {
         std::iter::once(own_migrations()).chain(self.modules.iter().map(|module| module.migrations)).collect()
+    }
+
+    /// The module that owns `table`, with its migrations.
+    pub(crate) fn migrations_of(&self, table: &str) -> Option<ModuleMigrations> {
+        let owner = self.owners().ok()?.owner(table)?;
+        self.migrations().into_iter().find(|migrations| migrations.module == owner)
     }
 
     /// Who owns which table.

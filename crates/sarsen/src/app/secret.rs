@@ -1,5 +1,6 @@
 //! The application's secret, and the keys that are made from it.
 
+use super::App;
 use crate::config::{AppSection, Environment, Secret};
 use crate::error::{Error, Result};
 use hmac::{Hmac, KeyInit, Mac};
@@ -29,6 +30,58 @@ pub(super) fn key(secret: &Secret, purpose: &str) -> [u8; 32] {
     let mut mac = mac.unwrap_or_else(|_| unreachable!("any length is a key"));
     mac.update(purpose.as_bytes());
     mac.finalize().into_bytes().into()
+}
+
+/// The token of the operators that is made from the secret.
+pub(super) fn operators_token(secret: &Secret) -> Secret {
+    let mut text = String::with_capacity(64);
+    for byte in key(secret, "ops") {
+        let _ = write!(text, "{byte:02x}");
+    }
+    Secret::new(text)
+}
+
+impl App {
+    /// Every secret of the configuration, for what must never tell one: those of the framework, and of the modules what
+    /// their sections do not show.
+    pub(super) fn secrets(&self, secret: &Secret) -> Result<Vec<String>> {
+        let config = &self.config;
+        let mut secrets = vec![secret.expose().to_owned(), operators_token(secret).expose().to_owned()];
+        secrets.push(config.ops.token.expose().to_owned());
+        secrets.retain(|secret| !secret.is_empty());
+        secrets.extend(config.jobs.encryption_keys.iter().map(|key| key.expose().to_owned()));
+        let addresses = [config.database.url.expose(), config.telemetry.sentry_dsn.expose()];
+        secrets.extend(addresses.iter().filter_map(|address| credentials(address)));
+        for module in &self.modules {
+            let shown = toml::Value::Table((module.show_config)(config)?);
+            let given = config.modules.get(module.info.name).map(|section| section.config.clone()).unwrap_or_default();
+            hidden(&toml::Value::Table(given), Some(&shown), &mut secrets);
+        }
+        Ok(secrets)
+    }
+}
+
+/// What stands before the `@` of an address: the password, or the key.
+fn credentials(address: &str) -> Option<String> {
+    let (who, _) = address.split_once("://")?.1.rsplit_once('@')?;
+    Some(who.split_once(':').map_or(who, |(_, password)| password).to_owned())
+}
+
+/// The texts that are given and not shown as they are.
+fn hidden(given: &toml::Value, shown: Option<&toml::Value>, secrets: &mut Vec<String>) {
+    match given {
+        toml::Value::Table(table) => {
+            table.iter().for_each(|(key, value)| hidden(value, shown.and_then(|shown| shown.get(key)), secrets));
+        }
+        toml::Value::Array(items) => {
+            let shown = |index: usize| shown.and_then(|shown| shown.get(index));
+            items.iter().enumerate().for_each(|(index, item)| hidden(item, shown(index), secrets));
+        }
+        toml::Value::String(text) if shown.is_some_and(|shown| shown.as_str() != Some(text)) => {
+            secrets.push(credentials(text).unwrap_or_else(|| text.clone()));
+        }
+        _ => {}
+    }
 }
 
 fn random() -> Result<Secret> {

@@ -1,19 +1,21 @@
 //! Up in the order of mounting, down in reverse, and what is up meanwhile.
 
-use super::App;
-use super::secret;
+use super::also::Parts;
 use super::work::{WEB, Working};
+use super::{App, secret};
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
-use crate::http::{self, About, Health, Sessions, Stack, StackParts};
+use crate::export::{Export, Identity};
+use crate::http::{self, About, Health, ModuleRoutes, Sessions, Stack, StackParts};
+use crate::insight::Insight;
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
 use crate::module::{Live, Surroundings};
 use crate::realtime::Realtime;
-use crate::telemetry::{self, Operation, OperationKind, Outcome, Recorder, Trace};
+use crate::telemetry::{self, Budget, Budgets, Operation, OperationKind, Outcome, Recorder, Trace};
 use ::http::Method;
 use futures_util::FutureExt;
 use std::net::SocketAddr;
@@ -26,7 +28,7 @@ use tokio::net::TcpListener;
 const INIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// One route of a running application.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// `GET`, `POST` and so on.
     pub method: String,
@@ -34,6 +36,8 @@ pub struct Route {
     pub pattern: String,
     /// The module that serves it.
     pub module: &'static str,
+    /// What it promises.
+    pub budget: Option<Budget>,
 }
 
 /// An application whose modules are up. It ends with [`Running::stop`].
@@ -47,9 +51,12 @@ pub struct Running {
     realtime: Realtime,
     clock: Clock,
     recorder: Recorder,
+    insight: Insight,
     lifecycle: Lifecycle,
     stack: Stack,
     routes: Vec<Route>,
+    budgets: Budgets,
+    export: Export,
     modules: Vec<Live>,
 }
 
@@ -60,6 +67,7 @@ impl App {
     pub async fn start(self) -> Result<Running> {
         self.check()?;
         let secret = secret::of_app(&self.config.app)?;
+        telemetry::redact::keep_secret(self.secrets(&secret)?);
         let db = self.connect().await?;
         db.set_cursor_key(secret::key(&secret, "cursor"));
         if self.config.app.environment != Environment::Production {
@@ -73,13 +81,17 @@ impl App {
     }
 
     async fn start_on(self, db: &Db, secret: &Secret) -> Result<Running> {
-        let (recorder, lifecycle) = (Recorder::new(self.config.log.queue), Lifecycle::default());
+        let (recorder, lifecycle) = (recorder_of(&self.config), Lifecycle::default());
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let (jobs, events) = self.handles_on(db);
+        let insight = Insight::new(&recorder, &self.clock, self.version);
+        let seen = self.parts(db, secret, &jobs, &events, &insight)?;
         command(&recorder, "prepare projections", "", events.prepare()).await?;
         let realtime = Realtime::new(db, &self.config.realtime, self.topics().0, &recorder, &lifecycle)?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
+        let identity = Identity { name: self.name, version: self.version };
+        let export = Export::new(identity, &config, &clock, &jobs, &insight)?;
         let around = Surroundings {
             config: config.clone(),
             db: db.clone(),
@@ -110,7 +122,9 @@ impl App {
                 realtime: realtime.is_used().then(|| realtime.clone()),
                 ..StackParts::new(&config.http, &recorder, health(&lifecycle, &db, &modules))
             };
-            stack(parts, &mut modules)
+            let own = self.also.make.into_iter().map(|make| make(&seen));
+            let own: Vec<_> = own.chain(export.routes(&seen.ops_token).map(Ok)).collect::<Result<_>>()?;
+            stack(parts, &mut modules, own)
         };
         let (stack, routes) = match built.await {
             Ok(built) => built,
@@ -120,6 +134,10 @@ impl App {
             }
         };
         lifecycle.set_ready();
+        let budgets = budgets(&routes, &jobs);
+        for (info, budget) in jobs.registry().kinds().filter_map(|info| Some((info, info.policy.budget?))) {
+            recorder.name(OperationKind::Job, info.module, info.kind).set_budget(budget);
+        }
         Ok(Running {
             version: self.version,
             config,
@@ -129,10 +147,33 @@ impl App {
             realtime,
             clock,
             recorder,
+            insight,
             lifecycle,
             stack,
             routes,
+            budgets,
+            export,
             modules,
+        })
+    }
+
+    /// The application as it is seen by what is served beside the modules.
+    fn parts(&self, db: &Db, secret: &Secret, jobs: &Jobs, events: &Events, insight: &Insight) -> Result<Parts> {
+        let configured = &self.config.ops.token;
+        let derived = || secret::operators_token(secret);
+        Ok(Parts {
+            name: self.name,
+            version: self.version,
+            config: Arc::new(self.config.clone()),
+            shown_config: self.shown_config()?,
+            db: db.clone(),
+            jobs: jobs.clone(),
+            events: events.clone(),
+            insight: insight.clone(),
+            clock: self.clock.clone(),
+            modules: self.modules().cloned().collect(),
+            ops_token: if configured.expose().is_empty() { derived() } else { configured.clone() },
+            authorize: self.also.authorize.clone(),
         })
     }
 
@@ -167,21 +208,30 @@ impl App {
     }
 
     /// Every route with its module. The modules are made for it, on an empty embedded database that is thrown away.
-    pub async fn routes(mut self) -> Result<Vec<Route>> {
+    pub async fn routes(self) -> Result<Vec<Route>> {
+        self.look(|running| running.routes().to_vec()).await
+    }
+
+    /// What its routes and jobs promise; the modules are made for it as for [`App::routes`].
+    pub async fn budgets(self) -> Result<Budgets> {
+        self.look(|running| running.budgets().clone()).await
+    }
+
+    async fn look<T>(mut self, look: impl FnOnce(&Running) -> T) -> Result<T> {
         let folder = std::env::temp_dir().join(format!("{}-routes-{}", self.name, std::process::id()));
         let embedded = DatabaseSection::default().url;
         self.config.database.url = Url::new(format!("{}:{}", embedded.scheme(), folder.join("app.db").display()));
         self.config.app.environment = Environment::Test;
-        let routes = match self.start().await {
+        let seen = match self.start().await {
             Ok(running) => {
-                let routes = running.routes().to_vec();
+                let seen = look(&running);
                 running.stop().await;
-                Ok(routes)
+                Ok(seen)
             }
             Err(error) => Err(error),
         };
         let _ = std::fs::remove_dir_all(&folder);
-        routes
+        seen
     }
 }
 
@@ -231,6 +281,11 @@ impl Running {
         &self.recorder
     }
 
+    /// What it did lately, and where the time went.
+    pub fn insight(&self) -> &Insight {
+        &self.insight
+    }
+
     /// The way of a request, for calling it without a listener.
     pub fn stack(&self) -> &Stack {
         &self.stack
@@ -239,6 +294,16 @@ impl Running {
     /// The routes of all modules.
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// Whom it tells of itself.
+    pub(super) fn export(&self) -> &Export {
+        &self.export
+    }
+
+    /// What its routes and jobs promise.
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
     }
 
     /// Does `work` as an Operation of its own, named `name`: what a command of the CLI is.
@@ -262,9 +327,8 @@ impl Running {
     }
 
     async fn serve(self, listener: Option<TcpListener>, working: Working) -> Result<()> {
-        let (recorder, lifecycle, lines) = (self.recorder.clone(), self.lifecycle.clone(), self.config.log.operations);
-        let writer = telemetry::write_operations(recorder.clone(), lifecycle.clone(), lines);
-        let writer = lifecycle::spawn_background(writer);
+        let lifecycle = self.lifecycle.clone();
+        let watching = self.watch()?;
         let asked = lifecycle.clone();
         lifecycle::spawn_background(async move {
             let signal = lifecycle::signal().await;
@@ -289,11 +353,14 @@ impl Running {
             tracing::warn!(tasks = lifecycle::running(), "tasks were still at work and are left behind");
         }
         self.stop().await;
-        let _ = writer.await;
-        // What the modules did on their way down.
-        telemetry::write_operations(recorder, lifecycle, lines).await;
+        watching.end().await;
         served
     }
+}
+
+fn recorder_of(config: &Config) -> Recorder {
+    let queue = config.log.queue;
+    if config.telemetry.enabled { Recorder::new(queue) } else { Recorder::without_counting(queue) }
 }
 
 async fn listen(address: &str) -> Result<TcpListener> {
@@ -393,19 +460,32 @@ fn health(lifecycle: &Lifecycle, db: &Db, modules: &[Live]) -> Health {
     })
 }
 
+/// What routes and jobs promise that promise anything.
+fn budgets(routes: &[Route], jobs: &Jobs) -> Budgets {
+    let of_route =
+        |route: &Route| Some((OperationKind::Request, format!("{} {}", route.method, route.pattern), route.budget?));
+    let of_jobs = jobs
+        .registry()
+        .kinds()
+        .filter_map(|info| Some((OperationKind::Job, info.kind.to_owned(), info.policy.budget?)));
+    Budgets::new(routes.iter().filter_map(of_route).chain(of_jobs))
+}
+
 /// Takes the routes out of the modules; what else the way of a request needs is in `parts` already.
-fn stack(mut parts: StackParts, modules: &mut [Live]) -> Result<(Stack, Vec<Route>)> {
+fn stack(mut parts: StackParts, modules: &mut [Live], own: Vec<ModuleRoutes>) -> Result<(Stack, Vec<Route>)> {
     let mut listed = Vec::new();
     for module in modules {
         let Some(routes) = module.routes.take() else { continue };
-        let route = |(method, pattern): (&Method, &str)| Route {
+        let route = |(method, pattern, budget): (&Method, &str, Option<Budget>)| Route {
             method: method.to_string(),
             pattern: pattern.to_owned(),
             module: module.name,
+            budget,
         };
-        listed.extend(routes.patterns().map(route));
+        listed.extend(routes.promises().map(route));
         parts.modules.push(routes);
         parts.authenticate.extend(module.authenticate.clone());
     }
+    parts.modules.extend(own);
     Ok((Stack::new(parts)?, listed))
 }

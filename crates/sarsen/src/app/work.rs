@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 /// The role that answers requests.
 pub(super) const WEB: &str = "web";
 /// The role that does jobs.
-const WORKER: &str = "worker";
+pub(super) const WORKER: &str = "worker";
 /// The role that fires schedules.
 const SCHEDULER: &str = "scheduler";
 

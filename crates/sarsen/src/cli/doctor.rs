@@ -2,6 +2,7 @@
 
 mod jobs;
 
+use crate::advisor;
 use crate::app::App;
 use crate::clock::{self, Clock};
 use crate::config::{Config, Environment};
@@ -10,6 +11,7 @@ use crate::error::{Error, Result};
 use serde::Serialize;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const MB: u64 = 1 << 20;
 /// Free disk below this is worth a word, and below that a failure.
@@ -44,6 +46,10 @@ impl Finding {
     fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    fn at(self, level: Level) -> Self {
+        Self { level, ..self }
     }
 
     pub(super) fn of_error(check: &'static str, error: &Error) -> Self {
@@ -85,7 +91,31 @@ pub(super) async fn examine(app: &App) -> Vec<Finding> {
     findings.extend(folders(config).iter().flat_map(|folder| disk(folder)));
     findings.push(time(&Clock::real()));
     findings.extend(descriptors(config));
-    findings.push(address(config).await);
+    let address = address(config).await;
+    let runs = address.level == Level::Warn;
+    findings.push(address);
+    if runs {
+        findings.extend(running(app).await);
+    }
+    findings
+}
+
+/// What the running application says of itself, where it is this one that listens.
+async fn running(app: &App) -> Vec<Finding> {
+    let judgement = match super::why::ask(app, Duration::from_secs(60)).await {
+        Ok(judgement) => judgement,
+        Err(error) => return vec![Finding::of_error("performance", &error).at(Level::Warn)],
+    };
+    let told = judgement.verdicts.iter().chain(&judgement.findings).filter(|found| found.level > advisor::Level::Note);
+    let mut findings: Vec<Finding> = told
+        .map(|found| {
+            let level = if found.level == advisor::Level::Fail { Level::Fail } else { Level::Warn };
+            Finding::new(level, "performance", found.sentence.clone()).hint(found.advice.clone())
+        })
+        .collect();
+    if findings.is_empty() {
+        findings.push(Finding::new(Level::Ok, "performance", judgement.sentence));
+    }
     findings
 }
 

@@ -1,9 +1,12 @@
 //! The command line as clap reads it.
 
 use super::Program;
+use super::budgets::BudgetsVerb;
 use super::events::EventsVerb;
+use super::indexes::IndexesOptions;
 use super::jobs::JobsVerb;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use super::why::WhyOptions;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -36,12 +39,25 @@ pub(super) enum Verb<C: Subcommand> {
         #[arg(long)]
         graph: bool,
     },
+    /// List what routes and jobs promise, or check that it is kept
+    Budgets {
+        #[command(subcommand)]
+        verb: Option<BudgetsVerb>,
+    },
+    /// Write a file for other tools, made from the routes and budgets
+    Export {
+        #[arg(value_enum)]
+        what: Exported,
+    },
     /// Look at jobs, and mend them
     #[command(subcommand)]
     Jobs(JobsVerb),
     /// Look at what happened, tell it again, build projections anew
     #[command(subcommand)]
     Events(EventsVerb),
+    /// The pages at /ops
+    #[command(subcommand)]
+    Ops(Ops),
     /// Show the configuration that holds, secrets left out
     Config,
     /// Examine configuration, database, disk and limits
@@ -50,6 +66,10 @@ pub(super) enum Verb<C: Subcommand> {
         #[arg(long)]
         json: bool,
     },
+    /// Propose indexes for the queries of the running application, tried on a copy of its tables
+    Indexes(IndexesOptions),
+    /// Say what is slow in the running application, who is to blame, and what to do
+    Why(WhyOptions),
     #[command(flatten)]
     Own(C),
 }
@@ -60,6 +80,21 @@ pub(super) enum Migrate {
     Status,
     /// Apply those that are missing (serving does it too)
     Up,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Ops {
+    /// Print what opens them in production: ADDRESS/ops?token=TOKEN
+    Token,
+}
+
+/// What other tools take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Exported {
+    /// A dashboard for Grafana
+    Grafana,
+    /// Rules for Prometheus: alerts when budgets burn
+    Alerts,
 }
 
 /// The commands of a program that has none of its own.

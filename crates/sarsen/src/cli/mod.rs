@@ -23,20 +23,24 @@
 //! }
 //! ```
 
+mod ask;
+mod budgets;
 mod doctor;
 mod events;
+mod indexes;
 mod jobs;
 mod line;
 mod show;
+mod why;
 
 pub use line::NoCommands;
 
 use crate::app::{App, Running};
 use crate::config::{Config, Environ, ProcessSection};
 use crate::error::{Error, Kind, Result};
-use crate::{lifecycle, telemetry};
+use crate::{export, lifecycle, ops, telemetry};
 use clap::Subcommand;
-use line::{Line, Migrate, Verb};
+use line::{Exported, Line, Migrate, Ops, Verb};
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -129,6 +133,7 @@ fn obey<P: Program>(line: Line<P::Commands>, environ: &Environ) -> Result<ExitCo
 fn build<P: Program>(config: Config) -> Result<(App, P::Handles)> {
     let mut app = App::new(P::NAME, P::VERSION, config);
     let handles = P::mount(&mut app)?;
+    ops::mount(&mut app);
     Ok((app, handles))
 }
 
@@ -152,10 +157,27 @@ async fn carry_out<P: Program>(verb: Verb<P::Commands>, path: String, app: App, 
         Verb::Migrate(Migrate::Up) => print(&show::applied(&app.migrate().await?)),
         Verb::Migrate(Migrate::Status) => print(&show::migrations(&app.migration_status().await?)),
         Verb::Routes => print(&show::routes(&app.routes().await?)),
+        Verb::Budgets { verb } => {
+            let (table, verdict) = budgets::run(app, verb).await?;
+            print(&table);
+            verdict?;
+        }
+        Verb::Export { what } => {
+            let name = app.name();
+            let budgets = app.budgets().await?;
+            print(&if what == Exported::Grafana {
+                export::dashboard(name, &budgets)
+            } else {
+                export::alerts(&budgets)
+            });
+        }
         Verb::Modules { graph: true } => print(&app.mermaid()),
         Verb::Modules { graph: false } => print(&show::modules(&app)),
+        Verb::Ops(Ops::Token) => print(&format!("{}\n", app.ops_token()?.expose())),
         Verb::Jobs(verb) => jobs::run(&app, verb).await?,
         Verb::Events(verb) => events::run(&app, verb).await?,
+        Verb::Indexes(options) => indexes::run(&app, &options).await?,
+        Verb::Why(options) => why::run(&app, &options).await?,
         Verb::Own(command) => own::<P>(command, &path, app, &handles).await?,
         // Both were done before the application was put together.
         Verb::Config | Verb::Doctor { .. } => {}

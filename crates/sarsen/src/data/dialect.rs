@@ -1,6 +1,8 @@
 //! The few phrases that databases spell differently; beside the drivers, the only place that names them.
 
+use super::explain::Plan;
 use super::statement::{Token, tokens};
+use crate::error::Error;
 use std::fmt::Write;
 
 /// A sequence that nothing was drawn from says 1.
@@ -65,6 +67,27 @@ impl Dialect {
         match self {
             Dialect::Sqlite => None,
             Dialect::Postgres => Some("SELECT pg_advisory_xact_lock(7308332105)"),
+        }
+    }
+
+    /// How the plan of a translated text is asked for, without values to plan for.
+    pub(super) fn plan(self, translated: &str, placeholders: usize) -> Plan {
+        match self {
+            Dialect::Sqlite => Plan::AtOnce(format!("EXPLAIN QUERY PLAN {translated}")),
+            Dialect::Postgres => {
+                // `EXPLAIN (GENERIC_PLAN)` needs version 16. Names are no part of a transaction: each has its own.
+                let name = format!("sarsen_plan_{:08x}", fastrand::u32(..));
+                let nothing = vec!["NULL"; placeholders].join(", ");
+                let values = if placeholders == 0 { String::new() } else { format!("({nothing})") };
+                Plan::Prepared {
+                    before: [
+                        "SET LOCAL plan_cache_mode = force_generic_plan".to_owned(),
+                        format!("PREPARE {name} AS {translated}"),
+                    ],
+                    ask: format!("EXPLAIN EXECUTE {name}{values}"),
+                    after: format!("DEALLOCATE {name}"),
+                }
+            }
         }
     }
 
@@ -260,6 +283,12 @@ fn before_list(tokens: &[(Token<'_>, std::ops::Range<usize>)]) -> Before {
         (Some(start), None) => Before::In(start),
         _ => Before::Nothing,
     }
+}
+
+/// Whether an error says that the file of an embedded database is damaged, or is none.
+pub(super) fn is_damage(error: &Error) -> bool {
+    let report = error.report();
+    ["file is not a database", "disk image is malformed"].iter().any(|says| report.contains(says))
 }
 
 #[cfg(test)]

@@ -15,12 +15,15 @@
 
 mod batch;
 mod dialect;
+mod explain;
 mod log;
 mod migrate;
 mod observe;
 mod on;
 mod owners;
 mod page;
+mod parameters;
+mod plan;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod query;
@@ -38,6 +41,7 @@ pub use migrate::{MigrationFiles, MigrationReport, MigrationState, ModuleMigrati
 pub use on::On;
 pub use owners::Owners;
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Order, Page, PageRequest};
+pub use plan::{Given, IndexFacts, Plan, TableFacts, Workbench, plannable};
 pub use query::{Query, Queryable};
 pub use row::{FromRow, Row};
 pub use search::{MAX_DOCUMENTS, Search};
@@ -46,6 +50,7 @@ pub use value::{FromValue, IntoValue, Json, Value, ValueRef};
 pub use wake::Listener;
 
 use crate::clock::Clock;
+use crate::clock::Ticks;
 use crate::config::DatabaseSection;
 use crate::error::{Error, Kind, Result};
 use base64::Engine;
@@ -57,10 +62,10 @@ use query::{Answer, Call, Step, Target};
 use row::{OwnedRow, Rows};
 use sha2::Sha256;
 use statement::Text;
+pub(crate) use statement::{Token, tokens};
 use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 use tokio::sync::mpsc;
 use wake::Wakes;
 
@@ -96,6 +101,9 @@ trait Driver: Send + Sync + std::fmt::Debug {
     /// Starts a transaction that may write.
     fn begin(&self, site: &'static Location<'static>) -> BoxFuture<'_, Result<Box<dyn Transaction>>>;
 
+    /// A copy of tables on which indexes are tried.
+    fn workbench(&self, tables: Vec<String>, rows: u64) -> BoxFuture<'_, Result<Box<dyn plan::Bench>>>;
+
     /// Tells other processes that `channel` was woken, soon and without waiting.
     fn tell(&self, channel: &'static str);
 
@@ -103,6 +111,11 @@ trait Driver: Send + Sync + std::fmt::Debug {
     fn listen(&self, wakes: Arc<Wakes>) -> BoxFuture<'static, ()>;
 
     fn close(&self) -> BoxFuture<'_, ()>;
+
+    /// Gives the space of what was deleted back to the disk, where the database does not do so by itself.
+    fn compact(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// An open transaction of a driver. Dropped, it is rolled back.
@@ -235,6 +248,17 @@ impl Db {
         self.shared.driver.close().await;
     }
 
+    /// Gives the space of what was deleted back to the disk, where the database does not do so by itself; nobody writes
+    /// meanwhile.
+    pub(crate) async fn compact(&self) -> Result<()> {
+        self.driver().compact().await
+    }
+
+    /// Whether an error says that the file of an embedded database is damaged, or is none.
+    pub(crate) fn is_damage(error: &Error) -> bool {
+        dialect::is_damage(error)
+    }
+
     /// Sets the key that signs cursors; without it each process has its own. The first call holds.
     pub fn set_cursor_key(&self, key: [u8; 32]) {
         let _ = self.shared.key.set(key);
@@ -313,8 +337,8 @@ fn random_key() -> [u8; 32] {
 }
 
 /// An error of waiting too long for a connection.
-fn no_connection(waited: Instant, what: &str) -> Error {
-    let waited = crate::clock::monotonic() - waited;
+fn no_connection(waited: Ticks, what: &str) -> Error {
+    let waited = Ticks::now() - waited;
     Error::new(Kind::Unavailable, format!("no connection to the database was free within {waited:.1?}{what}"))
         .hint("shorten transactions, or raise database.connections")
 }

@@ -1,15 +1,17 @@
 //! Every run of a query tells the Operation at hand what it was and what it took.
 
+use super::parameters;
 use super::query::Call;
+use crate::clock::Ticks;
 use crate::error::Result;
 use crate::telemetry::{self, Operation, QueryRecord};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The nearer of the Operation's deadline and `limit` from `now`.
 #[inline]
-pub(super) fn deadline(now: Instant, limit: Duration) -> Instant {
+pub(super) fn deadline(now: Ticks, limit: Duration) -> Ticks {
     let latest = now + limit;
-    Operation::with_current(Operation::deadline).flatten().map_or(latest, |deadline| deadline.min(latest))
+    Operation::with_current(Operation::deadline_ticks).flatten().map_or(latest, |deadline| deadline.min(latest))
 }
 
 /// How one run went.
@@ -46,7 +48,7 @@ pub(super) fn recorded(call: &Call, ran: Ran, wanted: bool) -> Option<QueryRecor
         pool_wait: ran.pool_wait,
         execution: ran.execution,
         rows: ran.rows,
-        parameters: 0,
+        parameters: parameters::hash(call),
         failed: ran.failed,
         offloaded: ran.offloaded,
     })

@@ -5,7 +5,7 @@ use super::row::{Collect, First, FromRow, Ignore, Layout, Only, Row, Rows};
 use super::statement::Text;
 use super::value::{FromValue, IntoValue, Value};
 use super::{Db, MAX_MANY, Tx, observe};
-use crate::clock;
+use crate::clock::Ticks;
 use crate::error::{Error, Result};
 use futures_util::{Stream, StreamExt, stream};
 use std::borrow::Cow;
@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Most rows that `all` gives; more is an error that names the ways out.
 pub(super) const MAX_ROWS: usize = 100_000;
@@ -34,9 +33,9 @@ pub(crate) struct Call {
     pub(crate) many: Option<Vec<Vec<Value>>>,
     pub(crate) site: &'static Location<'static>,
     /// When it was asked for.
-    pub(crate) asked: Instant,
+    pub(crate) asked: Ticks,
     /// When it must have ended, where the Operation or the configuration says so.
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Ticks,
 }
 
 impl Call {
@@ -163,7 +162,7 @@ impl<'c> Query<'c> {
                 text.statement.normalised
             )));
         }
-        let asked = clock::monotonic();
+        let asked = Ticks::now();
         let deadline = observe::deadline(asked, db.section().statement_timeout.0);
         Ok((self.target, Call { text, binds: self.binds, many: self.many, site, asked, deadline }))
     }

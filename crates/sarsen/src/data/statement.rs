@@ -214,7 +214,7 @@ fn classify(sql: &str) -> Class {
 }
 
 /// The text with literals and lists squeezed, words and symbols one space apart.
-fn normalise(sql: &str) -> String {
+pub(super) fn normalise(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     for (token, range) in tokens(sql) {
         let shown = match token {
@@ -352,17 +352,23 @@ fn shared_facts(sql: &str, key: u64, dialect: Dialect) -> Arc<Text> {
     text
 }
 
+/// A text with this fingerprint, where one was read and is kept.
+pub(super) fn by_fingerprint(fingerprint: u64, dialect: Dialect) -> Option<Arc<Text>> {
+    let texts = TEXTS.read().unwrap_or_else(PoisonError::into_inner);
+    texts.values().find(|text| text.statement.fingerprint == fingerprint && text.dialect == dialect).cloned()
+}
+
 fn read(sql: &str, dialect: Dialect) -> Text {
     let normalised = normalise(sql);
     let class = classify(sql);
     let limited =
         tokens(sql).any(|(token, _)| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("limit")));
+    let tables = tables(&without_row_locks(sql));
     Text {
         dialect,
         translated: dialect.translate(sql),
         class,
         bounded: limited || class == Class::Write,
-        tables: tables(&without_row_locks(sql)),
         names_columns: tokens(sql).all(|(token, _)| token != Token::Symbol(b'*')),
         in_order: OnceLock::new(),
         placeholders: tokens(sql).filter(|(token, _)| *token == Token::Placeholder).count(),
@@ -371,7 +377,10 @@ fn read(sql: &str, dialect: Dialect) -> Text {
             normalised,
             runs: AtomicU64::new(0),
             nanoseconds: AtomicU64::new(0),
+            writes: class == Class::Write,
+            tables: tables.clone(),
         }),
+        tables,
         sql: sql.to_owned(),
     }
 }

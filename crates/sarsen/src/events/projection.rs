@@ -34,6 +34,11 @@ impl Projection {
         Self { name, module: "", version: 1, events: Vec::new(), tables: Vec::new() }
     }
 
+    /// The names of the events that it is built from.
+    pub fn events(&self) -> &[&'static str] {
+        &self.events
+    }
+
     /// It is built from events of this type, too.
     #[must_use]
     pub fn of<E: Event>(mut self) -> Self {

@@ -100,6 +100,18 @@ impl Assets {
         self.urls.get(name).map(String::as_str)
     }
 
+    /// The same with one script more, which runs before all others of its pages.
+    pub(super) fn with_script(mut self, name: &str, script: &'static str) -> Self {
+        let name = format!("{name}.{}.js", hex(&Sha256::digest(script)[..6]));
+        let tag = format!("<script src=\"{}/{name}\"></script></head>", self.prefix);
+        for page in self.pages.values_mut() {
+            let text = String::from_utf8_lossy(page.bytes()).replacen("</head>", &tag, 1);
+            *page = Arc::new(File::new(text, content_type("page.html"), Keep::Ask));
+        }
+        self.files.insert(name, File::new(script, content_type("script.js"), Keep::Forever));
+        self
+    }
+
     /// The routes, and their methods and patterns.
     pub(super) fn routes(self) -> (Router, Vec<(Method, String)>) {
         let mut router = Router::new();

@@ -37,6 +37,17 @@ pub struct Actor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaybeActor(pub Option<Actor>);
 
+/// Who is signed in, if anybody, found out without a trace in the answer: no header, no new cookie. For what hides that it
+/// exists from those who may not see it.
+pub(crate) async fn unseen(parts: &Parts) -> Result<Option<Uuid>> {
+    let (auth, headers) = (of(parts)?, &parts.headers);
+    match (bearer(headers), &auth.identities.sessions) {
+        (Some(token), _) => Ok(auth.by_token(token).await?.map(|actor| actor.id)),
+        (None, Some(sessions)) => sessions.subject(headers).await,
+        (None, None) => Ok(None),
+    }
+}
+
 /// The sessions, as the request at hand may change them: signing in and out, listing and revoking.
 #[derive(Clone)]
 pub struct Session {
@@ -121,7 +132,7 @@ impl Auth {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

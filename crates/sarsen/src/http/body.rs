@@ -2,10 +2,10 @@
 
 use super::guard::Closing;
 use super::problem::Refusal;
-use crate::clock;
+use crate::clock::{self, Ticks};
 use crate::config::HttpSection;
 use crate::error::Error;
-use crate::telemetry::{self, Operation, Outcome, Wait, WaitKind};
+use crate::telemetry::{self, Outcome, Wait, WaitKind};
 use axum::BoxError;
 use axum::body::Body;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use std::fmt;
 use std::future::{Future, Pending};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A timer that costs nothing until something is really waited for.
 #[derive(Default)]
@@ -62,7 +62,7 @@ impl BodyLimits {
 
     /// Puts the limits around `body`.
     #[inline]
-    pub(super) fn limit<B>(self, body: B, deadline: Instant) -> Body
+    pub(super) fn limit<B>(self, body: B, deadline: Ticks) -> Body
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
@@ -87,7 +87,7 @@ fn too_large(message: &str) -> Error {
 struct Incoming<B> {
     inner: Limited<B>,
     pause: Duration,
-    deadline: Instant,
+    deadline: Ticks,
     alarm: Alarm,
 }
 
@@ -108,7 +108,7 @@ where
         let (pause, deadline) = (this.pause, this.deadline);
         let patience = || {
             // A client that dribbles until the deadline is slow; the application is not: so this ends first.
-            let left = deadline.saturating_duration_since(clock::monotonic()).saturating_sub(MARGIN);
+            let left = deadline.left().saturating_sub(MARGIN);
             telemetry::wait(WaitKind::BodyIn, "request body", clock::pause(pause.min(left)))
         };
         ready!(this.alarm.poll(context, patience));
@@ -163,20 +163,22 @@ pub(super) struct Outgoing<H> {
     inner: Body,
     closing: Option<Closing>,
     status: u16,
+    sent: u64,
     client: Option<Wait<Pending<()>>>,
     _held: H,
 }
 
 impl<H> Outgoing<H> {
     pub(super) fn new(inner: Body, closing: Closing, status: u16, held: H) -> Self {
-        Self { inner, closing: Some(closing), status, client: None, _held: held }
+        Self { inner, closing: Some(closing), status, sent: 0, client: None, _held: held }
     }
 
     fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         // The client has taken the last part: that wait is over.
         self.client = None;
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        if matches!(frame, Some(Ok(_))) {
+        if let Some(Ok(frame)) = &frame {
+            self.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
             let mut client = telemetry::wait(WaitKind::BodyOut, "response body", std::future::pending());
             let _ = Pin::new(&mut client).poll(context);
             self.client = Some(client);
@@ -191,11 +193,11 @@ impl<H> Outgoing<H> {
             Some(Ok(_)) if self.inner.is_end_stream() => Outcome::Status(self.status),
             Some(Ok(_)) => return,
         };
-        if let Some(closing) = self.closing.take() {
+        if let Some(mut closing) = self.closing.take() {
             if let (Some(Err(error)), Some(operation)) = (frame, closing.operation()) {
                 operation.set_error(&Error::internal(format!("the body of the answer failed: {error}")));
             }
-            closing.close(outcome);
+            closing.close(outcome, self.sent);
         }
     }
 }
@@ -206,9 +208,12 @@ impl<H: Unpin> http_body::Body for Outgoing<H> {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.get_mut();
-        let operation: Option<Operation> = this.closing.as_ref().and_then(Closing::operation).cloned();
-        let frame = match operation {
-            Some(operation) => ready!(operation.enter(|| this.poll_inner(context))),
+        let frame = match this.closing.take() {
+            Some(mut closing) => {
+                let frame = closing.poll(context, |context| this.poll_inner(context));
+                this.closing = Some(closing);
+                ready!(frame)
+            }
             None => ready!(Pin::new(&mut this.inner).poll_frame(context)),
         };
         this.end(frame.as_ref());

@@ -50,6 +50,11 @@ impl File {
         }
     }
 
+    /// The content.
+    pub(super) fn bytes(&self) -> &Bytes {
+        &self.plain.bytes
+    }
+
     /// The answer to a request with these headers.
     pub(super) fn answer(&self, request: &HeaderMap) -> Response {
         let gzip = self.gzip.as_ref().filter(|_| takes_gzip(request));

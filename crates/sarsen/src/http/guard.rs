@@ -2,9 +2,9 @@
 
 use super::auth::Auth;
 use super::body::Alarm;
-use crate::clock;
+use crate::clock::{self, Ticks};
 use crate::error::{Error, Kind};
-use crate::telemetry::{Operation, Outcome, Recorder};
+use crate::telemetry::{Operation, Outcome, Running};
 use axum::response::{IntoResponse, Response};
 use axum::routing::future::RouteFuture;
 use pin_project_lite::pin_project;
@@ -15,7 +15,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 pin_project! {
     /// A handler that works until it answers, panics, or its deadline comes. Polled and dropped within its Operation,
@@ -23,7 +22,7 @@ pin_project! {
     pub(super) struct Guarded {
         #[pin]
         handler: RouteFuture<Infallible>,
-        deadline: Instant,
+        deadline: Ticks,
         alarm: Alarm,
         auth: Option<Arc<Auth>>,
     }
@@ -32,7 +31,7 @@ pin_project! {
 impl Guarded {
     /// `auth` is what the handler may change about who is there.
     #[inline]
-    pub(super) fn new(handler: RouteFuture<Infallible>, deadline: Instant, auth: Option<Arc<Auth>>) -> Self {
+    pub(super) fn new(handler: RouteFuture<Infallible>, deadline: Ticks, auth: Option<Arc<Auth>>) -> Self {
         Self { handler, deadline, alarm: Alarm::default(), auth }
     }
 }
@@ -49,7 +48,7 @@ impl Future for Guarded {
             Ok(Poll::Ready(Err(never))) => match never {},
             Ok(Poll::Pending) => {
                 let deadline = *this.deadline;
-                let left = || clock::pause(deadline.saturating_duration_since(clock::monotonic()));
+                let left = || clock::pause(deadline.left());
                 ready!(this.alarm.poll(context, left));
                 Error::new(Kind::Timeout, "the request took too long").into_response()
             }
@@ -68,43 +67,75 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
 }
 
 /// The duty to close an Operation: dropped before, it is cancelled.
-#[derive(Debug, Default)]
-pub(super) struct Closing(Option<Operation>);
+#[derive(Debug)]
+pub(super) struct Closing(Running);
 
 impl Closing {
-    pub(super) fn new(operation: Operation) -> Self {
-        Self(Some(operation))
+    pub(super) fn new(running: Running) -> Self {
+        Self(running)
+    }
+
+    /// What is left after it was handed on: a duty to nothing.
+    pub(super) fn take(&mut self) -> Self {
+        Self(std::mem::take(&mut self.0))
     }
 
     pub(super) fn operation(&self) -> Option<&Operation> {
-        self.0.as_ref()
+        self.0.operation()
+    }
+
+    /// The Operation with what it did so far.
+    pub(super) fn show<T>(&mut self, look: impl FnOnce(&Operation) -> T) -> Option<T> {
+        self.0.show(look)
     }
 
     /// Makes `work` work for the Operation.
-    #[inline]
     pub(super) fn enter<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        Operation::lend(&mut self.0, work)
+        self.0.work(work)
     }
 
-    pub(super) fn close(mut self, outcome: Outcome) {
-        if let Some(operation) = self.0.take() {
-            operation.close(outcome);
-        }
+    /// Polls for the Operation.
+    pub(super) fn poll<T>(&mut self, context: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        self.0.poll(context, poll)
     }
 
-    /// Like [`Closing::close`] where the Operation's recorder is at hand, which is cheaper.
+    /// Polls a request; what follows when it is done, until it is closed, is part of the same poll.
     #[inline]
-    pub(super) fn close_into(&mut self, recorder: &Recorder, outcome: Outcome) {
-        if let Some(operation) = self.0.take() {
-            operation.close_into(recorder, outcome);
+    pub(super) fn poll_request<T>(
+        &mut self,
+        context: &Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.0.begin_request();
+        let polled = self.0.poll_unmeasured(context, poll);
+        if polled.is_pending() {
+            self.0.end(Ticks::now());
         }
+        polled
+    }
+
+    /// The answer goes on, and is polled by somebody else.
+    pub(super) fn hand_on(&mut self) -> Self {
+        self.0.end(Ticks::now());
+        self.take()
+    }
+
+    /// Makes `work` work for the Operation in the poll at hand.
+    pub(super) fn lend<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        self.0.lend(work)
+    }
+
+    #[inline]
+    pub(super) fn close(&mut self, outcome: Outcome, bytes_out: u64) {
+        self.0.close(outcome, bytes_out, Ticks::now());
     }
 }
 
 impl Drop for Closing {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(operation) = self.0.take() {
-            operation.close(Outcome::Cancelled);
+        if self.0.operation().is_some() {
+            self.close(Outcome::Cancelled, 0);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The OpenAPI 3.1 document, made from the types of the handlers.
 
+use super::budget;
 use super::problem::Problem;
 use super::routes::ModuleRoutes;
 use crate::error::{Error, Result};
+use crate::telemetry::Budget;
 use aide::generate::GenContext;
 use aide::openapi::{
     ApiKeyLocation, Components, Info, MediaType, OpenApi, Operation, Parameter, ParameterData,
@@ -56,6 +58,8 @@ pub(super) struct Documented {
     pub(super) auth: bool,
     /// Whether pages of other origins may call it.
     pub(super) any_origin: bool,
+    /// What it promises.
+    pub(super) budget: Option<Budget>,
 }
 
 /// Lets pages of other origins call the route: for one that trusts no cookie, because what it takes is signed.
@@ -74,9 +78,10 @@ pub(super) fn finish(api: &mut OpenApi, module: &'static str) -> Vec<Documented>
         let Some(item) = item.as_item_mut() else { continue };
         for (method, operation) in operations(item) {
             let auth = operation.extensions.shift_remove(AUTH).is_some();
+            let budget = budget::take(operation);
             complete(operation, pattern, module);
             let any_origin = operation.extensions.contains_key(ANY_ORIGIN);
-            routes.push(Documented { method, pattern: pattern.clone(), auth, any_origin });
+            routes.push(Documented { method, pattern: pattern.clone(), auth, any_origin, budget });
         }
     }
     routes

@@ -2,7 +2,7 @@
 
 use super::openapi::{self, Documented};
 use crate::error::{Error, Result};
-use crate::telemetry::{Name, Operation, OperationKind, Recorder};
+use crate::telemetry::{Budget, Name, Operation, OperationKind, Recorder};
 use aide::axum::ApiRouter;
 use aide::openapi::OpenApi;
 use axum::extract::{MatchedPath, Request};
@@ -53,9 +53,19 @@ impl ModuleRoutes {
     }
 
     /// Adds routes of a plain router that are known beforehand, which saves finding their name in a layer.
-    pub(super) fn listed(mut self, router: Router, routes: impl IntoIterator<Item = (Method, String)>) -> Self {
+    pub(crate) fn listed(mut self, router: Router, routes: impl IntoIterator<Item = (Method, String)>) -> Self {
         self.router = self.router.merge(router);
-        let plain = |(method, pattern)| Documented { method, pattern, auth: false, any_origin: false };
+        let plain = |(method, pattern)| Documented { method, pattern, auth: false, any_origin: false, budget: None };
+        self.listed.extend(routes.into_iter().map(plain));
+        self
+    }
+
+    /// Names requests to plain routes beforehand, so that they are named from their beginning; who is there can be asked.
+    pub(crate) fn known(mut self, routes: impl IntoIterator<Item = (Method, &'static str)>) -> Self {
+        let plain = |(method, pattern): (Method, &str)| {
+            let pattern = pattern.to_owned();
+            Documented { method, pattern, auth: true, any_origin: false, budget: None }
+        };
         self.listed.extend(routes.into_iter().map(plain));
         self
     }
@@ -63,6 +73,11 @@ impl ModuleRoutes {
     /// Method and pattern of each route that is known by name.
     pub fn patterns(&self) -> impl Iterator<Item = (&Method, &str)> {
         self.listed.iter().map(|listed| (&listed.method, listed.pattern.as_str()))
+    }
+
+    /// Like [`ModuleRoutes::patterns`], with what each promises.
+    pub fn promises(&self) -> impl Iterator<Item = (&Method, &str, Option<Budget>)> {
+        self.listed.iter().map(|listed| (&listed.method, listed.pattern.as_str(), listed.budget))
     }
 }
 
@@ -72,7 +87,8 @@ impl fmt::Debug for ModuleRoutes {
     }
 }
 
-fn name_by_match(request: &Request, module: &'static str) {
+/// Names the Operation at hand by the pattern that axum matched.
+pub(super) fn name_by_match(request: &Request, module: &'static str) {
     let Some(matched) = request.extensions().get::<MatchedPath>() else { return };
     let name = format!("{} {}", known(request.method()), matched.as_str());
     Operation::with_current(|operation| operation.set_name(&name, module));
@@ -116,6 +132,9 @@ impl RouteTable {
             }
             let text = format!("{} {}", listed.method, listed.pattern);
             let name = recorder.name(OperationKind::Request, module.module, &text);
+            if let Some(budget) = listed.budget {
+                name.set_budget(budget);
+            }
             let (auth, any_origin) = (listed.auth, listed.any_origin);
             let route = RouteName { name, auth, any_origin, known: true };
             routes.push((listed.method.clone(), route));

@@ -5,6 +5,7 @@ use crate::clock;
 use crate::config::HttpSection;
 use crate::error::Result;
 use crate::lifecycle::{self, Lifecycle};
+use crate::telemetry::Stamped;
 use axum::response::Response;
 use futures_util::FutureExt;
 use http::Request;
@@ -71,7 +72,7 @@ where
     F::Output: Send + 'static,
 {
     fn execute(&self, future: F) {
-        lifecycle::spawn(future);
+        lifecycle::spawn(Stamped::new(future));
     }
 }
 
@@ -120,7 +121,7 @@ impl Server {
         let connection = self.builder.serve_connection_with_upgrades(Socket::new(stream, activity.clone()), service);
         let mut connection = pin!(connection);
         let mut asked = false;
-        std::future::poll_fn(|context| {
+        let served = std::future::poll_fn(|context| {
             activity.remember(context.waker());
             match activity.order() {
                 Order::Serve => {}
@@ -133,8 +134,9 @@ impl Server {
             }
             // An error here is the client's: it broke the protocol or went away.
             connection.as_mut().poll(context).map(|_| ())
-        })
-        .await;
+        });
+        // A request began when its connection was woken, not when there was time for it.
+        Stamped::new(served).await;
     }
 
     fn register(&self, activity: &Arc<Activity>) -> Registered<'_> {

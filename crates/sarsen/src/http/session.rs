@@ -92,6 +92,23 @@ impl Sessions {
 
     /// Who the request's cookie stands for: one read. What is forged, expired or revoked is nobody.
     pub(super) async fn recognise(&self, headers: &HeaderMap) -> Result<Option<Recognised>> {
+        let Some((ticket, stored, current)) = self.proven(headers).await? else { return Ok(None) };
+        let now = self.0.db.clock().now();
+        let due = current && now.since(stored.rotated_at) >= self.0.rotate;
+        let cookie = if due { self.rotate(&ticket, now).await } else { None };
+        if cookie.is_none() && now.since(stored.seen_at) >= SEEN_STEP {
+            self.touch(ticket.session, now);
+        }
+        Ok(Some(Recognised { subject: stored.subject, session: ticket.session, cookie }))
+    }
+
+    /// Like [`Sessions::recognise`], and changes nothing.
+    pub(super) async fn subject(&self, headers: &HeaderMap) -> Result<Option<Uuid>> {
+        Ok(self.proven(headers).await?.map(|(_, stored, _)| stored.subject))
+    }
+
+    /// The session whose secret the request has, and whether it is the present one.
+    async fn proven(&self, headers: &HeaderMap) -> Result<Option<(Ticket, Stored, bool)>> {
         let Some(ticket) = self.0.jar.find(headers) else { return Ok(None) };
         let sql = "SELECT subject, token, previous, created_at, seen_at, rotated_at FROM sarsen_sessions WHERE id = ?";
         let Some(stored) = self.0.db.query(sql).bind(ticket.session).optional::<Stored>().await? else {
@@ -105,12 +122,7 @@ impl Sessions {
         if !proven || now.since(stored.seen_at) > self.0.idle || now.since(stored.created_at) > self.0.age {
             return Ok(None);
         }
-        let due = current && now.since(stored.rotated_at) >= self.0.rotate;
-        let cookie = if due { self.rotate(&ticket, now).await } else { None };
-        if cookie.is_none() && now.since(stored.seen_at) >= SEEN_STEP {
-            self.touch(ticket.session, now);
-        }
-        Ok(Some(Recognised { subject: stored.subject, session: ticket.session, cookie }))
+        Ok(Some((ticket, stored, current)))
     }
 
     /// Gives the session a new secret. Of parallel requests one does it; a failure leaves the old secret in force.

@@ -3,6 +3,7 @@
 use super::assets::Assets;
 use super::auth::{Auth, Authenticate, Identities};
 use super::body::{BodyLimits, Outgoing};
+use super::budget::{self, Audience};
 use super::guard::{Closing, Guarded};
 use super::health::Health;
 use super::live::{self, Endless};
@@ -11,10 +12,11 @@ use super::problem::{self, Refusal};
 use super::routes::{ModuleRoutes, RouteName, RouteTable};
 use super::session::Sessions;
 use super::{docs, headers, openapi, origin};
+use crate::clock::Ticks;
 use crate::config::{Environment, HttpSection};
 use crate::error::{Error, Result};
 use crate::realtime::Realtime;
-use crate::telemetry::{Operation, Outcome, Recorder, Trace};
+use crate::telemetry::{Operation, Outcome, Recorder, Running, Trace};
 use aide::axum::ApiRouter as Routes;
 use aide::openapi::OpenApi;
 use axum::BoxError;
@@ -23,7 +25,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::Router;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderName, Method, Request};
+use http::{HeaderMap, HeaderName, Method, Request};
 use http_body::Body as _;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -100,6 +102,8 @@ struct Inner {
     max_in_flight: usize,
     timeout: Duration,
     body: BodyLimits,
+    /// Who hears of budgets; nobody in production.
+    audience: Option<Audience>,
     development: bool,
     https: bool,
 }
@@ -109,7 +113,11 @@ impl Stack {
     pub fn new(parts: StackParts) -> Result<Self> {
         let StackParts { section, environment, recorder, health, about, mut modules, .. } = parts;
         let document = openapi::join(&about, cookie_name(&parts.sessions), modules.iter())?;
-        modules.push(own_routes(&document, parts.assets)?.plain(live::routes(parts.realtime)));
+        let told = |assets: Assets| match audience(environment) {
+            Some(Audience::Developer) => assets.with_script("sarsen-budgets", budget::BANNER),
+            _ => assets,
+        };
+        modules.push(own_routes(&document, parts.assets.map(told))?.plain(live::routes(parts.realtime)));
         let routes = RouteTable::new(&modules, &recorder)?;
         let named = modules.iter().fold(Router::new(), |all, module| all.merge(module.named()));
         let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
@@ -124,9 +132,20 @@ impl Stack {
             max_in_flight: section.max_in_flight,
             timeout: section.request_timeout.0,
             body: BodyLimits::new(&section),
+            audience: audience(environment),
             development: environment == Environment::Development,
             https: section.public_url.starts_with("https://"),
         })))
+    }
+
+    /// Where closed Operations go.
+    pub(super) fn recorder(&self) -> &Recorder {
+        &self.0.recorder
+    }
+
+    /// Who hears of budgets.
+    pub(super) fn audience(&self) -> Option<Audience> {
+        self.0.audience
     }
 
     /// Answers one request.
@@ -152,9 +171,9 @@ impl Stack {
         // 1. The name comes from the route table, so every Operation has one, whatever happens next.
         let route = stack.routes.find(request.method(), request.uri().path());
         // 2. The Operation is outermost: it sees everything, and is cancelled when the client hangs up.
-        let operation = stack.open(&request, route);
-        let deadline = operation.started() + stack.timeout;
-        let closing = Closing::new(operation);
+        let running = stack.open(&request, route);
+        let deadline = running.operation().map_or_else(Ticks::now, Operation::started) + stack.timeout;
+        let closing = Closing::new(running);
         let mut place = Place { stack: self.clone(), taken: false };
         // 3. Health answers under any load.
         if Health::knows(request.uri().path()) {
@@ -236,7 +255,7 @@ impl<H: Send + Unpin + 'static> Future for Answer<H> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
         let this = self.project();
-        let mut response = ready!(this.closing.enter(|| this.work.poll(context)));
+        let mut response = ready!(this.closing.poll_request(context, |context| this.work.poll(context)));
         this.place.leave();
         let stack = &*this.place.stack.0;
         // 9. Framework answers without a body get a document, and every answer its headers.
@@ -245,25 +264,23 @@ impl<H: Send + Unpin + 'static> Future for Answer<H> {
         let status = response.status().as_u16();
         if response.extensions_mut().remove::<Endless>().is_some() {
             // What goes on for hours is no request that takes hours.
-            this.closing.close_into(&stack.recorder, Outcome::Status(status));
+            this.closing.close(Outcome::Status(status), 0);
             let held = this.held.take();
-            return Poll::Ready(response.map(|body| Body::new(Outgoing::new(body, Closing::default(), status, held))));
+            return Poll::Ready(response.map(|body| Body::new(Outgoing::new(body, this.closing.take(), status, held))));
         }
-        if response.body().size_hint().exact().is_some() {
-            this.closing.close_into(&stack.recorder, Outcome::Status(status));
+        if let Some(length) = response.body().size_hint().exact() {
+            this.closing.close(Outcome::Status(status), length);
             *this.held = None;
             return Poll::Ready(response);
         }
-        let (closing, held) = (std::mem::take(this.closing), this.held.take());
+        let (closing, held) = (this.closing.hand_on(), this.held.take());
         Poll::Ready(response.map(|body| Body::new(Outgoing::new(body, closing, status, held))))
     }
 }
 
 impl Inner {
-    fn open<B>(&self, request: &Request<B>, route: &RouteName) -> Operation {
-        let parent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
-        let trace = parent.and_then(Trace::from_traceparent).unwrap_or_default();
-        Operation::open_within(Some(self.timeout), route.name, trace, &self.recorder)
+    fn open<B>(&self, request: &Request<B>, route: &RouteName) -> Running {
+        Running::open_request(self.timeout, route.name, trace_of(request.headers()), &self.recorder)
     }
 
     /// What is decided before the handler runs; nothing here waits.
@@ -287,13 +304,31 @@ impl Inner {
 
     fn finish(&self, response: &mut Response, head: bool, closing: &mut Closing) {
         if response.status().is_client_error() {
-            closing.enter(|| problem::fill(response));
+            closing.lend(|| problem::fill(response));
         } else if self.development && response.status().is_server_error() {
-            closing.enter(|| problem::reveal(response));
+            closing.lend(|| problem::reveal(response));
+        }
+        if let Some(audience) = self.audience {
+            budget::tell(response, closing, audience);
         }
         if let Some(operation) = closing.operation() {
             headers::complete(response, head, self.https, operation.trace());
         }
+    }
+}
+
+/// The trace that the caller names, or a new one.
+#[inline]
+pub(super) fn trace_of(headers: &HeaderMap) -> Trace {
+    let parent = headers.get(TRACEPARENT).and_then(|header| header.to_str().ok());
+    parent.and_then(Trace::from_traceparent).unwrap_or_default()
+}
+
+fn audience(environment: Environment) -> Option<Audience> {
+    match environment {
+        Environment::Development => Some(Audience::Developer),
+        Environment::Test => Some(Audience::Test),
+        Environment::Production => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a job is: a struct with a kind, and a policy beside it.
 
 use crate::error::{Error, Result};
+use crate::telemetry::Budget;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -62,6 +63,7 @@ pub struct Policy {
     pub(crate) encrypted: bool,
     pub(crate) unique: Option<Unique>,
     pub(crate) keep: bool,
+    pub(crate) budget: Option<Budget>,
 }
 
 impl Default for Policy {
@@ -85,6 +87,7 @@ impl Policy {
             encrypted: false,
             unique: None,
             keep: true,
+            budget: None,
         }
     }
 
@@ -157,6 +160,12 @@ impl Policy {
     #[must_use]
     pub const fn unique(self, unique: Unique) -> Self {
         Self { unique: Some(unique), ..self }
+    }
+
+    /// What it promises: `Budget::new().wait(ms(500)).run(ms(200)).retries(1).queries(4)`.
+    #[must_use]
+    pub const fn budget(self, budget: Budget) -> Self {
+        Self { budget: Some(budget), ..self }
     }
 
     /// Nothing is kept of those that went well.

@@ -1,6 +1,7 @@
 //! A module of an application without its type: first mounted, then live.
 
 use super::api::{Api, ApiDesc, BoxFuture, ServedBy};
+use super::call::CallCount;
 use super::declare::{BuildView, Declare, MayHear};
 use super::deps::{Dependency, Deps};
 use super::{Init, Module};
@@ -43,6 +44,24 @@ pub struct ModuleInfo {
     pub projections: Vec<Projection>,
     /// The topics that it serves.
     pub topics: Vec<TopicsInfo>,
+    calls: Calls,
+}
+
+impl ModuleInfo {
+    /// How often each method of its API was called through the handles that `mount` gave, and how that went.
+    pub fn calls(&self) -> Vec<CallCount> {
+        (self.calls.0)()
+    }
+}
+
+/// Reads the counters of a handle whose type is not known here.
+#[derive(Clone)]
+struct Calls(Arc<dyn Fn() -> Vec<CallCount> + Send + Sync>);
+
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Calls")
+    }
 }
 
 /// What a module starts with.
@@ -76,6 +95,7 @@ impl Mounted {
     pub(crate) fn new<M: Module>(deps: M::Deps, config: &Config) -> (Self, M::Api) {
         let handle = M::Api::unbound();
         let declared = Declare::<M>::of_module();
+        let counted = handle.clone();
         let info = ModuleInfo {
             name: M::NAME,
             api: &M::Api::DESC,
@@ -88,6 +108,7 @@ impl Mounted {
             subscriptions: declared.subscriptions.clone(),
             projections: declared.projections.iter().map(|(projection, _)| projection.clone()).collect(),
             topics: declared.topics.iter().map(|(topics, _)| TopicsInfo { topics: *topics, module: M::NAME }).collect(),
+            calls: Calls(Arc::new(move || counted.calls())),
         };
         let migrations = ModuleMigrations { module: M::NAME, files: declared.migrations };
         let schedules = declared.schedules_of(&config_of::<M>(config).unwrap_or_default());

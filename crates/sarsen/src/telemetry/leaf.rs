@@ -90,6 +90,10 @@ pub struct Statement {
     pub runs: AtomicU64,
     /// Sum of execution time in nanoseconds.
     pub nanoseconds: AtomicU64,
+    /// Whether it changes anything.
+    pub writes: bool,
+    /// The tables it names.
+    pub tables: Vec<String>,
 }
 
 impl Statement {

@@ -1,6 +1,6 @@
 //! Log lines: one a closed Operation, as JSON or for people.
 
-use super::{Operation, OperationKind, Outcome, Record, Recorder};
+use super::{Operation, OperationKind, Outcome, Record, Recorder, redact};
 use crate::clock;
 use crate::config::{LogFormat, LogSection};
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ pub fn init_logging(section: &LogSection) -> Result<()> {
     })?;
     let filter = Targets::new().with_default(level);
     let registry = tracing_subscriber::registry().with(filter);
-    let writer = std::io::stderr;
+    let writer = || Careful(std::io::stderr());
     let installed = match section.format {
         LogFormat::Json => {
             registry.with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer)).try_init()
@@ -35,12 +35,27 @@ pub fn init_logging(section: &LogSection) -> Result<()> {
     installed.map_err(|error| Error::internal("logging is already set up").source(error))
 }
 
-/// Writes closed Operations until the application stops, then the rest.
-pub async fn write_operations(recorder: Recorder, lifecycle: Lifecycle, lines: bool) {
+/// Takes secrets out of each line; a line is one call.
+struct Careful(std::io::Stderr);
+
+impl std::io::Write for Careful {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.write_all(redact::line(&String::from_utf8_lossy(line)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Writes closed Operations until the application stops, then the rest; each is shown to `see` too.
+pub async fn write_operations(recorder: Recorder, lifecycle: Lifecycle, lines: bool, see: impl Fn(&Operation)) {
     let mut reported = 0;
     loop {
         let stopping = clock::until(clock::monotonic() + TICK, lifecycle.stopping()).await.is_ok();
         for operation in recorder.drain() {
+            see(&operation);
             if lines || operation.record().error.is_some() {
                 write_line(&operation);
             }
@@ -61,7 +76,7 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 /// What is not worth a word is left out: no queries, no waits, an ordinary end. Commands are for `debug`: starting a
-/// module is one.
+/// module is one; and so is what the pages of the operators ask for.
 fn write_line(operation: &Operation) {
     let record = operation.record();
     let database: Duration = record.queries().map(|query| query.execution).sum();
@@ -91,6 +106,8 @@ fn write_line(operation: &Operation) {
     match operation.kind() {
         _ if failed => line!(error),
         OperationKind::Command => line!(debug),
+        // A page that is left open asks each second.
+        OperationKind::Request if record.module() == "ops" => line!(debug),
         _ => line!(info),
     }
 }

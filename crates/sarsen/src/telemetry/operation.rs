@@ -1,26 +1,32 @@
-//! One record per unit of work: what it is, what it did, and how it ended.
+//! One unit of work: a request, a job, a schedule, a command. What it did is its record, where its time went its account.
 
-use super::WaitKind;
 use super::account::Account;
-use super::leaf::{Leaf, QueryRecord, WaitRecord};
+use super::here::{self, Running};
+use super::leaf::Leaf;
+use super::ledger::Ledger;
 use super::name::Name;
+use super::record::Record;
 use super::recorder::Recorder;
+use super::redact;
+use super::resource::Named;
+use super::scope::Scope;
 use super::trace::Trace;
-use crate::clock;
-use crate::error::{Error, Kind};
-use pin_project_lite::pin_project;
+use crate::clock::Ticks;
+use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Most leaves that one Operation keeps whole; more are counted only.
 pub const MAX_LEAVES: usize = 500;
+
+/// Most tasks of one Operation whose accounts are kept apart until it closes.
+const MAX_TASKS: usize = 64;
 
 /// What an Operation is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,113 +71,18 @@ pub enum Outcome {
     Cancelled,
 }
 
-/// What an Operation did. While it is at work, its account and its leaves are elsewhere: they are here once it has closed, and
-/// between its scopes.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// The route pattern, job kind or command, and whose it is.
-    pub name: Name,
-    /// Who asked for it.
-    pub actor: Option<Uuid>,
-    /// Where its time went.
-    pub account: Account,
-    /// CPU time by the kernel, of those `cpu_wall` nanoseconds inside polls that were sampled.
-    pub cpu: u64,
-    /// See `cpu`.
-    pub cpu_wall: u64,
-    /// Its waits, sync sections and queries in the order in which they began, at most 500.
-    pub leaves: Vec<Leaf>,
-    /// All of them, also those that are counted only.
-    pub leaf_count: u64,
-    /// Runs of queries in all.
-    pub query_count: u64,
-    /// Bytes taken from the heap; zero where the program does not count them.
-    pub allocated: u64,
-    /// Bytes taken and not given back until the end.
-    pub kept: i64,
-    /// How long it lay in a queue before it began.
-    pub queued: Duration,
-    /// Bytes of the answer, where that is known.
-    pub bytes_out: u64,
-    /// What went wrong, for the log; never for the client.
-    pub error: Option<String>,
-    /// What kind of error that is.
-    pub error_kind: Option<Kind>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// From opening to closing.
-    pub duration: Duration,
+/// Most closed Operations whose memory a thread keeps for later.
+const MAX_SPARE: usize = 64;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Operation>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Record {
-    fn new(name: Name) -> Self {
-        Self {
-            name,
-            actor: None,
-            account: Account::default(),
-            cpu: 0,
-            cpu_wall: 0,
-            leaves: Vec::new(),
-            leaf_count: 0,
-            query_count: 0,
-            allocated: 0,
-            kept: 0,
-            queued: Duration::ZERO,
-            bytes_out: 0,
-            error: None,
-            error_kind: None,
-            outcome: Outcome::Open,
-            duration: Duration::ZERO,
-        }
-    }
-
-    /// The module that does the work; empty when it is the framework.
-    pub fn module(&self) -> &'static str {
-        self.name.module()
-    }
-
-    /// The runs of queries, in the order in which they began.
-    pub fn queries(&self) -> impl Iterator<Item = &QueryRecord> {
-        self.leaves.iter().filter_map(|leaf| leaf.query.as_ref())
-    }
-
-    /// The waits by kind and label, in the order in which the first of each began.
-    pub fn waits(&self) -> Vec<WaitRecord> {
-        let mut waits: Vec<WaitRecord> = Vec::new();
-        for leaf in &self.leaves {
-            let took = Duration::from_nanos(leaf.wall());
-            match waits.iter_mut().find(|wait| wait.kind == leaf.kind && wait.label == leaf.label) {
-                Some(wait) => (wait.count, wait.total) = (wait.count + 1, wait.total + took),
-                None => waits.push(WaitRecord { kind: leaf.kind, label: leaf.label.clone(), count: 1, total: took }),
-            }
-        }
-        waits
-    }
-
-    /// Whether it failed: a status from 500, or a failure.
-    pub fn has_failed(&self) -> bool {
-        matches!(self.outcome, Outcome::Failed | Outcome::Status(500..))
-    }
-
-    /// Says of the last leaf which query it was; where that is not a wait for the database, it is a leaf of its own.
-    pub(super) fn note_query(&mut self, query: QueryRecord) {
-        match self.leaves.last_mut() {
-            Some(last) if last.kind == WaitKind::Database && last.query.is_none() => {
-                last.query = Some(query);
-                self.query_count += 1;
-            }
-            _ => self.add_leaf(Leaf { kind: WaitKind::Database, query: Some(query), ..Leaf::default() }),
-        }
-    }
-
-    /// Adds a part that is over.
-    pub(super) fn add_leaf(&mut self, leaf: Leaf) {
-        self.leaf_count += 1;
-        self.query_count += u64::from(leaf.query.is_some());
-        if self.leaves.len() < MAX_LEAVES {
-            self.leaves.push(leaf);
-        }
-    }
+/// One of the same recorder that nobody has any more.
+#[inline]
+fn spare(recorder: &Recorder) -> Option<Operation> {
+    let spare = SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten();
+    spare.filter(|operation| operation.0.recorder.is(recorder))
 }
 
 /// One unit of work: a request, a job, a schedule, a command. Clones are the same Operation.
@@ -183,7 +94,10 @@ impl Record {
 /// let operation = Operation::open(OperationKind::Command, "tidy up", &recorder);
 /// operation.scope(async { assert!(Operation::current().is_some()) }).await;
 /// operation.close(Outcome::Done);
-/// assert_eq!(&*recorder.drain()[0].record().name, "tidy up");
+/// let closed = recorder.drain();
+/// let record = closed[0].record();
+/// assert_eq!(record.name.as_str(), "tidy up");
+/// assert_eq!(record.account.booked(), record.account.wall);
 /// # }
 /// ```
 #[derive(Clone, Debug)]
@@ -193,15 +107,29 @@ pub struct Operation(Arc<State>);
 struct State {
     kind: OperationKind,
     trace: Trace,
-    started: Instant,
+    started: Ticks,
     /// Nanoseconds after the start; 0 is none.
     deadline: AtomicU64,
+    /// Kind and name as a number.
+    named: AtomicU16,
+    /// Connections of the database that it holds, in transactions and streams.
+    holding: AtomicU32,
     recorder: Recorder,
-    record: Mutex<Record>,
+    place: Mutex<Place>,
 }
 
-thread_local! {
-    static CURRENT: RefCell<Option<Operation>> = const { RefCell::new(None) };
+/// What several threads may want at a time.
+#[derive(Debug)]
+struct Place {
+    record: Record,
+    /// The account, while nobody polls.
+    ledger: Option<Box<Ledger>>,
+    /// Queries that others did for it.
+    beside: Vec<Leaf>,
+    beside_count: u64,
+    /// The accounts of tasks that have ended, until somebody asks for them.
+    #[expect(clippy::vec_box, reason = "they come and go as boxes; a ledger is large to move")]
+    tasks: Vec<Box<Ledger>>,
 }
 
 impl Operation {
@@ -212,55 +140,91 @@ impl Operation {
 
     /// Opens an Operation as a part of `trace`; the name is one of this recorder.
     pub fn open_in(name: Name, trace: Trace, recorder: &Recorder) -> Self {
-        Self::open_within(None, name, trace, recorder)
+        let started = Ticks::now();
+        let operation = Self::new(started, None, name, trace, recorder);
+        if !recorder.is_off() {
+            operation.place().ledger = Some(Ledger::open(started, name.is_sampled(trace.random())));
+        }
+        operation
     }
 
-    /// Like [`Operation::open_in`], with its deadline `limit` after the start.
-    pub(crate) fn open_within(limit: Option<Duration>, name: Name, trace: Trace, recorder: &Recorder) -> Self {
+    pub(super) fn new(started: Ticks, limit: Option<Duration>, name: Name, trace: Trace, recorder: &Recorder) -> Self {
+        let deadline = limit.map_or(0, |limit| nanoseconds(limit).max(1));
+        if let Some(mut operation) = spare(recorder)
+            && let Some(state) = Arc::get_mut(&mut operation.0)
+        {
+            (state.kind, state.trace, state.started) = (name.kind(), trace, started);
+            *state.deadline.get_mut() = deadline;
+            *state.named.get_mut() = name.number().number();
+            *state.holding.get_mut() = 0;
+            state.place.get_mut().unwrap_or_else(PoisonError::into_inner).begin_anew(name);
+            return operation;
+        }
+        let place =
+            Place { record: Record::new(name), ledger: None, beside: Vec::new(), beside_count: 0, tasks: Vec::new() };
         Self(Arc::new(State {
             kind: name.kind(),
             trace,
-            started: clock::monotonic(),
-            deadline: AtomicU64::new(limit.map_or(0, |limit| nanoseconds(limit).max(1))),
+            started,
+            deadline: AtomicU64::new(deadline),
+            named: AtomicU16::new(name.number().number()),
+            holding: AtomicU32::new(0),
             recorder: recorder.clone(),
-            record: Mutex::new(Record::new(name)),
+            place: Mutex::new(place),
         }))
+    }
+
+    /// Gives it back to the thread, which has use for its memory, unless somebody else has it too.
+    #[inline]
+    pub(super) fn recycle(mut self) {
+        if Arc::get_mut(&mut self.0).is_none() {
+            return;
+        }
+        // Not while the thread ends.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < MAX_SPARE {
+                spare.push(self);
+            }
+        });
     }
 
     /// The Operation that the code at hand works for.
     pub fn current() -> Option<Operation> {
-        CURRENT.with_borrow(Clone::clone)
+        here::look(|here| here.operation.clone()).flatten()
     }
 
     /// Looks at the Operation at hand, without a clone.
     #[inline]
     pub fn with_current<T>(look: impl FnOnce(&Operation) -> T) -> Option<T> {
-        CURRENT.with_borrow(|current| current.as_ref().map(look))
+        here::look(|here| here.operation.as_ref().map(look)).flatten()
     }
 
-    /// Whether the code at hand works for an Operation.
+    /// Whether the code at hand works for an Operation that is recorded.
     #[inline]
     pub(crate) fn is_at_hand() -> bool {
-        CURRENT.with_borrow(Option::is_some)
+        here::look(|here| here.operation.as_ref().is_some_and(Operation::is_recorded)) == Some(true)
+    }
+
+    /// Whether both are the same.
+    pub(super) fn is(&self, other: &Operation) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Makes `future` work for this Operation.
+    ///
+    /// What is polled first has the account of the Operation while it is; others at the same time have one each, as tasks do.
     pub fn scope<F: Future>(&self, future: F) -> Scope<F> {
-        Scope { future: Some(future), operation: Some(self.clone()) }
+        Scope::new(self.clone(), future)
     }
 
-    /// Makes `work` work for this Operation.
+    /// Makes `work` work for this Operation, on whatever thread. It books its queries, and no time: that is in the account of
+    /// whoever waits for it.
     pub fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
-        let mut mine = Some(self.clone());
-        let _swapped = Swapped::new(&mut mine);
-        work()
-    }
-
-    /// Like [`Operation::enter`] for one who owns it, without a clone: while `work` runs, it is not in its `place`.
-    #[inline]
-    pub(crate) fn lend<T>(place: &mut Option<Operation>, work: impl FnOnce() -> T) -> T {
-        let _swapped = Swapped::new(place);
-        work()
+        if Self::with_current(|current| current.is(self)) == Some(true) {
+            return work();
+        }
+        Running::new(self.clone(), None).lend(work)
     }
 
     /// What it is.
@@ -273,85 +237,173 @@ impl Operation {
         &self.0.trace
     }
 
-    /// When it was opened.
-    pub fn started(&self) -> Instant {
+    /// When it began: for a request, when what brought it came in.
+    pub fn started(&self) -> Ticks {
         self.0.started
     }
 
     /// When it must have ended.
     pub fn deadline(&self) -> Option<Instant> {
+        self.deadline_ticks().map(Ticks::instant)
+    }
+
+    /// When it must have ended, on the clock that is read more cheaply.
+    #[inline]
+    pub fn deadline_ticks(&self) -> Option<Ticks> {
         let after = self.0.deadline.load(Ordering::Relaxed);
         (after > 0).then(|| self.0.started + Duration::from_nanos(after))
     }
 
     /// Sets the deadline; the first one holds.
     pub fn set_deadline(&self, deadline: Instant) {
-        let after = nanoseconds(deadline.saturating_duration_since(self.0.started)).max(1);
+        let after = Ticks::from(deadline).since(self.0.started).max(1);
         let _ = self.0.deadline.compare_exchange(0, after, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// What it did so far.
-    pub fn record(&self) -> MutexGuard<'_, Record> {
-        self.0.record.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What it did so far: whole once it has closed, and until then without what is at work at this moment.
+    pub fn record(&self) -> Recorded<'_> {
+        let mut place = self.place();
+        place.preview();
+        Recorded(place)
     }
 
     /// Names it, once the route is known.
     pub fn set_name(&self, name: &str, module: &'static str) {
         let name = self.0.recorder.name(self.0.kind, module, name);
-        self.record().name = name;
+        self.0.named.store(name.number().number(), Ordering::Relaxed);
+        self.place().record.name = name;
     }
 
     /// Says who asked for it.
     pub fn set_actor(&self, actor: Uuid) {
-        self.record().actor = Some(actor);
+        self.place().record.actor = Some(actor);
     }
 
     /// Notes what went wrong.
     pub fn set_error(&self, error: &Error) {
-        let mut record = self.record();
-        (record.error, record.error_kind) = (Some(error.report()), Some(error.kind()));
+        let mut place = self.place();
+        (place.record.error, place.record.error_kind) =
+            (Some(redact::error(&error.report()).into_owned()), Some(error.kind()));
     }
 
     /// Says how long it lay in a queue before it was opened.
     pub fn set_queued(&self, queued: Duration) {
-        self.record().queued = queued;
+        self.place().record.queued = queued;
     }
 
-    /// Says how many bytes went out.
-    pub fn set_bytes_out(&self, bytes: u64) {
-        self.record().bytes_out = bytes;
+    /// Says how often it was tried before.
+    pub fn set_retries(&self, retries: u64) {
+        self.place().record.retries = retries;
+    }
+
+    /// Its kind and name as a number of this process.
+    #[inline]
+    pub(crate) fn named(&self) -> Named {
+        Named::from_number(self.0.named.load(Ordering::Relaxed))
+    }
+
+    /// Whether it holds a connection of the database open now, in a transaction or a stream.
+    #[inline]
+    pub fn holds_connection(&self) -> bool {
+        self.0.holding.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn begin_holding(&self) {
+        self.0.holding.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn end_holding(&self) {
+        self.0.holding.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Closes it; the first close holds. The record goes to the recorder's queue.
     pub fn close(&self, outcome: Outcome) {
-        if self.end(outcome) {
+        if self.end(here::take_ledger(self), outcome, 0, Ticks::now()) {
             self.0.recorder.push(self.clone());
         }
     }
 
-    /// Like [`Operation::close`] for one who is done with it, and has its recorder at hand: nothing is cloned.
+    /// Like [`Operation::close`] for one who is done with it.
     #[inline]
-    pub(crate) fn close_into(self, recorder: &Recorder, outcome: Outcome) {
-        if self.end(outcome) {
+    pub(super) fn close_with(self, ledger: Option<Box<Ledger>>, outcome: Outcome, bytes_out: u64, now: Ticks) {
+        if self.end(ledger, outcome, bytes_out, now) {
+            let recorder = self.0.recorder.clone();
             recorder.push(self);
+        } else {
+            self.recycle();
         }
     }
 
-    /// Nanoseconds from the start to the beginning and to the end.
-    pub(super) fn span(&self, started: Instant, took: Duration) -> (u64, u64) {
-        let from = nanoseconds(started.saturating_duration_since(self.0.started));
-        (from, from + nanoseconds(took))
+    /// Notes the end, the first time; says whether somebody wants it whole.
+    pub(super) fn end(&self, ledger: Option<Box<Ledger>>, outcome: Outcome, bytes_out: u64, now: Ticks) -> bool {
+        let mut place = self.place();
+        if place.record.outcome != Outcome::Open {
+            return false;
+        }
+        let wall = now.since(self.0.started);
+        (place.record.outcome, place.record.bytes_out) = (outcome, bytes_out);
+        place.record.duration = Duration::from_nanos(wall);
+        match ledger.or_else(|| place.ledger.take()) {
+            Some(ledger) => place.settle(ledger, now),
+            // Somebody else has the account, and is not done: nothing is known but how long it took.
+            None => place.record.account = Account { wall, other: wall, ..Account::default() },
+        }
+        self.0.recorder.book(self, &place.record);
+        self.0.recorder.wants(&place.record)
     }
 
-    /// Notes the end; false when it was closed before.
-    fn end(&self, outcome: Outcome) -> bool {
-        let duration = clock::monotonic() - self.0.started;
-        let mut record = self.record();
-        let first = record.outcome == Outcome::Open;
-        if first {
-            (record.outcome, record.duration) = (outcome, duration);
+    /// Takes the account, if nobody has it and the Operation is not closed.
+    pub(super) fn take_ledger(&self) -> Option<Box<Ledger>> {
+        self.place().ledger.take()
+    }
+
+    /// Gives the account back.
+    pub(super) fn put_ledger(&self, ledger: Box<Ledger>) {
+        let mut place = self.place();
+        if place.record.outcome == Outcome::Open {
+            place.ledger = Some(ledger);
         }
-        first
+    }
+
+    /// Keeps what a task did, which has ended.
+    pub(super) fn put_task(&self, task: Box<Ledger>) {
+        let mut place = self.place();
+        if place.record.outcome != Outcome::Open {
+            return;
+        }
+        let full = place.tasks.len() >= MAX_TASKS;
+        match place.tasks.last_mut() {
+            Some(last) if full => last.take_over(*task, 0, 0),
+            _ => place.tasks.push(task),
+        }
+    }
+
+    /// What the task with this ledger did.
+    pub(super) fn take_task(&self, id: u64) -> Option<Box<Ledger>> {
+        let mut place = self.place();
+        let task = place.tasks.iter().position(|task| task.id == id)?;
+        Some(place.tasks.swap_remove(task))
+    }
+
+    /// Whether what it does is recorded.
+    #[inline]
+    pub(super) fn is_recorded(&self) -> bool {
+        !self.0.recorder.is_off()
+    }
+
+    /// Books a query that somebody else did for it.
+    pub(super) fn add_beside(&self, leaf: Leaf) {
+        let mut place = self.place();
+        if place.record.outcome == Outcome::Open {
+            place.beside_count += 1;
+            if place.beside.len() < MAX_LEAVES {
+                place.beside.push(leaf);
+            }
+        }
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.0.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -359,53 +411,80 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Puts an Operation into the thread's place, and what was there back when it is dropped.
-struct Swapped<'a>(&'a mut Option<Operation>);
-
-impl<'a> Swapped<'a> {
-    #[inline]
-    fn new(mine: &'a mut Option<Operation>) -> Self {
-        CURRENT.with_borrow_mut(|current| std::mem::swap(current, mine));
-        Self(mine)
-    }
-}
-
-impl Drop for Swapped<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        CURRENT.with_borrow_mut(|current| std::mem::swap(current, self.0));
-    }
-}
-
-pin_project! {
-    /// A future that works for an Operation; see [`Operation::scope`]. It is dropped within the Operation too, so what
-    /// it waited for in the end is booked.
-    #[derive(Debug)]
-    pub struct Scope<F> {
-        #[pin]
-        future: Option<F>,
-        operation: Option<Operation>,
+impl Place {
+    /// As if it were new, with the memory it has.
+    fn begin_anew(&mut self, name: Name) {
+        self.record.begin_anew(name);
+        (self.ledger, self.beside_count) = (None, 0);
+        self.beside.clear();
+        self.tasks.clear();
     }
 
-    impl<F> PinnedDrop for Scope<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            let _swapped = Swapped::new(this.operation);
-            this.future.set(None);
+    /// Puts the account into the record.
+    fn settle(&mut self, mut ledger: Box<Ledger>, now: Ticks) {
+        ledger.finish(now);
+        if ledger.cpu_wall > 0 {
+            self.record.name.set_cost(ledger.account.polls, ledger.cpu_wall);
+        }
+        for task in self.tasks.drain(..) {
+            ledger.take_over(*task, 0, 0);
+        }
+        let record = &mut self.record;
+        record.account = ledger.account;
+        (record.cpu, record.cpu_wall) = (ledger.cpu, ledger.cpu_wall);
+        (record.allocated, record.kept) = (ledger.allocated, ledger.kept);
+        self.show(&mut ledger.leaves, ledger.leaf_count, ledger.query_count);
+        ledger.recycle();
+    }
+
+    /// Shows what is known before the end.
+    fn preview(&mut self) {
+        if self.record.outcome != Outcome::Open {
+            return;
+        }
+        let ledger = self.ledger.as_ref();
+        let (leaf_count, query_count) = ledger.map_or((0, 0), |ledger| (ledger.leaf_count, ledger.query_count));
+        let mut leaves = ledger.map(|ledger| ledger.leaves.clone()).unwrap_or_default();
+        // What tasks did that have ended, and threads for blocking work.
+        let done = |count: fn(&Ledger) -> u64| self.tasks.iter().map(|task| count(task)).sum::<u64>();
+        let (leaf_count, query_count) =
+            (leaf_count + done(|task| task.leaf_count), query_count + done(|task| task.query_count));
+        let room = MAX_LEAVES.saturating_sub(leaves.len());
+        leaves.extend(self.tasks.iter().flat_map(|task| &task.leaves).take(room).cloned());
+        self.show(&mut leaves, leaf_count, query_count);
+    }
+
+    fn show(&mut self, leaves: &mut Vec<Leaf>, leaf_count: u64, query_count: u64) {
+        let record = &mut self.record;
+        if !leaves.is_empty() {
+            std::mem::swap(&mut record.leaves, leaves);
+        }
+        (record.leaf_count, record.query_count) = (leaf_count, query_count);
+        if !self.beside.is_empty() {
+            let room = MAX_LEAVES.saturating_sub(record.leaves.len());
+            record.leaves.extend(self.beside.iter().take(room).cloned());
+            (record.leaf_count, record.query_count) = (leaf_count + self.beside_count, query_count + self.beside_count);
+        }
+        if !record.leaves.is_sorted_by_key(|leaf| leaf.from) {
+            record.leaves.sort_by_key(|leaf| leaf.from);
         }
     }
 }
 
-impl<F: Future> Future for Scope<F> {
-    type Output = F::Output;
+/// The record of an Operation, for as long as this is held.
+#[derive(Debug)]
+pub struct Recorded<'a>(MutexGuard<'a, Place>);
 
-    #[inline]
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        let _swapped = Swapped::new(this.operation);
-        match this.future.as_mut().as_pin_mut() {
-            Some(future) => future.poll(context),
-            None => Poll::Pending,
-        }
+impl Deref for Recorded<'_> {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.0.record
+    }
+}
+
+impl DerefMut for Recorded<'_> {
+    fn deref_mut(&mut self) -> &mut Record {
+        &mut self.0.record
     }
 }

@@ -271,8 +271,11 @@ pub struct Stall {
     pub operation: (OperationKind, String),
     /// How long it had taken when it ended, or when it was seen.
     pub took: u64,
-    /// Part of it on a core: near 1 it computed, near 0 it waited.
+    /// How much of it was work: near 1 it computed, or wanted to beside other programs; near 0 it waited. Known only where it
+    /// was `watched`.
     pub on_core: f64,
+    /// Whether the watchdog saw it while it went on; else only its length is known.
+    pub watched: bool,
     /// What the kernel says it waits in; empty where that is not known.
     pub waits_in: String,
     /// The line of the application, `src/reports/count.rs:77`; empty where the stack was not read.

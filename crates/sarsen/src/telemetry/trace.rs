@@ -56,9 +56,21 @@ impl Trace {
         })
     }
 
+    /// A number by chance.
+    #[inline]
+    pub(super) fn random(&self) -> u64 {
+        self.span
+    }
+
     /// The id of this span: 16 hexadecimal digits.
     pub fn span_id(&self) -> String {
         format!("{:016x}", self.span)
+    }
+
+    /// A number from 0 to 1 that is the same wherever the trace goes: what samples by it keeps whole traces.
+    #[expect(clippy::cast_precision_loss, reason = "52 bits fit")]
+    pub fn chance(&self) -> f64 {
+        ((self.trace & ((1 << 52) - 1)) as f64) / ((1_u64 << 52) as f64)
     }
 
     /// The span that caused this one.
@@ -89,6 +101,7 @@ mod tests {
         let parent = Trace::new();
         let child = Trace::from_traceparent(&parent.to_string()).expect("well formed");
         assert_eq!((child.id(), child.parent_id()), (parent.id(), Some(parent.span_id())));
+        assert!(child.chance() == parent.chance() && (0.0..1.0).contains(&child.chance()));
         assert_eq!(parent.id(), format!("{:032x}", parent.trace));
     }
 

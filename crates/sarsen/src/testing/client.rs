@@ -1,6 +1,8 @@
 //! A user in a test: requests through the whole stack, and the cookies that come back.
 
+use super::queries::assert_within_budget;
 use crate::http::Stack;
+use crate::telemetry::Operation;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -55,7 +57,8 @@ impl Client {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("localhost"));
         headers.insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
-        Request { client: self.clone(), method, path: path.to_owned(), headers, body: Bytes::new() }
+        let budgeted = true;
+        Request { client: self.clone(), method, path: path.to_owned(), headers, body: Bytes::new(), budgeted }
     }
 
     /// The value of a cookie that this client keeps.
@@ -100,9 +103,16 @@ pub struct Request {
     path: String,
     headers: HeaderMap,
     body: Bytes,
+    budgeted: bool,
 }
 
 impl Request {
+    /// Lets the request go beyond the budget of its route, which otherwise fails the test.
+    pub fn beyond_budget(mut self) -> Self {
+        self.budgeted = false;
+        self
+    }
+
     /// Sends `value` as JSON.
     #[expect(clippy::expect_used, reason = "a test with a body that is no JSON is wrong")]
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Self {
@@ -150,6 +160,10 @@ impl Request {
         let (parts, body) = self.client.stack.call(request).await.into_parts();
         self.client.keep(&parts.headers);
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        // It has closed, so all that it took is known.
+        if let Some(operation) = parts.extensions.get::<Operation>().filter(|_| self.budgeted) {
+            assert_within_budget(operation);
+        }
         Response { asked, status: parts.status, headers: parts.headers, body }
     }
 }

@@ -22,7 +22,7 @@ mod queries;
 
 pub use client::{Client, Request, Response};
 pub use profile::{Profile, run};
-pub use queries::assert_queries;
+pub use queries::{assert_queries, assert_within_budget};
 
 use crate::app::{App, Running};
 use crate::clock::{Clock, Timestamp};
@@ -31,6 +31,7 @@ use crate::data::Db;
 use crate::http;
 use crate::jobs::{Job, Ran};
 use crate::lifecycle;
+use crate::ops;
 use crate::telemetry::Operation;
 use profile::Database;
 use std::net::SocketAddr;
@@ -69,7 +70,8 @@ impl TestApp {
     async fn on(database: Arc<Database>, clock: Clock, build: impl FnOnce(Config) -> App) -> TestApp {
         let mut config = Config { database: database.section(), ..Config::default() };
         config.app.environment = Environment::Test;
-        let app = build(config).with_clock(clock);
+        let mut app = build(config).with_clock(clock);
+        ops::mount(&mut app);
         let running = match app.start().await {
             Ok(running) => running,
             Err(error) => panic!("the application did not start: {}", error.report()),

@@ -1,5 +1,6 @@
 //! The checks of the conformance suite, by what they look at.
 
+pub(crate) mod holders;
 pub(crate) mod log;
 pub(crate) mod many;
 pub(crate) mod reads;

@@ -16,6 +16,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use sarsen::resilience::call;
+use sarsen::telemetry::Operation;
 use sarsen::{Clock, Error, Result, telemetry};
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -154,6 +155,9 @@ fn request(target: &Target, message: Message) -> Result<Request<Full<Bytes>>> {
     let builder = Request::post(target.path.as_str()).header(header::HOST, target.authority.as_str());
     let builder = builder.header(header::CONTENT_TYPE, "application/json").header(header::USER_AGENT, USER_AGENT);
     let builder = builder.header(header::CONNECTION, "close");
+    // What the receiver does for us is a part of the same trace.
+    let trace = Operation::with_current(|operation| operation.trace().to_string());
+    let builder = trace.into_iter().fold(builder, |builder, trace| builder.header("traceparent", trace));
     let builder = message.headers.into_iter().fold(builder, |builder, (name, value)| builder.header(name, value));
     let wrong = |error| Error::invalid("the request cannot be written").source(error);
     builder.body(Full::from(message.body)).map_err(wrong)

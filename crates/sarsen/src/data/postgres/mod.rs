@@ -8,18 +8,20 @@ mod insert;
 mod pipeline;
 mod value;
 mod wake;
+mod workbench;
 
 use super::dialect::Dialect;
 use super::observe::{self, Ran};
+use super::plan::Bench;
 use super::query::{Answer, Call, Step};
 use super::row::{Layout, OwnedRow, Row, Rows};
 use super::statement::Class;
 use super::wake::Wakes;
 use super::{Driver, STREAM_AHEAD, STREAM_BATCH, Transaction, no_connection};
-use crate::clock;
+use crate::clock::{self, Ticks};
 use crate::config::DatabaseSection;
 use crate::error::{Error, Kind, Result};
-use crate::telemetry::{self, WaitKind};
+use crate::telemetry::{self, Holder, Holding, WaitKind};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use error::{explain, is_stale};
 use futures_util::future::BoxFuture;
@@ -29,7 +31,7 @@ use pipeline::Frame;
 use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_postgres::Statement;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -44,6 +46,8 @@ pub(super) struct Postgres {
 
 struct Shared {
     pool: Pool,
+    /// Who has its connections, and for how long.
+    holder: Holder,
     config: tokio_postgres::Config,
     tls: MakeRustlsConnect,
     section: DatabaseSection,
@@ -78,6 +82,7 @@ impl Postgres {
         let pool = pool.map_err(|error| Error::internal("the pool cannot be built").source(error))?;
         let shared = Arc::new(Shared {
             pool,
+            holder: Holder::new(WaitKind::DatabasePool, "postgres", section.connections.max(1) as u64),
             config,
             tls,
             section: section.clone(),
@@ -102,11 +107,11 @@ fn tls() -> Result<rustls::ClientConfig> {
 impl Shared {
     /// A server that is still starting is waited for.
     async fn first_connection(&self) -> Result<()> {
-        let deadline = clock::monotonic() + self.section.acquire_timeout.0;
+        let deadline = Ticks::now() + self.section.acquire_timeout.0;
         loop {
             match self.get().await {
                 Ok(_) => return Ok(()),
-                Err(error) if error.kind() != Kind::Unavailable || clock::monotonic() > deadline => {
+                Err(error) if error.kind() != Kind::Unavailable || Ticks::now() > deadline => {
                     return Err(error
                         .context(format!("the database {}", self.section.url))
                         .hint("start the server, or check database.url (host, port, user, password)"));
@@ -117,10 +122,10 @@ impl Shared {
     }
 
     async fn get(&self) -> Result<Object> {
-        let started = clock::monotonic();
+        let started = Ticks::now();
         let (latest, get) = (observe::deadline(started, self.section.acquire_timeout.0), pin!(self.pool.get()));
-        let get = pin!(clock::until(latest, get));
-        match telemetry::wait(WaitKind::DatabasePool, "connection", get).await {
+        let get = pin!(self.holder.waiting_for(clock::until(latest, get)));
+        match telemetry::wait(WaitKind::DatabasePool, "postgres", get).await {
             Ok(Ok(object)) => Ok(object),
             Ok(Err(deadpool_postgres::PoolError::Backend(error))) => Err(explain(&error, "connect")),
             Ok(Err(error)) => Err(Error::unavailable("no connection to the database").source(error)),
@@ -130,13 +135,13 @@ impl Shared {
 
     /// A connection, and how long it was waited for.
     async fn get_busy(self: &Arc<Self>) -> Result<(Busy, Duration)> {
-        let waited = clock::monotonic();
+        let waited = Ticks::now();
         let busy = self.busy(self.get().await?);
-        Ok((busy, clock::monotonic() - waited))
+        Ok((busy, Ticks::now() - waited))
     }
 
     fn busy(self: &Arc<Self>, object: Object) -> Busy {
-        Busy { shared: self.clone(), object: Some(object), idle: true, given: 0 }
+        Busy { shared: self.clone(), object: Some(object), idle: true, given: 0, held: self.holder.hold() }
     }
 }
 
@@ -147,6 +152,7 @@ struct Busy {
     idle: bool,
     /// Rows of the statement that ran last: with one given, it cannot be run again.
     given: u64,
+    held: Holding,
 }
 
 impl std::fmt::Debug for Busy {
@@ -178,7 +184,7 @@ impl Drop for Busy {
         let (cancel, tls) = (object.cancel_token(), self.shared.tls.clone());
         drop(Object::take(object));
         if tokio::runtime::Handle::try_current().is_ok() {
-            let latest = clock::monotonic() + self.shared.section.acquire_timeout.0;
+            let latest = Ticks::now() + self.shared.section.acquire_timeout.0;
             drop(crate::lifecycle::spawn(async move { clock::until(latest, cancel.cancel_query(tls)).await }));
         }
     }
@@ -186,7 +192,7 @@ impl Drop for Busy {
 
 /// Runs one statement on `busy`; gives the number of rows returned or changed.
 async fn execute(busy: &mut Busy, call: &Call, rows: &mut dyn Rows) -> Result<u64> {
-    if clock::monotonic() >= call.deadline {
+    if Ticks::now() >= call.deadline {
         // Sent now it would be cancelled at once, at the price of the connection.
         return Err(late(call));
     }
@@ -245,9 +251,9 @@ async fn prepared(busy: &Busy, sql: &str) -> std::result::Result<Statement, toki
 }
 
 async fn observed(busy: &mut Busy, call: &Call, rows: &mut dyn Rows, pool_wait: Duration) -> Result<u64> {
-    let started = clock::monotonic();
+    let started = Ticks::now();
     let ran = telemetry::wait(WaitKind::Database, "server", pin!(execute(busy, call, rows))).await;
-    observe::record(call, Ran::new(pool_wait, clock::monotonic() - started, &ran));
+    observe::record(call, Ran::new(pool_wait, Ticks::now() - started, &ran));
     ran
 }
 
@@ -298,9 +304,9 @@ impl Driver for Postgres {
         let (sender, receiver) = mpsc::channel(STREAM_AHEAD);
         let shared = self.shared.clone();
         let work = async move {
-            let started: Instant = clock::monotonic();
+            let started: Ticks = Ticks::now();
             let streamed = stream_rows(&shared, &call, &sender).await;
-            observe::record(&call, Ran::new(Duration::ZERO, clock::monotonic() - started, &streamed));
+            observe::record(&call, Ran::new(Duration::ZERO, Ticks::now() - started, &streamed));
             if let Err(error) = streamed {
                 let _ = sender.send(Err(error)).await;
             }
@@ -312,8 +318,18 @@ impl Driver for Postgres {
     fn begin(&self, _: &'static Location<'static>) -> BoxFuture<'_, Result<Box<dyn Transaction>>> {
         Box::pin(async move {
             let mut busy = self.shared.get_busy().await?.0;
+            busy.held.tell_operation();
             script(&mut busy, "BEGIN").await?;
             Ok(Box::new(PostgresTransaction { busy, finished: false }) as Box<dyn Transaction>)
+        })
+    }
+
+    fn workbench(&self, tables: Vec<String>, rows: u64) -> BoxFuture<'_, Result<Box<dyn Bench>>> {
+        Box::pin(async move {
+            let mut busy = self.shared.get_busy().await?.0;
+            script(&mut busy, "BEGIN").await?;
+            let transaction = PostgresTransaction { busy, finished: false };
+            Ok(Box::new(workbench::copy(transaction, tables, rows).await?) as Box<dyn Bench>)
         })
     }
 
@@ -335,6 +351,7 @@ impl Driver for Postgres {
 
 async fn stream_rows(shared: &Arc<Shared>, call: &Call, sender: &mpsc::Sender<Result<Vec<OwnedRow>>>) -> Result<u64> {
     let mut busy = shared.get_busy().await?.0;
+    busy.held.tell_operation();
     busy.begin()?;
     let sent = tokio::select! {
         sent = clock::until(call.deadline, send_rows(&busy, call, sender)) => sent.map_err(|_| late(call))??,

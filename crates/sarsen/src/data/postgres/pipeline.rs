@@ -3,7 +3,7 @@
 use super::error::{explain, is_stale};
 use super::value::{Param, Source};
 use super::{Busy, late, prepared};
-use crate::clock;
+use crate::clock::{self, Ticks};
 use crate::data::observe::{self, Ran};
 use crate::data::query::{Answer, Call, MAX_ROWS, Step};
 use crate::data::row::{Layout, Row, Rows};
@@ -14,7 +14,7 @@ use futures_util::future::{BoxFuture, MaybeDone, join_all, maybe_done, poll_fn};
 use futures_util::{FutureExt, StreamExt, pin_mut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_postgres::{Error as ServerError, Statement};
 
 /// Whose transaction the statements run in.
@@ -41,7 +41,7 @@ enum Ready<'c> {
 struct Given {
     rows: Vec<tokio_postgres::Row>,
     changed: u64,
-    ended: Option<Instant>,
+    ended: Option<Ticks>,
 }
 
 /// What the steps gave until one failed; the error says which one that was.
@@ -59,7 +59,7 @@ pub(super) fn only(mut answers: Vec<Answer>) -> Result<Answer> {
 pub(super) async fn run(busy: &mut Busy, steps: Vec<Step>, pool_wait: Duration, frame: Frame) -> Result<Vec<Answer>> {
     let (calls, rows): (Vec<Call>, Vec<Box<dyn Rows>>) = steps.into_iter().unzip();
     let Some(first) = calls.iter().min_by_key(|call| call.deadline) else { return Ok(Vec::new()) };
-    let started = clock::monotonic();
+    let started = Ticks::now();
     if started >= first.deadline {
         return Err(late(first));
     }
@@ -67,7 +67,7 @@ pub(super) async fn run(busy: &mut Busy, steps: Vec<Step>, pool_wait: Duration, 
     let work = clock::until(first.deadline, in_frame(busy, &calls, frame));
     let ended = telemetry::wait(WaitKind::Database, "server", work).await.map_err(|_| late(first));
     let ended = ended.inspect_err(|_| {
-        let took = clock::monotonic() - started;
+        let took = Ticks::now() - started;
         observe::record(first, Ran { failed: true, execution: took, pool_wait, ..Ran::default() });
     })?;
     busy.idle = !busy.object().is_closed();
@@ -82,7 +82,7 @@ pub(super) async fn run(busy: &mut Busy, steps: Vec<Step>, pool_wait: Duration, 
 }
 
 /// Books each step; it took from the answer before it to its own.
-fn book(calls: &[Call], ended: &Ended, mut since: Instant, mut pool_wait: Duration) {
+fn book(calls: &[Call], ended: &Ended, mut since: Ticks, mut pool_wait: Duration) {
     for (step, (call, given)) in calls.iter().zip(&ended.given).enumerate() {
         let failed = ended.failed.as_ref().is_some_and(|(failed, _)| *failed == step);
         let ended = given.ended.unwrap_or(since);
@@ -193,7 +193,7 @@ async fn collect(parts: Vec<(usize, Part<'_>)>, steps: usize) -> Ended {
         (&mut part).await;
         let answer = Pin::new(&mut part).take_output();
         if let Some(given) = ended.given.get_mut(step) {
-            given.ended = Some(clock::monotonic());
+            given.ended = Some(Ticks::now());
         }
         match (answer, ended.given.get_mut(step)) {
             (Some(Ok(more)), Some(given)) => {

@@ -1,6 +1,6 @@
 //! One SQLite connection: opened with our settings, running one statement at a time, with a deadline it keeps.
 
-use crate::clock;
+use crate::clock::{self, Ticks};
 use crate::config::{DatabaseSection, Durability};
 use crate::data::query::{Bind, Call};
 use crate::data::row::{Layout, Row, RowSource, Rows};
@@ -12,13 +12,11 @@ use rusqlite::{ErrorCode, OpenFlags, ffi};
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Virtual-machine steps between two looks at the deadline: some tens of microseconds.
 const STEPS: i32 = 2000;
-
-static BASE: LazyLock<Instant> = LazyLock::new(clock::monotonic);
 
 /// When the statement at hand must end.
 #[derive(Debug, Default)]
@@ -35,7 +33,7 @@ pub(super) type Gone = Arc<AtomicBool>;
 impl Limit {
     fn is_over(&self) -> bool {
         let at = self.at.load(Ordering::Relaxed);
-        let late = at != 0 && u64::try_from((clock::monotonic() - *BASE).as_nanos()).is_ok_and(|now| now >= at);
+        let late = at != 0 && Ticks::now().as_nanos() >= at;
         late || self.gone().as_ref().is_some_and(|gone| gone.load(Ordering::Relaxed))
     }
 
@@ -140,24 +138,24 @@ impl Connection {
 
     /// Runs a statement on a thread for blocking work, until the [`Waiting`] that gave `gone` is dropped.
     pub(super) fn timed(&self, call: &Call, rows: &mut dyn Rows, gone: &Gone) -> (Result<u64>, Duration) {
-        let started = clock::monotonic();
+        let started = Ticks::now();
         if gone.load(Ordering::Relaxed) {
             return (Err(Error::new(Kind::Timeout, "nobody waits for the statement any more")), Duration::ZERO);
         }
         *self.limit.gone() = Some(gone.clone());
         let _watched = Watched(&self.limit);
         let ran = self.execute(call, rows);
-        (ran, clock::monotonic() - started)
+        (ran, Ticks::now() - started)
     }
 }
 
 /// Another process may be making the file, or mending it after a crash: that is waited for. Not by SQLite's own wait,
 /// which the change to WAL does not always keep.
 fn set_up(inner: &rusqlite::Connection, section: &DatabaseSection, reader: bool) -> rusqlite::Result<()> {
-    let (settings, latest) = (settings(section, reader), clock::monotonic() + section.acquire_timeout.0);
+    let (settings, latest) = (settings(section, reader), Ticks::now() + section.acquire_timeout.0);
     loop {
         match inner.execute_batch(&settings) {
-            Err(error) if is_busy(&error) && clock::monotonic() < latest => {
+            Err(error) if is_busy(&error) && Ticks::now() < latest => {
                 clock::pause_thread(Duration::from_millis(5));
             }
             done => return done,
@@ -190,9 +188,8 @@ fn settings(section: &DatabaseSection, reader: bool) -> String {
 struct Limited<'a>(&'a Limit);
 
 impl<'a> Limited<'a> {
-    fn start(limit: &'a Limit, deadline: Instant) -> Self {
-        let nanos = deadline.saturating_duration_since(*BASE).as_nanos();
-        limit.at.store(u64::try_from(nanos).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+    fn start(limit: &'a Limit, deadline: Ticks) -> Self {
+        limit.at.store(deadline.as_nanos().max(1), Ordering::Relaxed);
         Self(limit)
     }
 }

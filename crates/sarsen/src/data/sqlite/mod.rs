@@ -6,19 +6,21 @@
 mod connection;
 mod readers;
 mod transaction;
+mod workbench;
 
 use super::dialect::Dialect;
 use super::observe::{self, Ran};
+use super::plan::Bench;
 use super::query::{Answer, Call, Step};
 use super::row::{Keep, OwnedRow, Row, Rows};
 use super::statement::Class;
 use super::wake::Wakes;
 use super::{Driver, STREAM_AHEAD, STREAM_BATCH, Transaction, no_connection};
-use crate::clock;
+use crate::clock::{self, Ticks};
 use crate::config::DatabaseSection;
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle;
-use crate::telemetry::{self, Operation, WaitKind};
+use crate::telemetry::{self, Holder, Holding, Operation, WaitKind};
 use connection::{Connection, Waiting};
 use futures_util::future::BoxFuture;
 use readers::Readers;
@@ -29,7 +31,7 @@ use std::panic::Location;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, mpsc, oneshot};
 use transaction::SqliteTransaction;
 
@@ -39,6 +41,8 @@ const MAX_GROUP: usize = 64;
 const MAX_WAITING: usize = 10_000;
 /// Most runs of one statement, or statements of one batch, on a thread of the runtime.
 const MAX_INLINE: usize = 64;
+/// The writer of a database that is not the application's own.
+const ASIDE: &str = "sqlite writer, aside";
 /// How often it is looked whether another process committed something, while somebody listens.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -50,9 +54,26 @@ struct Shared {
     section: DatabaseSection,
     readers: Arc<Readers>,
     writer: Arc<AsyncMutex<Connection>>,
+    /// Whose work the writer does, and for how long.
+    writing: Holder,
     /// Who holds the writer, for the one who waited too long.
     holder: Mutex<Option<&'static Location<'static>>>,
     waiting: Mutex<VecDeque<Pending>>,
+}
+
+/// The writer in somebody's hands.
+#[derive(Debug)]
+struct Writer {
+    // Dropped in this order: it is free before its time is booked.
+    connection: OwnedMutexGuard<Connection>,
+    held: Holding,
+}
+
+impl std::ops::Deref for Writer {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
 }
 
 type Done = Result<Answer>;
@@ -91,6 +112,7 @@ impl Sqlite {
         let shared = Shared {
             readers: Readers::new(path, section.clone()),
             writer: Arc::new(AsyncMutex::new(writer.await??)),
+            writing: Holder::new(WaitKind::DatabasePool, if section.aside { ASIDE } else { "sqlite writer" }, 1),
             holder: Mutex::default(),
             waiting: Mutex::default(),
             section,
@@ -139,15 +161,16 @@ impl Shared {
         *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = site;
     }
 
-    async fn get_writer(&self) -> Result<OwnedMutexGuard<Connection>> {
-        if let Ok(writer) = self.writer.clone().try_lock_owned() {
-            return Ok(writer);
+    async fn get_writer(&self) -> Result<Writer> {
+        if let Ok(connection) = self.writer.clone().try_lock_owned() {
+            return Ok(Writer { connection, held: self.writing.hold() });
         }
-        let started = clock::monotonic();
+        let started = Ticks::now();
         let deadline = observe::deadline(started, self.section.acquire_timeout.0);
-        let lock = clock::until(deadline, self.writer.clone().lock_owned());
-        let lock = telemetry::wait(WaitKind::DatabasePool, "writer", lock).await;
-        lock.map_err(|_| no_connection(started, &self.held_by()))
+        let lock = self.writing.waiting_for(clock::until(deadline, self.writer.clone().lock_owned()));
+        let lock = telemetry::wait(WaitKind::DatabasePool, "sqlite writer", lock).await;
+        let connection = lock.map_err(|_| no_connection(started, &self.held_by()))?;
+        Ok(Writer { connection, held: self.writing.hold() })
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Pending>> {
@@ -155,9 +178,9 @@ impl Shared {
     }
 
     async fn read(self: Arc<Self>, call: Call, mut rows: Box<dyn Rows>) -> Done {
-        let waited = clock::monotonic();
+        let waited = Ticks::now();
         let reader = self.readers.take().await?;
-        let pool_wait = clock::monotonic() - waited;
+        let pool_wait = Ticks::now() - waited;
         if self.is_quick(&call) {
             let changed = run_here(reader.connection(), &call, rows.as_mut(), waited + pool_wait, pool_wait)?;
             return Ok((rows, changed));
@@ -176,7 +199,7 @@ impl Shared {
 
     /// Queues the write; whoever gets the writer first does the work of all who wait.
     async fn write(self: Arc<Self>, steps: Steps) -> AllDone {
-        let waited = clock::monotonic();
+        let waited = Ticks::now();
         let (done, mut mine) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
         {
@@ -205,11 +228,11 @@ impl Shared {
     }
 
     /// Runs the writes that wait, in one commit.
-    async fn lead(&self, mut writer: OwnedMutexGuard<Connection>, waited: Instant) -> Result<()> {
+    async fn lead(&self, mut writer: Writer, waited: Ticks) -> Result<()> {
         if self.waiting().is_empty() {
             return Ok(());
         }
-        let pool_wait = clock::monotonic() - waited;
+        let pool_wait = Ticks::now() - waited;
         begin_write(&mut writer, waited + self.section.acquire_timeout.0).await?;
         let group: Vec<Pending> = {
             let mut waiting = self.waiting();
@@ -217,19 +240,19 @@ impl Shared {
             waiting.drain(..count).collect()
         };
         if self.section.durability == crate::config::Durability::Normal && self.are_quick(&group) {
-            transaction::run_group(&writer, group, pool_wait, false);
+            transaction::run_group(&mut writer, group, pool_wait, false);
             return Ok(());
         }
-        offload(move || transaction::run_group(&writer, group, pool_wait, true)).await
+        offload(move || transaction::run_group(&mut writer, group, pool_wait, true)).await
     }
 }
 
 /// `BEGIN IMMEDIATE`, waiting asynchronously while another process writes.
-async fn begin_write(writer: &mut OwnedMutexGuard<Connection>, deadline: Instant) -> Result<()> {
+async fn begin_write(writer: &mut Writer, deadline: Ticks) -> Result<()> {
     let mut pause = Duration::from_millis(1);
     loop {
         match writer.script("BEGIN IMMEDIATE") {
-            Err(error) if error.kind() == Kind::Unavailable && clock::monotonic() < deadline => {
+            Err(error) if error.kind() == Kind::Unavailable && Ticks::now() < deadline => {
                 telemetry::wait(WaitKind::Lock, "another process writes", clock::pause(pause)).await;
                 pause = (pause * 2).min(Duration::from_millis(20));
             }
@@ -240,7 +263,8 @@ async fn begin_write(writer: &mut OwnedMutexGuard<Connection>, deadline: Instant
 
 /// Runs `work` on a thread for blocking work; the time counts as the database's.
 async fn offload<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let task = telemetry::wait(WaitKind::Database, "offloaded", lifecycle::spawn_blocking(work)).await;
+    let task = lifecycle::spawn_blocking(telemetry::on_blocking_thread(work));
+    let task = telemetry::wait(WaitKind::Database, "offloaded", task).await;
     task.map_err(|error| Error::internal(format!("a database task did not finish: {error}")))
 }
 
@@ -249,7 +273,7 @@ fn run_here(
     connection: &Connection,
     call: &Call,
     rows: &mut dyn Rows,
-    since: Instant,
+    since: Ticks,
     pool_wait: Duration,
 ) -> Result<u64> {
     let work = || connection.execute(call, rows);
@@ -276,7 +300,14 @@ impl Driver for Sqlite {
         if call.text.class != Class::Read || !self.0.is_quick(call) {
             return None;
         }
-        self.0.readers.with_idle(|connection| run_here(connection, call, rows, call.asked, Duration::ZERO))
+        let readers = &self.0.readers;
+        readers.with_idle(|connection| {
+            let work = || connection.execute(call, rows);
+            telemetry::sync_query(call.asked, WaitKind::Database, "inline", work, |ran, took, wanted| {
+                readers.reading.book(took);
+                observe::recorded(call, Ran::new(Duration::ZERO, took, ran), wanted)
+            })
+        })
     }
 
     fn run(&self, call: Call, rows: Box<dyn Rows>) -> BoxFuture<'_, Done> {
@@ -308,7 +339,7 @@ impl Driver for Sqlite {
         let shared = self.0.clone();
         let work = async move {
             let reader = match shared.readers.take().await {
-                Ok(reader) => reader,
+                Ok(reader) => reader.for_long(),
                 Err(error) => return drop(sender.send(Err(error)).await),
             };
             let (waiting, listener) = (Waiting::default(), sender.clone());
@@ -331,12 +362,20 @@ impl Driver for Sqlite {
 
     fn begin(&self, site: &'static Location<'static>) -> BoxFuture<'_, Result<Box<dyn Transaction>>> {
         Box::pin(async move {
-            let started = clock::monotonic();
+            let started = Ticks::now();
             let mut writer = self.0.get_writer().await?;
             begin_write(&mut writer, started + self.0.section.acquire_timeout.0).await?;
             self.0.set_holder(Some(site));
+            writer.held.tell_operation();
             let open = SqliteTransaction::new(self.0.clone(), writer);
             Ok(Box::new(open) as Box<dyn Transaction>)
+        })
+    }
+
+    fn workbench(&self, tables: Vec<String>, rows: u64) -> BoxFuture<'_, Result<Box<dyn Bench>>> {
+        Box::pin(async move {
+            let live = path_of(self.0.section.url.expose())?;
+            Ok(Box::new(workbench::copy(live, tables, rows).await?) as Box<dyn Bench>)
         })
     }
 
@@ -353,6 +392,13 @@ impl Driver for Sqlite {
             if let Ok(writer) = self.0.get_writer().await {
                 let _ = writer.script("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
             }
+        })
+    }
+
+    fn compact(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async {
+            let writer = self.0.get_writer().await?;
+            offload(move || writer.script("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")).await?
         })
     }
 }

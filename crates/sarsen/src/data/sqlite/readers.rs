@@ -1,11 +1,11 @@
 //! The readers: read-only connections, taken last in, first out, so that few caches stay warm.
 
 use super::connection::Connection;
-use crate::clock;
+use crate::clock::{self, Ticks};
 use crate::config::DatabaseSection;
 use crate::data::{no_connection, observe};
 use crate::error::Result;
-use crate::telemetry::{self, WaitKind};
+use crate::telemetry::{self, Holder, Holding, WaitKind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 pub(super) struct Readers {
     path: PathBuf,
     section: DatabaseSection,
+    /// Whose statements they run, and for how long.
+    pub(super) reading: Holder,
     state: Mutex<State>,
     returned: Notify,
 }
@@ -36,7 +38,8 @@ enum Found {
 
 impl Readers {
     pub(super) fn new(path: PathBuf, section: DatabaseSection) -> Arc<Self> {
-        Arc::new(Self { path, section, state: Mutex::default(), returned: Notify::new() })
+        let reading = Holder::new(WaitKind::DatabasePool, "sqlite reader", section.connections.max(1) as u64);
+        Arc::new(Self { path, section, reading, state: Mutex::default(), returned: Notify::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -53,11 +56,11 @@ impl Readers {
 
     /// A reader, waited for at most `database.acquire_timeout` or until the Operation's deadline.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Reader> {
-        let started = clock::monotonic();
+        let started = Ticks::now();
         let taken = clock::until(observe::deadline(started, self.section.acquire_timeout.0), self.wait_for_one());
-        let taken = telemetry::wait(WaitKind::DatabasePool, "reader", taken).await;
+        let taken = telemetry::wait(WaitKind::DatabasePool, "sqlite reader", self.reading.waiting_for(taken)).await;
         let connection = taken.map_err(|_| no_connection(started, ""))??;
-        Ok(Reader { readers: self.clone(), connection: Some(connection) })
+        Ok(Reader { readers: self.clone(), connection: Some(connection), held: self.reading.hold() })
     }
 
     async fn wait_for_one(self: &Arc<Self>) -> Result<Box<Connection>> {
@@ -140,6 +143,7 @@ impl Drop for Held<'_> {
 pub(super) struct Reader {
     readers: Arc<Readers>,
     connection: Option<Box<Connection>>,
+    held: Holding,
 }
 
 impl Reader {
@@ -148,6 +152,12 @@ impl Reader {
             Some(connection) => connection,
             None => unreachable!("a reader has its connection until it is dropped"),
         }
+    }
+
+    /// What the Operation waits for from now on counts as waited for with a connection in its hands.
+    pub(super) fn for_long(mut self) -> Self {
+        self.held.tell_operation();
+        self
     }
 }
 

@@ -1,21 +1,21 @@
 //! Transactions on the one writer, and the group of writes that shares a commit.
 
 use super::connection::{Connection, Waiting};
-use super::{AllDone, Done, Pending, Shared, Steps, book, lost, offload, run_here};
-use crate::clock;
+use super::{AllDone, Done, Pending, Shared, Steps, Writer, book, lost, offload, run_here};
+use crate::clock::Ticks;
 use crate::config::Durability;
 use crate::data::Transaction;
 use crate::data::observe::{self, Ran};
 use crate::data::query::Call;
 use crate::data::row::Rows;
 use crate::error::{Error, Kind, Result};
-use crate::telemetry::{self, WaitKind};
+use crate::telemetry::{self, Named, Operation, WaitKind};
 use futures_util::future::BoxFuture;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::sync::oneshot;
 
 /// An open transaction; it holds the writer.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct SqliteTransaction {
 
 /// The writer with an open transaction; rolled back when it is dropped.
 #[derive(Debug)]
-struct Open(Arc<Shared>, OwnedMutexGuard<Connection>);
+struct Open(Arc<Shared>, Writer);
 
 impl Drop for Open {
     fn drop(&mut self) {
@@ -38,7 +38,7 @@ impl Drop for Open {
 }
 
 impl SqliteTransaction {
-    pub(super) fn new(shared: Arc<Shared>, writer: OwnedMutexGuard<Connection>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, writer: Writer) -> Self {
         let open = Some(Open(shared.clone(), writer));
         Self { shared, open }
     }
@@ -130,7 +130,8 @@ impl Drop for Group<'_> {
 ///
 /// A write that is stopped midway, or that fills the disk, rolls back the whole transaction: those before it are told
 /// that they did not happen, those after it get a transaction of their own.
-pub(super) fn run_group(writer: &Connection, group: Vec<Pending>, pool_wait: Duration, offloaded: bool) {
+pub(super) fn run_group(writer: &mut Writer, group: Vec<Pending>, pool_wait: Duration, offloaded: bool) {
+    let (writer, held, mine) = (&*writer.connection, &mut writer.held, Named::at_hand());
     let _clean = Group(writer);
     let alone = group.len() == 1;
     let mut answers: Vec<(oneshot::Sender<AllDone>, AllDone)> = Vec::with_capacity(group.len());
@@ -139,6 +140,7 @@ pub(super) fn run_group(writer: &Connection, group: Vec<Pending>, pool_wait: Dur
             continue;
         }
         let mut work = || run_apart(writer, &mut steps, alone, Ran { pool_wait, offloaded, ..Ran::default() });
+        held.hand_to(operation.as_ref().map_or(Named::NOBODY, Operation::named));
         let ran = match &operation {
             Some(operation) => operation.enter(&mut work),
             None => work(),
@@ -154,6 +156,7 @@ pub(super) fn run_group(writer: &Connection, group: Vec<Pending>, pool_wait: Dur
             break;
         }
     }
+    held.hand_to(mine);
     let committed = commit(writer, answers.iter().any(|(_, answer)| answer.is_ok()));
     for (done, answer) in answers {
         let answer = match &committed {
@@ -186,12 +189,12 @@ fn run_apart(writer: &Connection, steps: &mut Steps, alone: bool, mut how: Ran) 
 fn run_step(writer: &Connection, call: &Call, rows: &mut dyn Rows, how: &mut Ran) -> Result<u64> {
     let (pool_wait, offloaded) = (std::mem::take(&mut how.pool_wait), how.offloaded);
     let work = || {
-        if clock::monotonic() >= call.deadline {
+        if Ticks::now() >= call.deadline {
             return Err(Error::new(Kind::Timeout, "the deadline passed while the write waited"));
         }
         writer.execute(call, rows)
     };
-    telemetry::sync_query(clock::monotonic(), WaitKind::Database, "write", work, |ran, took, wanted| {
+    telemetry::sync_query(Ticks::now(), WaitKind::Database, "write", work, |ran, took, wanted| {
         observe::recorded(call, Ran { offloaded, ..Ran::new(pool_wait, took, ran) }, wanted)
     })
 }

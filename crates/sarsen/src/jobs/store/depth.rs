@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::jobs::admin::{Depth, QueueState};
 use crate::jobs::state::State;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// What is counted for all queues at once: few of them, or nothing knows them by queue. The state of each is its number.
@@ -114,6 +114,14 @@ impl Store {
         }
         let failed = "SELECT j.id FROM sarsen_job_errors e JOIN sarsen_jobs j ON j.id = e.job WHERE e.at > ? AND j.queue = ? LIMIT 1";
         Ok(self.db.query(failed).bind(since).bind(queue).optional::<(Uuid,)>().await?.is_some())
+    }
+
+    /// How many jobs ended since then, by queue; at most 100,000 are counted.
+    pub(crate) async fn ended_since(&self, since: Timestamp) -> Result<HashMap<String, u64>> {
+        let sql = "SELECT queue, COUNT(*) FROM (SELECT queue FROM sarsen_job_history WHERE outcome IN (0, 1, 2) AND \
+                   finished_at > ? LIMIT ?) AS part GROUP BY queue";
+        let rows: Vec<(String, i64)> = self.db.query(sql).bind(since.as_micros()).bind(LOOK).all().await?;
+        Ok(rows.into_iter().map(|(queue, count)| (queue, count.unsigned_abs())).collect())
     }
 
     /// Dead letters by kind, most first: of the last 100,000.

@@ -6,6 +6,7 @@ use crate::data::{On, Tx};
 use crate::error::{Error, Result};
 use crate::jobs::state::State;
 use crate::lifecycle;
+use crate::telemetry::redact;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -34,7 +35,8 @@ const MAX_MESSAGE: usize = 4_000;
 
 impl Failure {
     pub(crate) fn new(error: &Error) -> Self {
-        let mut message = error.report();
+        // It is shown to operators.
+        let mut message = redact::error(&error.report()).into_owned();
         message.truncate(message.floor_char_boundary(MAX_MESSAGE));
         Self { kind: error.kind().as_str(), message: message.replace('\0', " ") }
     }

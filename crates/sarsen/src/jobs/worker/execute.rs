@@ -9,7 +9,7 @@ use crate::jobs::registry::KindInfo;
 use crate::jobs::run::{Cancelled, Run};
 use crate::jobs::store::{Claimed, Ending, Failure, flag, is_last_chance};
 use crate::lifecycle;
-use crate::telemetry::{Operation, OperationKind, Outcome, Trace};
+use crate::telemetry::{self, Operation, OperationKind, Outcome, Trace, WaitKind};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::panic::AssertUnwindSafe;
@@ -152,19 +152,17 @@ async fn bounded(
 
 /// Drives the work on a thread for blocking work. A thread cannot be stopped: its place stays taken until it ends.
 async fn threaded(shared: &Arc<Shared>, work: BoxFuture<'static, Result<()>>) -> BoxFuture<'static, Result<()>> {
-    let place = shared.blocking.clone().acquire_owned().await;
-    let operation = Operation::current();
-    let task = lifecycle::spawn_driving(async move {
-        let _place = place;
-        match operation {
-            Some(operation) => operation.scope(work).await,
-            None => work.await,
-        }
+    let place = shared.blocking_places.waiting_for(shared.blocking.clone().acquire_owned());
+    let place = telemetry::wait(WaitKind::Queue, "blocking jobs", place).await;
+    let held = (place, shared.blocking_places.hold(), telemetry::hold_blocking_thread());
+    let task = telemetry::spawn_driving("thread", async move {
+        let _held = held;
+        AssertUnwindSafe(work).catch_unwind().await
     });
     Box::pin(async move {
         match task.await {
-            Ok(done) => done,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Ok(Ok(done)) => done,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
             Err(error) => Err(Error::internal("the thread of the job ended").source(error)),
         }
     })

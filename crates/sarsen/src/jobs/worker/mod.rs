@@ -15,7 +15,7 @@ use super::store::{Claimed, Store, flag};
 use crate::clock;
 use crate::config::DatabaseSection;
 use crate::lifecycle::{self, Lifecycle};
-use crate::telemetry::Recorder;
+use crate::telemetry::{Holder, Recorder, WaitKind};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,6 +48,8 @@ struct Shared {
     paused: Mutex<HashSet<String>>,
     slots: Arc<Semaphore>,
     blocking: Arc<Semaphore>,
+    /// Whose jobs take the places for those that may block.
+    blocking_places: Holder,
     /// Jobs that a process has died of run one at a time.
     suspects: Arc<Semaphore>,
     last_beat: Mutex<Instant>,
@@ -81,6 +83,7 @@ impl Shared {
             paused: Mutex::default(),
             slots: Arc::new(Semaphore::new(section.concurrency.max(1))),
             blocking: Arc::new(Semaphore::new(section.blocking.max(1))),
+            blocking_places: Holder::new(WaitKind::Queue, "blocking jobs", section.blocking.max(1) as u64),
             suspects: Arc::new(Semaphore::new(1)),
             last_beat: Mutex::new(clock::monotonic()),
             settled: AtomicU64::new(0),

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::jobs::queue::Queue;
 use crate::jobs::store::{Claimed, Ending, Exchange, Exchanged, Head, Store};
 use crate::lifecycle;
+use crate::telemetry::{self, Holder, Holding, WaitKind};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ pub(super) async fn run(shared: Arc<Shared>, queue: Queue) {
     let most = queue.concurrency.unwrap_or(usize::MAX).min(section.concurrency).min(blocking).max(1);
     let mut work = Loop {
         most,
+        places: Holder::new(WaitKind::Queue, format!("jobs {}", queue.name), most as u64),
         queue,
         sender,
         buffer: VecDeque::new(),
@@ -55,6 +57,8 @@ pub(super) async fn run(shared: Arc<Shared>, queue: Queue) {
 struct Loop {
     shared: Arc<Shared>,
     queue: Queue,
+    /// Which kinds of jobs take its places, and for how long.
+    places: Holder,
     /// Most at work at once.
     most: usize,
     sender: mpsc::UnboundedSender<Finished>,
@@ -188,7 +192,8 @@ impl Loop {
             let Ok(slot) = self.shared.slots.clone().try_acquire_owned() else { return };
             let Some((job, alone)) = self.next() else { return };
             self.running += 1;
-            lifecycle::spawn(execute_one(self.shared.clone(), job, (slot, alone), self.sender.clone()));
+            let held = self.places.hold_for(telemetry::job(&job.kind));
+            lifecycle::spawn(execute_one(self.shared.clone(), job, (slot, alone, held), self.sender.clone()));
         }
     }
 
@@ -369,7 +374,7 @@ impl Loop {
 async fn execute_one(
     shared: Arc<Shared>,
     job: Claimed,
-    places: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
+    places: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>, Holding),
     sender: mpsc::UnboundedSender<Finished>,
 ) {
     let finished = execute(&shared, job).await;

@@ -1,0 +1,300 @@
+//! The text that Prometheus reads: its own form, and OpenMetrics with exemplars where that is asked for.
+
+use super::counts::{BOUNDS, Exemplar, Row, Rows};
+use super::process::ProcessCounts;
+use crate::clock::Timestamp;
+use crate::jobs::QueueState;
+use crate::telemetry::{HolderSpan, OperationKind, WaitKind};
+use std::fmt::Write;
+
+/// Which form of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Version 0.0.4, which every collector reads.
+    Text,
+    /// OpenMetrics 1.0.0, which has exemplars.
+    OpenMetrics,
+}
+
+impl Form {
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Form::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Form::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// Everything that is told.
+#[derive(Debug)]
+pub(super) struct Told<'a> {
+    pub(super) now: Timestamp,
+    pub(super) version: &'a str,
+    pub(super) rows: &'a Rows,
+    pub(super) queues: &'a [QueueState],
+    pub(super) holders: &'a [HolderSpan],
+    pub(super) process: &'a ProcessCounts,
+    /// Closed Operations that were not recorded.
+    pub(super) dropped: u64,
+    /// Tasks at work.
+    pub(super) tasks: u64,
+}
+
+/// Writes it down.
+pub(super) fn text(form: Form, told: &Told<'_>) -> String {
+    let mut page = Page { form, text: String::with_capacity(64 << 10) };
+    page.operations(told.rows);
+    page.queues(told.queues);
+    page.oldest(told.queues, told.now);
+    page.pools(told.holders);
+    page.process(told);
+    if form == Form::OpenMetrics {
+        page.text.push_str("# EOF\n");
+    }
+    page.text
+}
+
+/// One number of a pool or a lock.
+type Look = fn(&HolderSpan) -> u64;
+
+struct Page {
+    form: Form,
+    text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a metric is a float; 2^53 nanoseconds are 104 days")]
+fn seconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e9
+}
+
+impl Page {
+    fn family(&mut self, kind: Kind, name: &str, help: &str) {
+        let kind_name = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        // OpenMetrics names the family without what its samples end with.
+        let family = if self.form == Form::OpenMetrics { name.strip_suffix("_total").unwrap_or(name) } else { name };
+        let _ = writeln!(self.text, "# HELP {family} {help}\n# TYPE {family} {kind_name}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        self.text.push_str(name);
+        self.labels(labels);
+        let _ = writeln!(self.text, " {value}");
+    }
+
+    fn labels(&mut self, labels: &[(&str, &str)]) {
+        for (index, (label, value)) in labels.iter().enumerate() {
+            let sign = if index == 0 { '{' } else { ',' };
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.text, "{sign}{label}=\"{value}\"");
+        }
+        self.text.push_str(if labels.is_empty() { "" } else { "}" });
+    }
+
+    fn counters(&mut self, name: &str, help: &str, rows: &Rows, value: impl Fn(&Row) -> f64) {
+        self.family(Kind::Counter, name, help);
+        for (key, row) in rows {
+            self.sample(name, &of(key), value(row));
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+    fn operations(&mut self, rows: &Rows) {
+        let name = "sarsen_operation_duration_seconds";
+        self.family(Kind::Histogram, name, "How long Operations took: requests, jobs, schedules and commands.");
+        rows.iter().for_each(|(key, row)| self.histogram(name, &of(key), row));
+        let total = |count: fn(&Row) -> u64| move |row: &Row| count(row) as f64;
+        self.counters("sarsen_operations_failed_total", "Operations that failed.", rows, total(|row| row.failed));
+        let help = "Operations whose client hung up.";
+        self.counters("sarsen_operations_cancelled_total", help, rows, total(|row| row.cancelled));
+        self.counters("sarsen_queries_total", "Runs of queries.", rows, total(|row| row.queries));
+        let help = "Time of the database in queries.";
+        self.counters("sarsen_query_seconds_total", help, rows, |row| seconds(row.query_time));
+        self.waits(rows);
+        self.broken(rows);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+    fn histogram(&mut self, name: &str, labels: &[(&str, &str); 3], row: &Row) {
+        let mut below = 0;
+        for (index, count) in row.buckets.iter().enumerate() {
+            below += count;
+            let bound = BOUNDS.get(index).map_or("+Inf".to_owned(), |bound| seconds(*bound).to_string());
+            let [kind, module, operation] = *labels;
+            let _ = write!(self.text, "{name}_bucket");
+            self.labels(&[kind, module, operation, ("le", &bound)]);
+            let _ = write!(self.text, " {below}");
+            self.exemplar(row.exemplars[index].as_ref());
+            self.text.push('\n');
+        }
+        self.sample(&format!("{name}_sum"), labels, seconds(row.time));
+        self.sample(&format!("{name}_count"), labels, row.count as f64);
+    }
+
+    fn exemplar(&mut self, exemplar: Option<&Exemplar>) {
+        if let (Form::OpenMetrics, Some(Exemplar { trace, took, at })) = (self.form, exemplar) {
+            let (whole, part) = (at.div_euclid(1_000_000), at.rem_euclid(1_000_000) / 1_000);
+            let _ = write!(self.text, " # {{trace_id=\"{}\"}} {} {whole}.{part:03}", trace.id(), seconds(*took));
+        }
+    }
+
+    fn waits(&mut self, rows: &Rows) {
+        let name = "sarsen_wait_seconds_total";
+        self.family(Kind::Counter, name, "What Operations waited for, by kind.");
+        for (key, row) in rows {
+            let [kind, module, operation] = of(key);
+            for wait in WaitKind::ALL.into_iter().filter(|wait| row.waits[*wait as usize] > 0) {
+                let labels = [kind, module, operation, ("wait", wait.as_str())];
+                self.sample(name, &labels, seconds(row.waits[wait as usize]));
+            }
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+    fn broken(&mut self, rows: &Rows) {
+        let name = "sarsen_budget_broken_total";
+        self.family(Kind::Counter, name, "Operations that did not keep their budget, by promise.");
+        for (key, row) in rows {
+            let [kind, module, operation] = of(key);
+            for (promise, count) in &row.broken {
+                self.sample(name, &[kind, module, operation, ("promise", promise.as_str())], *count as f64);
+            }
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+    fn queues(&mut self, queues: &[QueueState]) {
+        self.family(Kind::Gauge, "sarsen_jobs", "Jobs by queue and state; counted up to a limit, see docs/jobs.md.");
+        for queue in queues {
+            let states = [
+                ("available", queue.available),
+                ("running", queue.running),
+                ("scheduled", queue.scheduled),
+                ("retryable", queue.retryable),
+                ("waiting", queue.waiting),
+                ("discarded", queue.discarded),
+            ];
+            for (state, depth) in states {
+                self.sample("sarsen_jobs", &[("queue", &queue.name), ("state", state)], depth.count as f64);
+            }
+        }
+    }
+
+    fn oldest(&mut self, queues: &[QueueState], now: Timestamp) {
+        let name = "sarsen_jobs_oldest_seconds";
+        self.family(Kind::Gauge, name, "Since when the oldest job of a queue could run.");
+        for queue in queues {
+            let age = queue.due_since.map_or(0.0, |since| now.since(since).as_secs_f64());
+            self.sample(name, &[("queue", &queue.name)], age);
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+    fn pools(&mut self, holders: &[HolderSpan]) {
+        let gauges: [(&str, &str, Look); 3] = [
+            ("sarsen_pool_capacity", "How many can hold a pool or a lock at a time.", |holder| holder.capacity),
+            ("sarsen_pool_in_use", "How many hold it.", |holder| holder.in_use),
+            ("sarsen_pool_waiting", "How many wait for it.", |holder| holder.waiting),
+        ];
+        for (name, help, value) in gauges.into_iter().filter(|_| !holders.is_empty()) {
+            self.family(Kind::Gauge, name, help);
+            for holder in holders {
+                self.sample(name, &[("kind", holder.kind.as_str()), ("pool", &holder.label)], value(holder) as f64);
+            }
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+    fn process(&mut self, told: &Told<'_>) {
+        let process = told.process;
+        self.family(Kind::Gauge, "sarsen_build_info", "The build of the application; always 1.");
+        self.sample("sarsen_build_info", &[("version", told.version)], 1.0);
+        let gauges = [
+            ("sarsen_tasks", "Tasks at work.", told.tasks as f64),
+            ("process_resident_memory_bytes", "Resident memory.", process.resident as f64),
+            ("process_open_fds", "Open file descriptors.", process.descriptors as f64),
+            ("process_max_fds", "Most file descriptors.", process.descriptor_limit as f64),
+            ("process_start_time_seconds", "When the process started, in seconds since 1970.", process.started),
+        ];
+        for (name, help, value) in gauges.into_iter().filter(|(.., value)| *value > 0.0) {
+            self.family(Kind::Gauge, name, help);
+            self.sample(name, &[], value);
+        }
+        let counters = [
+            ("process_cpu_seconds_total", "CPU time of the process.", process.cpu),
+            ("sarsen_operations_dropped_total", "Closed Operations that were not recorded.", told.dropped as f64),
+        ];
+        for (name, help, value) in counters {
+            self.family(Kind::Counter, name, help);
+            self.sample(name, &[], value);
+        }
+    }
+}
+
+fn of(&(kind, operation, module): &(OperationKind, &'static str, &'static str)) -> [(&'static str, &'static str); 3] {
+    [("kind", kind.as_str()), ("module", module), ("operation", operation)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::counts::Counts;
+    use crate::export::sample::Seen;
+    use crate::telemetry::{Broken, Promise};
+
+    fn written(form: Form) -> String {
+        let counts = Counts::default();
+        let broken = [Broken { promise: Promise::Queries, was: 9, limit: 6 }];
+        counts.add(&Seen::for_test("GET /\"x\""), &broken);
+        let (rows, process) = (counts.rows(), ProcessCounts::default());
+        let now = Timestamp::default();
+        text(
+            form,
+            &Told {
+                now,
+                version: "1.0.0",
+                rows: &rows,
+                queues: &[],
+                holders: &[],
+                process: &process,
+                dropped: 3,
+                tasks: 1,
+            },
+        )
+    }
+
+    #[test]
+    fn a_histogram_is_cumulative_and_labels_are_escaped() {
+        let text = written(Form::Text);
+        let name = r#"kind="request",module="shop",operation="GET /\"x\"""#;
+        for line in [
+            format!("sarsen_operation_duration_seconds_bucket{{{name},le=\"0.001\"}} 0\n"),
+            format!("sarsen_operation_duration_seconds_bucket{{{name},le=\"0.0025\"}} 1\n"),
+            format!("sarsen_operation_duration_seconds_bucket{{{name},le=\"+Inf\"}} 1\n"),
+            format!("sarsen_operation_duration_seconds_sum{{{name}}} 0.0015\n"),
+            format!("sarsen_budget_broken_total{{{name},promise=\"queries\"}} 1\n"),
+            "sarsen_operations_dropped_total 3\n".to_owned(),
+        ] {
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn openmetrics_has_exemplars_and_an_end() {
+        let text = written(Form::OpenMetrics);
+        assert!(text.ends_with("# EOF\n"));
+        assert!(text.contains("# TYPE sarsen_budget_broken counter\n"), "{text}");
+        let bucket = text.lines().find(|line| line.contains("le=\"0.0025\"")).expect("a bucket");
+        assert!(bucket.contains(" 1 # {trace_id=\"") && bucket.ends_with("\"} 0.0015 1767225600.000"), "{bucket}");
+    }
+}
