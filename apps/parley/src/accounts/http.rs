@@ -12,9 +12,7 @@ use axum::extract::State;
 use sarsen::Result;
 use sarsen::data::{Page, PageRequest};
 use sarsen::http::routing::{delete_with, get_with, post_with};
-use sarsen::http::{
-    Actor, Created, Json, MaybeActor, NoContent, Path, Promises, Query, Routes, Session, SessionInfo,
-};
+use sarsen::http::{Actor, Created, Json, MaybeActor, NoContent, Path, Promises, Query, Routes, Session, SessionInfo};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

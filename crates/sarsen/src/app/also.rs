@@ -11,6 +11,7 @@ use crate::http::ModuleRoutes;
 use crate::insight::Insight;
 use crate::jobs::Jobs;
 use crate::module::ModuleInfo;
+use crate::realtime::Realtime;
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub struct Parts {
     pub jobs: Jobs,
     /// The handle on events.
     pub events: Events,
+    /// The handle on real time.
+    pub realtime: Realtime,
     /// What was done lately, and how long it took.
     pub insight: Insight,
     /// The clock of the application.

@@ -85,13 +85,13 @@ impl App {
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let (jobs, events) = self.handles_on(db);
         let insight = Insight::new(&recorder, &self.clock, self.version);
-        let seen = self.parts(db, secret, &jobs, &events, &insight)?;
-        command(&recorder, "prepare projections", "", events.prepare()).await?;
         let realtime = Realtime::new(db, &self.config.realtime, self.topics().0, &recorder, &lifecycle)?;
+        let seen = self.parts(db, secret, (&jobs, &events, &realtime), &insight)?;
+        command(&recorder, "prepare projections", "", events.prepare()).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
         let identity = Identity { name: self.name, version: self.version };
-        let export = Export::new(identity, &config, &clock, &jobs, &insight)?;
+        let export = Export::new(identity, &config, &clock, (&jobs, &realtime), &insight)?;
         let around = Surroundings {
             config: config.clone(),
             db: db.clone(),
@@ -158,7 +158,13 @@ impl App {
     }
 
     /// The application as it is seen by what is served beside the modules.
-    fn parts(&self, db: &Db, secret: &Secret, jobs: &Jobs, events: &Events, insight: &Insight) -> Result<Parts> {
+    fn parts(
+        &self,
+        db: &Db,
+        secret: &Secret,
+        (jobs, events, realtime): (&Jobs, &Events, &Realtime),
+        insight: &Insight,
+    ) -> Result<Parts> {
         let configured = &self.config.ops.token;
         let derived = || secret::operators_token(secret);
         Ok(Parts {
@@ -169,6 +175,7 @@ impl App {
             db: db.clone(),
             jobs: jobs.clone(),
             events: events.clone(),
+            realtime: realtime.clone(),
             insight: insight.clone(),
             clock: self.clock.clone(),
             modules: self.modules().cloned().collect(),

@@ -91,6 +91,7 @@ pub(super) async fn examine(app: &App) -> Vec<Finding> {
     findings.extend(folders(config).iter().flat_map(|folder| disk(folder)));
     findings.push(time(&Clock::real()));
     findings.extend(descriptors(config));
+    findings.extend(live(app));
     let address = address(config).await;
     let runs = address.level == Level::Warn;
     findings.push(address);
@@ -293,6 +294,20 @@ fn descriptors(config: &Config) -> Vec<Finding> {
 #[cfg(not(unix))]
 fn descriptors(_: &Config) -> Vec<Finding> {
     Vec::new()
+}
+
+/// What the clients of real time may take, where there are topics.
+fn live(app: &App) -> Option<Finding> {
+    app.modules().find(|module| !module.topics.is_empty())?;
+    let section = &app.config().realtime;
+    let most = section.queue.0.saturating_mul(section.max_connections as u64);
+    let message = format!(
+        "{} connections of {} topics at most; what waits for them takes {} MB when nobody reads",
+        section.max_connections,
+        section.max_subscriptions,
+        most / MB
+    );
+    Some(Finding::new(Level::Ok, "realtime", message))
 }
 
 async fn address(config: &Config) -> Finding {

@@ -51,12 +51,14 @@ impl Export {
         let inner = &*self.0;
         let (queues, rows, process) = (inner.queues().await, inner.counts.rows(), ProcessCounts::read());
         let lately = inner.insight.snapshot(LATELY);
+        let realtime = inner.realtime.is_used().then(|| inner.realtime.state());
         let told = Told {
             holders: &lately.holders,
             now: inner.clock.now(),
             version: inner.service.version,
             rows: &rows,
             queues: &queues,
+            realtime: realtime.as_ref(),
             process: &process,
             dropped: inner.dropped(),
             tasks: lifecycle::running() as u64,

@@ -26,6 +26,7 @@ use crate::http::client::Address;
 use crate::insight::Insight;
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
+use crate::realtime::Realtime;
 use crate::telemetry::{Broken, Operation, Promise};
 use bytes::Bytes;
 use counts::Counts;
@@ -62,6 +63,7 @@ struct Inner {
     environment: Environment,
     clock: Clock,
     jobs: Jobs,
+    realtime: Realtime,
     insight: Insight,
     counts: Counts,
     traces: Option<(Receiver, Ship<Traced>)>,
@@ -75,7 +77,7 @@ impl Export {
         identity: Identity,
         config: &Config,
         clock: &Clock,
-        jobs: &Jobs,
+        (jobs, realtime): (&Jobs, &Realtime),
         insight: &Insight,
     ) -> Result<Self> {
         let section = config.telemetry.clone();
@@ -100,12 +102,14 @@ impl Export {
         };
         let metrics = collector.as_ref().map(|to| at(to, "/v1/metrics"));
         let (counts, clock, jobs, insight) = (Counts::default(), clock.clone(), jobs.clone(), insight.clone());
+        let realtime = realtime.clone();
         Ok(Self(Arc::new(Inner {
             section,
             service,
             environment,
             clock,
             jobs,
+            realtime,
             insight,
             counts,
             traces,

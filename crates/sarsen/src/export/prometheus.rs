@@ -4,6 +4,7 @@ use super::counts::{BOUNDS, Exemplar, Row, Rows};
 use super::process::ProcessCounts;
 use crate::clock::Timestamp;
 use crate::jobs::QueueState;
+use crate::realtime::{KindState, State};
 use crate::telemetry::{HolderSpan, OperationKind, WaitKind};
 use std::fmt::Write;
 
@@ -32,6 +33,8 @@ pub(super) struct Told<'a> {
     pub(super) version: &'a str,
     pub(super) rows: &'a Rows,
     pub(super) queues: &'a [QueueState],
+    /// Where a module serves topics.
+    pub(super) realtime: Option<&'a State>,
     pub(super) holders: &'a [HolderSpan],
     pub(super) process: &'a ProcessCounts,
     /// Closed Operations that were not recorded.
@@ -47,6 +50,9 @@ pub(super) fn text(form: Form, told: &Told<'_>) -> String {
     page.queues(told.queues);
     page.oldest(told.queues, told.now);
     page.pools(told.holders);
+    if let Some(state) = told.realtime {
+        page.realtime(state);
+    }
     page.process(told);
     if form == Form::OpenMetrics {
         page.text.push_str("# EOF\n");
@@ -160,6 +166,57 @@ impl Page {
         }
     }
 
+    /// Connections, and what went over them by kind of topics: never by topic, of which there are too many.
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+    fn realtime(&mut self, state: &State) {
+        let whole: [(Kind, &str, &str, u64); 8] = [
+            (Kind::Gauge, "sarsen_realtime_connections", "Connections that are open.", state.connections as u64),
+            (Kind::Gauge, "sarsen_realtime_queued_bytes", "Bytes that wait to go out.", state.queued as u64),
+            (
+                Kind::Counter,
+                "sarsen_realtime_silent_total",
+                "Connections ended because they said nothing.",
+                state.silent,
+            ),
+            (
+                Kind::Counter,
+                "sarsen_realtime_floods_total",
+                "Connections ended because they sent too much.",
+                state.floods,
+            ),
+            (Kind::Counter, "sarsen_realtime_slow_total", "Connections ended because they did not read.", state.slow),
+            (Kind::Counter, "sarsen_realtime_refused_total", "Connections that found no place.", state.refused),
+            (
+                Kind::Counter,
+                "sarsen_realtime_recovered_total",
+                "Subscriptions given what they missed.",
+                state.recovered,
+            ),
+            (Kind::Counter, "sarsen_realtime_reloaded_total", "Subscriptions told to load anew.", state.reloaded),
+        ];
+        for (kind, name, help, value) in whole {
+            self.family(kind, name, help);
+            self.sample(name, &[], value as f64);
+        }
+        let by_kind: [(Kind, &str, &str, fn(&KindState) -> u64); 5] = [
+            (Kind::Gauge, "sarsen_realtime_topics", "Topics that are heard or kept.", |kind| kind.topics as u64),
+            (Kind::Gauge, "sarsen_realtime_subscribers", "Subscriptions.", |kind| kind.subscribers as u64),
+            (Kind::Counter, "sarsen_realtime_delivered_total", "Messages queued for a connection.", |kind| {
+                kind.delivered
+            }),
+            (Kind::Counter, "sarsen_realtime_left_out_total", "Messages left out for slow readers.", |kind| {
+                kind.left_out
+            }),
+            (Kind::Counter, "sarsen_realtime_slow_consumers_total", "Slow readers sent away.", |kind| kind.slow),
+        ];
+        for (kind, name, help, look) in by_kind {
+            self.family(kind, name, help);
+            for (topics, of_kind) in &state.kinds {
+                self.sample(name, &[("topics", topics)], look(of_kind) as f64);
+            }
+        }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
     fn broken(&mut self, rows: &Rows) {
         let name = "sarsen_budget_broken_total";
@@ -258,6 +315,8 @@ mod tests {
         counts.add(&Seen::for_test("GET /\"x\""), &broken);
         let (rows, process) = (counts.rows(), ProcessCounts::default());
         let now = Timestamp::default();
+        let room = KindState { subscribers: 3, delivered: 7, slow: 1, ..KindState::default() };
+        let state = State { connections: 4, kinds: [("room", room)].into(), ..State::default() };
         text(
             form,
             &Told {
@@ -265,6 +324,7 @@ mod tests {
                 version: "1.0.0",
                 rows: &rows,
                 queues: &[],
+                realtime: Some(&state),
                 holders: &[],
                 process: &process,
                 dropped: 3,
@@ -284,6 +344,9 @@ mod tests {
             format!("sarsen_operation_duration_seconds_sum{{{name}}} 0.0015\n"),
             format!("sarsen_budget_broken_total{{{name},promise=\"queries\"}} 1\n"),
             "sarsen_operations_dropped_total 3\n".to_owned(),
+            "sarsen_realtime_connections 4\n".to_owned(),
+            "sarsen_realtime_delivered_total{topics=\"room\"} 7\n".to_owned(),
+            "sarsen_realtime_slow_consumers_total{topics=\"room\"} 1\n".to_owned(),
         ] {
             assert!(text.contains(&line), "{line} is not in\n{text}");
         }

@@ -12,6 +12,7 @@ mod measured;
 mod modules;
 mod pages;
 mod pass;
+mod realtime;
 mod redact;
 
 use crate::app::{App, Parts};

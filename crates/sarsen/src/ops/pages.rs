@@ -32,7 +32,7 @@ const FILES: [(&str, &str, &str); 8] = [
 ];
 
 /// What the page shows at which address is up to its script.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "/ops",
     "/ops/budgets",
     "/ops/slow",
@@ -42,6 +42,7 @@ const PAGES: [&str; 12] = [
     "/ops/jobs",
     "/ops/job/{id}",
     "/ops/modules",
+    "/ops/live",
     "/ops/dependencies",
     "/ops/errors",
     "/ops/process",

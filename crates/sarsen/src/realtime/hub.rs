@@ -237,36 +237,46 @@ impl Hub {
     }
 
     fn fan_out(&self, topic: &Topic, live: &mut Live, frame: &Frame) {
-        let count = &self.counts.of(topic);
-        let mut delivered = 0;
+        let (mut delivered, mut left_out, mut slow) = (0, 0, 0);
         for subscriber in &mut live.subscribers {
-            delivered += u64::from(self.push_to(subscriber, frame));
+            match self.push_to(subscriber, frame) {
+                Pushed::Queued => delivered += 1,
+                Pushed::Less => left_out += 1,
+                Pushed::Slow => slow += 1,
+                Pushed::Over => {}
+            }
         }
-        if let Some(count) = count {
+        if let Some(count) = self.counts.of(topic) {
             count.delivered.fetch_add(delivered, Ordering::Relaxed);
+            count.left_out.fetch_add(left_out, Ordering::Relaxed);
+            count.slow.fetch_add(slow, Ordering::Relaxed);
         }
     }
 
-    /// Whether it will go out.
-    fn push_to(&self, subscriber: &mut Subscriber, frame: &Frame) -> bool {
+    /// What is held until what was missed has been read is counted when that is queued.
+    fn push_to(&self, subscriber: &mut Subscriber, frame: &Frame) -> Pushed {
         match &mut subscriber.held {
             Some(held) if held.len() < self.section.max_recovered as usize => held.push(frame.clone()),
-            Some(_) => subscriber.link.end(super::End::Slow),
+            Some(_) => {
+                subscriber.link.end(super::End::Slow);
+                self.counts.slow.fetch_add(1, Ordering::Relaxed);
+                return Pushed::Slow;
+            }
             None => return self.push(&subscriber.link, frame.clone()),
         }
-        false
+        Pushed::Over
     }
 
     /// Queues a frame for a connection.
-    pub(super) fn push(&self, link: &Link, frame: Frame) -> bool {
+    pub(super) fn push(&self, link: &Link, frame: Frame) -> Pushed {
         let limit = usize::try_from(self.section.queue.0).unwrap_or(usize::MAX);
-        match link.queue.push(frame, limit) {
-            Pushed::Queued => return true,
+        let pushed = link.queue.push(frame, limit);
+        match pushed {
             Pushed::Less => drop(self.counts.left_out.fetch_add(1, Ordering::Relaxed)),
             Pushed::Slow => drop(self.counts.slow.fetch_add(1, Ordering::Relaxed)),
-            Pushed::Over => {}
+            Pushed::Queued | Pushed::Over => {}
         }
-        false
+        pushed
     }
 
     /// Tells those who hear a topic who came and who left. The presence is locked, so that they hear it in its order.

@@ -174,7 +174,7 @@ impl Connection {
             }
             None => recorder.name(OperationKind::Request, "", &format!("LIVE {verb}")),
         };
-        let operation = Operation::open_in(name, Trace::new(), recorder);
+        let operation = Operation::open_woken(name, Trace::new(), recorder);
         if let Some(actor) = self.link.actor {
             operation.set_actor(actor);
         }
@@ -343,8 +343,8 @@ impl Connection {
         lifecycle::spawn_background(async move { hub.recheck(&link).await });
     }
 
-    fn push(&self, frame: Frame) -> bool {
-        self.hub.push(&self.link, frame)
+    fn push(&self, frame: Frame) {
+        self.hub.push(&self.link, frame);
     }
 
     pub(super) fn greet(&self) {

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub(super) struct KindCounts {
     pub(super) delivered: AtomicU64,
+    pub(super) left_out: AtomicU64,
+    pub(super) slow: AtomicU64,
 }
 
 /// Counters of a process, since its start.
@@ -58,7 +60,10 @@ impl Counts {
         let mut kinds: BTreeMap<&'static str, KindState> = self
             .kinds
             .iter()
-            .map(|(name, counts)| (*name, KindState { delivered: read(&counts.delivered), ..KindState::default() }))
+            .map(|(name, counts)| {
+                let (delivered, left_out, slow) = (read(&counts.delivered), read(&counts.left_out), read(&counts.slow));
+                (*name, KindState { delivered, left_out, slow, ..KindState::default() })
+            })
             .collect();
         for (topic, subscribers) in topics {
             if let Some(kind) = kinds.get_mut(topic.kind()) {
@@ -115,4 +120,8 @@ pub struct KindState {
     pub subscribers: usize,
     /// Messages that were queued for a connection.
     pub delivered: u64,
+    /// Messages that were left out for slow readers, where that may be.
+    pub left_out: u64,
+    /// Connections that were ended because they did not read them.
+    pub slow: u64,
 }

@@ -10,6 +10,7 @@ use super::recorder::Recorder;
 use super::redact;
 use super::resource::Named;
 use super::scope::Scope;
+use super::stamped;
 use super::trace::Trace;
 use crate::clock::Ticks;
 use crate::error::Error;
@@ -141,6 +142,16 @@ impl Operation {
     /// Opens an Operation as a part of `trace`; the name is one of this recorder.
     pub fn open_in(name: Name, trace: Trace, recorder: &Recorder) -> Self {
         let started = Ticks::now();
+        let operation = Self::new(started, None, name, trace, recorder);
+        if !recorder.is_off() {
+            operation.place().ledger = Some(Ledger::open(started, name.is_sampled(trace.random())));
+        }
+        operation
+    }
+
+    /// Like [`Operation::open_in`] for work that is born in the poll at hand: it began when the task was woken for it.
+    pub(crate) fn open_woken(name: Name, trace: Trace, recorder: &Recorder) -> Self {
+        let started = stamped::born(Ticks::now());
         let operation = Self::new(started, None, name, trace, recorder);
         if !recorder.is_off() {
             operation.place().ledger = Some(Ledger::open(started, name.is_sampled(trace.random())));

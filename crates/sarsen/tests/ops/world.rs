@@ -17,7 +17,7 @@ pub(crate) const OPERATOR: Uuid = Uuid::from_u128(0xa);
 pub(crate) const VISITOR: Uuid = Uuid::from_u128(0xb);
 
 /// All that can be asked for, with examples of what stands in `{}`.
-pub(crate) const ADDRESSES: [&str; 27] = [
+pub(crate) const ADDRESSES: [&str; 29] = [
     "/ops",
     "/ops/budgets",
     "/ops/slow",
@@ -27,6 +27,7 @@ pub(crate) const ADDRESSES: [&str; 27] = [
     "/ops/jobs",
     "/ops/job/0190a1b2-0000-7000-8000-000000000000",
     "/ops/modules",
+    "/ops/live",
     "/ops/dependencies",
     "/ops/errors",
     "/ops/process",
@@ -43,6 +44,7 @@ pub(crate) const ADDRESSES: [&str; 27] = [
     "/ops/api/jobs/list?state=discarded",
     "/ops/api/schedules",
     "/ops/api/modules",
+    "/ops/api/realtime",
     "/ops/api/config",
     "/ops/api/nothing",
 ];

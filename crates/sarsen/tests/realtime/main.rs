@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a test prints what it proves")]
 
+mod account;
 mod delivery;
 mod hostile;
 mod limits;

@@ -9,6 +9,7 @@ use super::problem::Refusal;
 use crate::error::{Error, Result};
 use crate::lifecycle;
 use crate::realtime::Realtime;
+use crate::telemetry::Stamped;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{Router, get};
@@ -38,7 +39,7 @@ async fn socket(
     let accepted = websocket::accept(&mut request)?;
     let connection = realtime.connect(actor.map(|actor| actor.id)).await?;
     // In a box, because a future that is passed on by value takes its room at each step.
-    lifecycle::spawn(Box::pin(websocket::serve(accepted.upgrade, connection)));
+    lifecycle::spawn(Box::pin(Stamped::new(websocket::serve(accepted.upgrade, connection))));
     Ok(accepted.response)
 }
 

@@ -1,4 +1,4 @@
-// What there is to do with it and around it: Queries, Jobs, Modules, Dependencies, Errors, Process.
+// What there is to do with it and around it: Queries, Jobs, Modules, Live, Dependencies, Errors, Process.
 
 import { graph, spark, stack } from "./charts.js";
 import { ago, amount, bytes, clock, lasting, line, make, number, percent, seconds, time } from "./dom.js";
@@ -186,6 +186,30 @@ export const modules = {
         { title: "Tables", minor: true, grow: 3, width: 200, left: true, cell: (row) => make("span", { title: row.tables.join(", ") }, row.tables.join(", ") || "–") },
         { title: "Calls", minor: true, grow: 2, width: 150, left: true, cell: (row) => row.calls.join(", ") || "–" },
       ] }, all));
+  },
+};
+
+export const realtime = {
+  name: "Live", key: "l", every: 1000,
+  async load(ctx) {
+    const live = await ctx.get("realtime");
+    return { live, at: performance.now() };
+  },
+  draw({ live, at }, ctx) {
+    if (!live.used) return make("p", { class: "empty" }, "No module serves topics.");
+    const rows = Object.entries(live.kinds).map(([name, kind]) => ({ name, ...kind }));
+    const first = ctx.keep("delivered", () => ({ at, delivered: new Map(rows.map((row) => [row.name, row.delivered])) }));
+    const passed = (at - first.at) / 1000;
+    const rate = (row) => (passed > 0 ? (row.delivered - (first.delivered.get(row.name) || 0)) / passed : 0);
+    return make("div", {},
+      make("section", { class: "panel", "data-test": "realtime" },
+        facts(fact("Connections", `${number(live.connections)} of ${number(live.max_connections)}`), fact("Waits to go out", bytes(live.queued), `At most ${bytes(live.queue)} for one connection`), fact("Too slow", number(live.slow), "Sent away, because they did not read"), fact("Silent", number(live.silent)), fact("Floods", number(live.floods)), fact("Refused", number(live.refused), "There was no place"), fact("Recovered", number(live.recovered), "Came back, and got what they had missed"), fact("Reloaded", number(live.reloaded), "Came back, and were told to load"))),
+      ctx.grid("Topics by kind", { test: "topics", sort: 3, id: (row) => row.name, empty: "There are no topics.", columns: [
+        { title: "Kind", grow: 1, width: 130, left: true, cell: (row) => row.name, sort: (row) => row.name, filter: (row) => row.name },
+        NUMBER("Topics", (row) => row.topics, number, { minor: true, hint: "Heard or kept" }), NUMBER("Hear", (row) => row.subscribers, number, { hint: "Subscriptions" }),
+        NUMBER("/s", rate, amount, { hint: "Deliveries since this page was opened" }), NUMBER("Delivered", (row) => row.delivered, number, { hint: "Since the start of this process" }),
+        NUMBER("left out", (row) => row.left_out, number, { minor: true, hint: "For slow readers, where that may be" }), NUMBER("slow", (row) => row.slow, number, { hint: "Slow readers sent away" }),
+      ] }, rows));
   },
 };
 
