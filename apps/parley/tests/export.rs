@@ -2,6 +2,8 @@
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a test says what it skips and what it expects")]
 
+#[path = "export/budgets.rs"]
+mod budgets;
 #[path = "export/collector.rs"]
 mod collector;
 #[path = "program/mod.rs"]
@@ -45,6 +47,11 @@ async fn in_production_metrics_are_for_operators_and_not_there_for_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rules_are_rules_and_wake_when_a_budget_burns() {
     prometheus::rules().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn budgets_are_checked_against_what_a_run_recorded() {
+    budgets::checked().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

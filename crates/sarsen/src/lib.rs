@@ -2,6 +2,7 @@
 //!
 //! Start at [`App`] and [`Module`]; the parts are used through handles: [`Db`], and the [`http`] extractors.
 
+mod adopt;
 pub mod advisor;
 pub mod app;
 pub mod cli;
@@ -22,7 +23,8 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use app::{App, adopt};
+pub use adopt::{Adopted, adopt};
+pub use app::App;
 pub use clock::{Clock, Timestamp};
 pub use config::Config;
 pub use data::{Db, Queryable, Tx};

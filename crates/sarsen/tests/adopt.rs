@@ -10,10 +10,9 @@ use axum::http::{Request, Response, StatusCode};
 use axum::routing::get;
 use http_body_util::BodyExt;
 use sarsen::advisor::judge;
-use sarsen::app::Adopted;
 use sarsen::config::Url;
 use sarsen::telemetry::{OperationSpan, Snapshot};
-use sarsen::{Config, adopt};
+use sarsen::{Adopted, Config, adopt};
 use std::time::Duration;
 use tower::ServiceExt;
 
@@ -84,10 +83,17 @@ async fn an_axum_application_gets_operations_and_what_repeats_in_them() {
     assert_eq!(named(&snapshot, "GET /orders/{id}").all.count, 3);
     assert_eq!(named(&snapshot, "(no route)").all.count, 1);
     let judgement = judge(&snapshot);
-    let repeats = judgement.findings.iter().find(|finding| finding.rule == "n_plus_one");
+    let mut all = [&judgement.process].into_iter().chain(&judgement.verdicts).chain(&judgement.findings);
+    let repeats = all.find(|finding| finding.rule == "n_plus_one");
     let repeats = repeats.unwrap_or_else(|| panic!("{judgement:?}"));
     let told = format!("{repeats:?}");
     assert!(told.contains("SELECT name FROM customers") && told.contains("adopt.rs"), "{told}");
+    let why = text(ask(&router, "/ops/api/why?span=60").await).await;
+    assert!(why.contains("n_plus_one") && why.contains("GET /orders"), "{why}");
+    let page = ask(&router, "/ops/slow").await;
+    assert_eq!(page.status(), StatusCode::OK);
+    assert!(text(page).await.starts_with("<!doctype html>"));
+    assert!(text(ask(&router, "/ops/api/snapshot?span=60").await).await.contains("GET /orders/{id}"));
     adopted.stop().await;
 }
 

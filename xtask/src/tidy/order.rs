@@ -30,7 +30,7 @@ const ORDER: &[(u8, Neighbours, &[&str])] = &[
     (46, Closed, &["export"]),
     (50, Open, &["module", "app"]),
     (50, Closed, &["advisor"]),
-    (60, Open, &["ops", "cli", "testing"]),
+    (60, Open, &["ops", "cli", "testing", "adopt"]),
 ];
 
 /// A path of `crates/sarsen/src` leads to a lower folder or to its own; `super::super` is banned everywhere, because it

@@ -138,7 +138,7 @@ pub(super) const FAULTS: &[Fault] = &[
         load: &[Stream::get("/v1/planted/noisy", 3, 50), Stream::get("/v1/planted/healthy/{n}", 4, 10)],
         words: &["RUNTIME", "CPU"],
         culprits: &["/v1/planted/noisy"],
-        rule: Some("noisy_neighbour"),
+        rule: None,
     },
     Fault {
         name: "starved queue",

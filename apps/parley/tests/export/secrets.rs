@@ -45,6 +45,9 @@ pub(crate) async fn nowhere() {
     eventually("the trace of the request", || named("POST /v1/channels")).await;
 
     let mut outputs = vec![("log", world.log()), ("metrics", world.ask("GET /metrics HTTP/1.1").await)];
+    for path in ["snapshot?span=60", "why?span=60", "samples", "config", "now", "history?span=60"] {
+        outputs.push(("pages", world.ask(&format!("GET /ops/api/{path} HTTP/1.1")).await));
+    }
     outputs.extend(world.collected().into_iter().map(|received| ("collector", received.body)));
     outputs.extend(errors.into_iter().map(|error| ("sentry", error.body)));
     for (place, output) in &outputs {

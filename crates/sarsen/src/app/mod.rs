@@ -1,6 +1,5 @@
 //! The application: modules put together, checked, started in order and stopped in reverse.
 
-mod adopt;
 mod also;
 mod check;
 mod graph;
@@ -9,9 +8,9 @@ mod start;
 mod watch;
 mod work;
 
-pub use adopt::{Adopted, adopt};
 pub use also::{Authorize, Parts};
 pub use start::{Route, Running};
+pub(crate) use watch::Watching;
 pub use work::Working;
 
 use also::Also;

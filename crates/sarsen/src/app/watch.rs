@@ -11,7 +11,7 @@ use std::fmt;
 use tokio::task::JoinHandle;
 
 /// The tasks that look; they end with [`Watching::end`], after everything else has stopped.
-pub(super) struct Watching {
+pub(crate) struct Watching {
     recorder: Recorder,
     lifecycle: Lifecycle,
     lines: bool,
@@ -31,7 +31,7 @@ impl fmt::Debug for Watching {
 
 impl Running {
     /// Starts them.
-    pub(super) fn watch(&self) -> Result<Watching> {
+    pub(crate) fn watch(&self) -> Result<Watching> {
         let (recorder, lifecycle, export) = (self.recorder().clone(), self.lifecycle().clone(), self.export().clone());
         let (lines, sending) = (self.config().log.operations, Lifecycle::default());
         if !lines && !export.is_wanted() {
@@ -60,7 +60,7 @@ impl Running {
 
 impl Watching {
     /// Looks at what is left, which is what the modules did on their way down, and tells it.
-    pub(super) async fn end(self) {
+    pub(crate) async fn end(self) {
         let _ = self.writer.await;
         if let Some(collector) = self.collector {
             collector.stop().await;

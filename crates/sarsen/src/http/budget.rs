@@ -111,20 +111,3 @@ fn server_timing(operation: &Operation) -> String {
     }
     text
 }
-
-/// The queries with the lines that asked for them, the most frequent first: what repeats is what to mend.
-pub(crate) fn queries(operation: &Operation) -> String {
-    let record = operation.record();
-    let mut kinds: BTreeMap<(&str, String), usize> = BTreeMap::new();
-    for query in record.queries() {
-        let site = format!("{}:{}", query.site.file(), query.site.line());
-        *kinds.entry((query.statement.normalised.as_str(), site)).or_default() += 1;
-    }
-    let mut kinds: Vec<_> = kinds.into_iter().collect();
-    kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let mut text = String::new();
-    for ((sql, site), count) in kinds {
-        let _ = writeln!(text, "  {count:>3} x {sql}\n        at {site}");
-    }
-    text
-}

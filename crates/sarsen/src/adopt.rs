@@ -1,12 +1,12 @@
 //! An axum application that is none of Sarsen's, measured like one: its Operations, its queries, the pages and the metrics.
 
-use super::watch::Watching;
-use super::{App, Running};
+use crate::app::{App, Running, Watching};
 use crate::config::Config;
 use crate::data::Db;
 use crate::error::Result;
 use crate::http::Stack;
 use crate::insight::Insight;
+use crate::ops;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -35,7 +35,9 @@ pub struct Adopted {
 /// Starts what measures an axum application: its database, and who looks at what is recorded. The configuration is that of
 /// any application of Sarsen; of `[http]` only the listener that was there before counts.
 pub async fn adopt(name: &'static str, version: &'static str, config: Config) -> Result<Adopted> {
-    let running = App::new(name, version, config).start().await?;
+    let mut app = App::new(name, version, config);
+    ops::mount(&mut app);
+    let running = app.start().await?;
     let watching = running.watch()?;
     Ok(Adopted { running, watching })
 }
