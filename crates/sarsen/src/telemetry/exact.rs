@@ -50,7 +50,7 @@ fn shares_are_what_the_slow_way_finds() {
                     let around = if random.bool() { random.choice(&open).copied() } else { None };
                     waits.enter(around.map(|(place, _)| place));
                     let leaf = u32::try_from(plain.all.len()).expect("few");
-                    let place = waits.open(random.choice(WaitKind::ALL).expect("some"), leaf);
+                    let place = waits.open(random.choice(WaitKind::ALL).expect("some"), leaf, 0);
                     open.push((place, plain.all.len()));
                     plain.all.push((around.map(|(_, place)| place), true, 0.0));
                 }
@@ -87,7 +87,7 @@ fn critical_of(waits: &Waits, kind: WaitKind) -> u64 {
 fn of_waits_at_the_same_time_the_longest_is_critical_and_all_share() {
     let mut waits = Waits::default();
     let [http, database, cache] =
-        [WaitKind::Http, WaitKind::Database, WaitKind::Cache].map(|kind| (kind, waits.open(kind, NONE)));
+        [WaitKind::Http, WaitKind::Database, WaitKind::Cache].map(|kind| (kind, waits.open(kind, NONE, 0)));
     for (_, place) in [http, database, cache] {
         waits.pass(10_000_000);
         waits.close(place, false);
@@ -100,12 +100,12 @@ fn of_waits_at_the_same_time_the_longest_is_critical_and_all_share() {
 #[test]
 fn what_was_cancelled_and_what_is_around_are_critical_only_where_nothing_else_is() {
     let mut waits = Waits::default();
-    let around = waits.open(WaitKind::Named, 0);
+    let around = waits.open(WaitKind::Named, 0, 0);
     waits.pass(10);
     waits.enter(Some(around));
-    let inside = waits.open(WaitKind::Http, 1);
+    let inside = waits.open(WaitKind::Http, 1, 0);
     waits.enter(None);
-    let cancelled = waits.open(WaitKind::Sleep, 2);
+    let cancelled = waits.open(WaitKind::Sleep, 2, 0);
     waits.pass(20);
     waits.close(inside, false);
     waits.pass(5);

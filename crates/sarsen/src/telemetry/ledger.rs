@@ -92,6 +92,7 @@ impl Ledger {
     }
 
     /// A poll begins.
+    #[inline]
     pub(super) fn begin_poll(&mut self, now: Ticks) {
         // One that panicked did not end.
         self.end_poll(now);
@@ -114,6 +115,7 @@ impl Ledger {
     }
 
     /// A poll ends.
+    #[inline]
     pub(super) fn end_poll(&mut self, now: Ticks) {
         if !std::mem::replace(&mut self.in_poll, false) {
             return;
@@ -133,20 +135,22 @@ impl Ledger {
     }
 
     /// A wait begins; gives its place. `holding` says whether a connection of the database is held.
+    #[inline]
     pub(super) fn open_wait(&mut self, kind: WaitKind, label: Label, holding: bool) -> u32 {
         let from = Ticks::now().since(self.started);
         let leaf = self.add(|| Leaf { kind, label, from, to: from, holding, ..Leaf::default() });
-        self.waits.open(kind, leaf)
+        self.waits.open(kind, leaf, self.account.polls)
     }
 
     /// A wait ends.
+    #[inline]
     pub(super) fn close_wait(&mut self, place: u32, cancelled: bool) {
-        let began = self.waits.spans.get(place as usize).map(|span| span.from);
+        let began = self.waits.spans.get(place as usize).map(|span| span.poll);
         let Some((share, leaf)) = self.waits.close(place, cancelled) else { return };
         self.last_leaf = leaf;
         let Some(leaf) = self.leaves.get_mut(leaf as usize) else { return };
         // It ended before this poll began; one of this poll alone has to be asked for.
-        let to = if began == Some(self.waits.idle) { Ticks::now() } else { self.poll_started };
+        let to = if began == Some(self.account.polls) { Ticks::now() } else { self.poll_started };
         leaf.to = to.since(self.started).max(leaf.from);
         (leaf.share, leaf.cancelled) = (share.max(0.0) as u64, cancelled);
     }
@@ -237,11 +241,17 @@ impl Ledger {
         }
     }
 
+    #[inline]
     fn clear(&mut self) {
-        let (mut waits, mut leaves) = (std::mem::take(&mut self.waits), std::mem::take(&mut self.leaves));
-        waits.clear();
-        leaves.clear();
-        *self = Self { waits, leaves, ..Self::default() };
+        // Field by field: to make another one and move it here takes several times as long, and each request pays.
+        self.waits.clear();
+        self.leaves.clear();
+        self.children.clear();
+        self.waker = None;
+        self.account = Account::default();
+        (self.in_poll, self.read_in) = (false, None);
+        (self.leaf_count, self.query_count) = (0, 0);
+        (self.cpu, self.cpu_wall, self.allocated, self.kept) = (0, 0, 0, 0);
     }
 }
 

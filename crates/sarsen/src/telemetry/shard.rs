@@ -217,7 +217,7 @@ fn add_sums(sums: &Counters<{ sum::ALL }>, record: &Record) {
     if account.wall == account.on_cpu + account.runnable + account.other {
         return;
     }
-    for kind in 0..KINDS {
+    for kind in (0..KINDS).filter(|kind| account.wait[*kind] | account.sync[*kind] | account.critical[*kind] != 0) {
         sums.add(sum::WAIT + kind, account.wait[kind]);
         sums.add(sum::SYNC + kind, account.sync[kind]);
         sums.add(sum::CRITICAL + kind, account.critical[kind]);
@@ -313,7 +313,9 @@ impl Local {
         place.number += 1;
         let mut before = None;
         for leaf in &record.leaves {
-            place.book_leaf(leaf, before, &mut self.seen, &self.cells, moment);
+            // One alone is no copy of another.
+            let seen = if record.leaves.len() > 1 { Some(&mut self.seen) } else { None };
+            place.book_leaf(leaf, before, seen, &self.cells, moment);
             before = Some(leaf);
         }
         if !self.seen.is_empty() {
@@ -353,7 +355,14 @@ pub(crate) struct Moment {
 type Seen = HashSet<u64, BuildHasherDefault<AsItIs>>;
 
 impl Place {
-    fn book_leaf(&mut self, leaf: &Leaf, before: Option<&Leaf>, seen: &mut Seen, cells: &AtomicUsize, moment: Moment) {
+    fn book_leaf(
+        &mut self,
+        leaf: &Leaf,
+        before: Option<&Leaf>,
+        seen: Option<&mut Seen>,
+        cells: &AtomicUsize,
+        moment: Moment,
+    ) {
         let (key, number) = (key_of(leaf), self.number);
         let is_known = self.causes.get(&key).is_some_and(|known| !known.cell.ended.load(Ordering::Relaxed));
         let key = if is_known { key } else { self.add_cause(key, leaf, cells) };
@@ -384,8 +393,10 @@ impl Place {
         counters.add(part::ROWS, query.rows);
         counters.add(part::FAILED, u64::from(query.failed));
         known.cell.note_parameters(moment.tick, query.parameters);
-        let same = !seen.insert(query.statement.fingerprint ^ query.parameters.rotate_left(17));
-        counters.add(part::IDENTICAL, u64::from(same));
+        if let Some(seen) = seen {
+            let same = !seen.insert(query.statement.fingerprint ^ query.parameters.rotate_left(17));
+            counters.add(part::IDENTICAL, u64::from(same));
+        }
     }
 
     /// Makes room for a cause, and says under which key it is counted: where there is no room, as one of the others.

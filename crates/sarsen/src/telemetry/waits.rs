@@ -45,6 +45,8 @@ pub(super) struct Span {
     /// Where the virtual clock was when it last began to share.
     since: f64,
     pub(super) share: f64,
+    /// The number of the poll in which it began.
+    pub(super) poll: u64,
     /// Where the idle time was at its beginning and its end.
     pub(super) from: u64,
     pub(super) to: u64,
@@ -68,7 +70,8 @@ impl Waits {
     }
 
     /// A wait begins, inside the one that is polled.
-    pub(super) fn open(&mut self, kind: WaitKind, leaf: u32) -> u32 {
+    #[inline]
+    pub(super) fn open(&mut self, kind: WaitKind, leaf: u32, poll: u64) -> u32 {
         let is_open = |place: &u32| self.spans.get(*place as usize).is_some_and(|span| span.open);
         let around = self.innermost.filter(is_open).unwrap_or(NONE);
         let (since, from) = (self.clock, self.idle);
@@ -84,8 +87,8 @@ impl Waits {
             }
             None => self.sharing += 1,
         }
-        let span =
-            Span { kind, leaf, around, inside: 0, since, share: 0.0, from, to: from, open: true, cancelled: false };
+        let (to, inside, share, open, cancelled) = (from, 0, 0.0, true, false);
+        let span = Span { kind, leaf, around, inside, since, share, poll, from, to, open, cancelled };
         self.place(span)
     }
 
@@ -107,6 +110,7 @@ impl Waits {
     }
 
     /// A wait ends; a second time nothing happens. Gives its share and its leaf.
+    #[inline]
     pub(super) fn close(&mut self, place: u32, cancelled: bool) -> Option<(f64, u32)> {
         let (clock, idle) = (self.clock, self.idle);
         let span = self.spans.get_mut(place as usize).filter(|span| span.open)?;
@@ -171,10 +175,14 @@ impl Waits {
     }
 
     /// Begins anew, with the memory it has.
+    #[inline]
     pub(super) fn clear(&mut self) {
-        let (mut spans, mut free) = (std::mem::take(&mut self.spans), std::mem::take(&mut self.free));
-        spans.clear();
-        free.clear();
-        *self = Self { spans, free, ..Self::default() };
+        (self.clock, self.idle, self.undeclared, self.sharing) = (0.0, 0, 0, 0);
+        (self.overlapped, self.innermost) = (false, None);
+        if !self.spans.is_empty() {
+            self.spans.clear();
+            self.free.clear();
+            self.shares = [0.0; KINDS];
+        }
     }
 }

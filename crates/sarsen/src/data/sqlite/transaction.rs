@@ -157,7 +157,8 @@ pub(super) fn run_group(writer: &mut Writer, group: Vec<Pending>, pool_wait: Dur
         }
     }
     held.hand_to(mine);
-    let committed = commit(writer, answers.iter().any(|(_, answer)| answer.is_ok()));
+    let worth = answers.iter().any(|(_, answer)| answer.is_ok());
+    let committed = telemetry::sync(WaitKind::Database, "commit", || commit(writer, worth));
     for (done, answer) in answers {
         let answer = match &committed {
             Ok(()) => answer,
