@@ -15,7 +15,7 @@ use crate::config::RealtimeSection;
 use crate::data::Db;
 use crate::error::{Error, Result};
 use crate::lifecycle::Lifecycle;
-use crate::telemetry::Recorder;
+use crate::telemetry::{self, Recorder, WaitKind};
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -313,7 +313,7 @@ impl Hub {
         let missed = match recent {
             Some(missed) => Some(missed),
             None => {
-                let _place = self.reads.acquire().await;
+                let _place = telemetry::wait(WaitKind::Queue, "realtime reads", self.reads.acquire()).await;
                 history::read(&self.db, topic, since, until, self.section.max_recovered).await?
             }
         };
@@ -329,8 +329,8 @@ impl Hub {
     /// Waits until the log was read up to a position that a client has heard of elsewhere; false when there is none.
     async fn comes_to(&self, position: i64) -> bool {
         let mut at = self.position.subscribe();
-        let come = at.wait_for(|at| *at >= position);
-        clock::until(clock::monotonic() + AHEAD, come).await.is_ok_and(|come| come.is_ok())
+        let come = clock::until(clock::monotonic() + AHEAD, at.wait_for(|at| *at >= position));
+        telemetry::wait(WaitKind::Named, "realtime tail", come).await.is_ok_and(|come| come.is_ok())
     }
 
     fn revoke_here(&self, actor: Uuid, topic: Option<&Topic>) {
