@@ -8,6 +8,9 @@ use crate::realtime::{KindState, State};
 use crate::telemetry::{HolderSpan, OperationKind, WaitKind};
 use std::fmt::Write;
 
+/// A figure of topics of one kind.
+type OfKind = fn(&KindState) -> u64;
+
 /// Which form of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -198,7 +201,7 @@ impl Page {
             self.family(kind, name, help);
             self.sample(name, &[], value as f64);
         }
-        let by_kind: [(Kind, &str, &str, fn(&KindState) -> u64); 5] = [
+        let by_kind: [(Kind, &str, &str, OfKind); 5] = [
             (Kind::Gauge, "sarsen_realtime_topics", "Topics that are heard or kept.", |kind| kind.topics as u64),
             (Kind::Gauge, "sarsen_realtime_subscribers", "Subscriptions.", |kind| kind.subscribers as u64),
             (Kind::Counter, "sarsen_realtime_delivered_total", "Messages queued for a connection.", |kind| {

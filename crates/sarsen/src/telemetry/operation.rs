@@ -141,17 +141,15 @@ impl Operation {
 
     /// Opens an Operation as a part of `trace`; the name is one of this recorder.
     pub fn open_in(name: Name, trace: Trace, recorder: &Recorder) -> Self {
-        let started = Ticks::now();
-        let operation = Self::new(started, None, name, trace, recorder);
-        if !recorder.is_off() {
-            operation.place().ledger = Some(Ledger::open(started, name.is_sampled(trace.random())));
-        }
-        operation
+        Self::open_at(Ticks::now(), name, trace, recorder)
     }
 
     /// Like [`Operation::open_in`] for work that is born in the poll at hand: it began when the task was woken for it.
     pub(crate) fn open_woken(name: Name, trace: Trace, recorder: &Recorder) -> Self {
-        let started = stamped::born(Ticks::now());
+        Self::open_at(stamped::born(Ticks::now()), name, trace, recorder)
+    }
+
+    fn open_at(started: Ticks, name: Name, trace: Trace, recorder: &Recorder) -> Self {
         let operation = Self::new(started, None, name, trace, recorder);
         if !recorder.is_off() {
             operation.place().ledger = Some(Ledger::open(started, name.is_sampled(trace.random())));
