@@ -107,12 +107,7 @@ impl App {
                 let name = mounted.info.name;
                 modules.push(within_limit(&recorder, name, (mounted.init)(around.clone())).await?);
             }
-            let handlers = modules.iter_mut().flat_map(|module| std::mem::take(&mut module.handlers));
-            jobs.registry().bind(handlers.collect());
-            let builders = modules.iter_mut().flat_map(|module| std::mem::take(&mut module.builders));
-            events.0.registry.bind(builders.collect());
-            let hearing = modules.iter_mut().flat_map(|module| std::mem::take(&mut module.hearing));
-            realtime.bind(hearing.collect());
+            bind(&mut modules, &jobs, &events, &realtime);
             start_all(&recorder, &modules).await?;
             let parts = StackParts {
                 environment: config.app.environment,
@@ -134,10 +129,7 @@ impl App {
             }
         };
         lifecycle.set_ready();
-        let budgets = budgets(&routes, &jobs);
-        for (info, budget) in jobs.registry().kinds().filter_map(|info| Some((info, info.policy.budget?))) {
-            recorder.name(OperationKind::Job, info.module, info.kind).set_budget(budget);
-        }
+        let budgets = budgets(&routes, &jobs, &recorder);
         Ok(Running {
             version: self.version,
             config,
@@ -418,6 +410,16 @@ async fn within_limit<T>(
     made.map_err(|error| error.context(format!("module `{module}` did not start")))
 }
 
+/// Hands out what the modules brought for the engines: handlers of jobs, builders of projections, ears of topics.
+fn bind(modules: &mut [Live], jobs: &Jobs, events: &Events, realtime: &Realtime) {
+    let handlers = modules.iter_mut().flat_map(|module| std::mem::take(&mut module.handlers));
+    jobs.registry().bind(handlers.collect());
+    let builders = modules.iter_mut().flat_map(|module| std::mem::take(&mut module.builders));
+    events.0.registry.bind(builders.collect());
+    let hearing = modules.iter_mut().flat_map(|module| std::mem::take(&mut module.hearing));
+    realtime.bind(hearing.collect());
+}
+
 async fn start_all(recorder: &Recorder, modules: &[Live]) -> Result<()> {
     for module in modules {
         let name = format!("start {}", module.name);
@@ -467,8 +469,11 @@ fn health(lifecycle: &Lifecycle, db: &Db, modules: &[Live]) -> Health {
     })
 }
 
-/// What routes and jobs promise that promise anything.
-fn budgets(routes: &[Route], jobs: &Jobs) -> Budgets {
+/// The budgets of routes and jobs; those of jobs are told to the recorder here, as routes tell theirs when they are built.
+fn budgets(routes: &[Route], jobs: &Jobs, recorder: &Recorder) -> Budgets {
+    for (info, budget) in jobs.registry().kinds().filter_map(|info| Some((info, info.policy.budget?))) {
+        recorder.name(OperationKind::Job, info.module, info.kind).set_budget(budget);
+    }
     let of_route =
         |route: &Route| Some((OperationKind::Request, format!("{} {}", route.method, route.pattern), route.budget?));
     let of_jobs = jobs
