@@ -31,7 +31,7 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
             "/v1/session",
             post_with(sign_in, |op| op.summary("Sign in").tag(TAG).budget(password(6)))
                 .get_with(session, |op| op.summary("Who is signed in").tag(TAG).budget(read(3)))
-                .delete_with(sign_out, |op| op.summary("Sign out").tag(TAG).budget(write(2))),
+                .delete_with(sign_out, |op| op.summary("Sign out").tag(TAG).budget(write(3))),
         )
         .api_route(
             "/v1/me",

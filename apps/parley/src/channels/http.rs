@@ -41,7 +41,7 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
         )
         .api_route(
             "/v1/channels/{id}/leave",
-            post_with(leave, |op| op.summary("Leave a channel").tag(TAG).budget(write(6))),
+            post_with(leave, |op| op.summary("Leave a channel").tag(TAG).budget(write(8))),
         )
         .api_route(
             "/v1/channels/{id}/members",
@@ -50,7 +50,7 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
         )
         .api_route(
             "/v1/direct",
-            post_with(direct, |op| op.summary("Find or make a direct conversation").tag(TAG).budget(write(13))),
+            post_with(direct, |op| op.summary("Find or make a direct conversation").tag(TAG).budget(write(14))),
         )
         .with_state(module)
 }

@@ -106,6 +106,8 @@ fn server(folder: &Path) -> Command {
     command.env("SARSEN_DATABASE__URL", format!("sqlite:{}", folder.join("parley.db").display()));
     command.env("SARSEN_HTTP__LISTEN", "127.0.0.1:0");
     command.env("SARSEN_LOG__OPERATIONS", "false");
+    // Shorter than a test waits for anything.
+    command.env("SARSEN_REALTIME__PRESENCE_GRACE", "5s");
     command.env("SARSEN_MODULES__ACCOUNTS__CONFIG__PASSWORD_MEMORY_KIB", "64");
     command.env("SARSEN_MODULES__WEBHOOKS__CONFIG__ALLOW_PRIVATE", "true");
     command
