@@ -50,7 +50,7 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
         )
         .api_route(
             "/v1/direct",
-            post_with(direct, |op| op.summary("Find or make a direct conversation").tag(TAG).budget(write(14))),
+            post_with(direct, |op| op.summary("Find or make a direct conversation").tag(TAG).budget(write(21))),
         )
         .with_state(module)
 }

@@ -36,10 +36,8 @@ impl Module {
 
     /// Tells people that their list of channels is another one.
     pub(super) async fn tell_list(&self, tx: &Tx, users: &[Uuid]) -> Result<()> {
-        for user in users {
-            self.realtime.broadcast(tx, &me(*user), &json!({ "kind": "channels" })).await?;
-        }
-        Ok(())
+        let topics: Vec<Topic> = users.iter().copied().map(me).collect();
+        self.realtime.broadcast_to(tx, &topics, &json!({ "kind": "channels" })).await
     }
 
     /// Tells who looks at a channel that it is called otherwise.

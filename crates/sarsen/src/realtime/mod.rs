@@ -91,16 +91,25 @@ impl Realtime {
     /// Offsets rise in the order in which subscribers hear the messages; they are places in the log, so there are gaps. A
     /// message of a topic that is not durable goes the same way, and gets its own number when it is given out.
     pub async fn broadcast<M: Serialize + ?Sized>(&self, tx: &Tx, topic: &Topic, message: &M) -> Result<i64> {
-        let info = self.0.registry.of(topic)?;
+        let entry = self.entry(tx, topic, history::to_json(message, self.0.section.max_broadcast.0)?)?;
+        self.0.db.log().append(tx, entry).await
+    }
+
+    /// Like [`Realtime::broadcast`] of one message to several topics, written at once.
+    pub async fn broadcast_to<M: Serialize + ?Sized>(&self, tx: &Tx, topics: &[Topic], message: &M) -> Result<()> {
         let data = history::to_json(message, self.0.section.max_broadcast.0)?;
-        let entry = match info.topics.class {
+        let entries = topics.iter().map(|topic| self.entry(tx, topic, data.clone())).collect::<Result<_>>()?;
+        self.0.db.log().append_many(tx, entries).await.map(drop)
+    }
+
+    fn entry(&self, tx: &Tx, topic: &Topic, data: String) -> Result<NewEntry> {
+        match self.0.registry.of(topic)?.topics.class {
             Class::Durable => {
                 let (id, name, key) = (tx.clock().id(), history::MESSAGE.to_owned(), topic.as_str().to_owned());
-                NewEntry { id, name, version: 1, key, data, meta: "{}".to_owned() }
+                Ok(NewEntry { id, name, version: 1, key, data, meta: "{}".to_owned() })
             }
-            _ => driver::message(topic, None, None, data)?.entry(tx.clock())?,
-        };
-        self.0.db.log().append(tx, entry).await
+            _ => driver::message(topic, None, None, data)?.entry(tx.clock()),
+        }
     }
 
     /// Tells all who hear `topic` now, beside any transaction: for what nobody keeps.
