@@ -8,6 +8,7 @@ use crate::{Outcome, current_thread, sample, wrong};
 use sarsen::config::HttpSection;
 use sarsen::lifecycle::Lifecycle;
 use sarsen::telemetry::Recorder;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -15,13 +16,17 @@ use std::sync::mpsc::{Sender, channel};
 
 /// Requests of a round.
 const REQUESTS: usize = 200;
-/// Pairs of servers, one after another: where the kernel puts a thread decides much, and it leaves it there.
+/// The core of the client, and that of the servers: where the kernel puts a thread decides more than what is measured.
+const CORES: [usize; 2] = [0, 1];
+/// Pairs of servers, one after another: memory lies elsewhere in each.
 const PAIRS: usize = 6;
 
 /// Prints the CPU time of a request, recorded beside not.
 pub(super) fn run(file: &str, quick: bool) -> Outcome<()> {
     let url = format!("sqlite:{file}");
     let rounds = if quick { 10 } else { 80 };
+    let every = sched_getaffinity(None)?;
+    stay_on(CORES[0])?;
     let read = format!("/messages/{}", sample::id_of(sample::NUMBER));
     for (case, path) in [("hello", "/hello"), ("sqlite point read", &read)] {
         let mut times = [Vec::new(), Vec::new()];
@@ -37,7 +42,14 @@ pub(super) fn run(file: &str, quick: bool) -> Outcome<()> {
             print(&case, added, "%", "goal", 1.5, 1.5 / added.max(0.01))?;
         }
     }
-    Ok(())
+    Ok(sched_setaffinity(None, &every)?)
+}
+
+/// Keeps this thread on one core.
+fn stay_on(core: usize) -> Outcome<()> {
+    let mut one = CpuSet::new();
+    one.set(core);
+    Ok(sched_setaffinity(None, &one)?)
 }
 
 /// Rounds in turns on two fresh servers.
@@ -72,7 +84,7 @@ impl Server {
     fn start(url: &str, path: &str, on: bool) -> Outcome<Self> {
         let (url, (tell, told)) = (url.to_owned(), channel());
         // It serves until the process ends.
-        std::thread::Builder::new().name("server".to_owned()).spawn(move || {
+        std::thread::Builder::new().name(format!("server {}", if on { "on" } else { "off" })).spawn(move || {
             if let Err(error) = serve(&url, on, &tell) {
                 crate::report::progress(&error.to_string());
             }
@@ -116,6 +128,7 @@ impl Server {
 }
 
 fn serve(url: &str, on: bool, tell: &Sender<(SocketAddr, PathBuf)>) -> Outcome<()> {
+    stay_on(CORES[1])?;
     let thread = std::fs::read_link("/proc/thread-self")?;
     current_thread()?.block_on(async {
         let recorder = if on { Recorder::new(8_192) } else { Recorder::off() };

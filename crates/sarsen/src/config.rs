@@ -249,7 +249,7 @@ impl Default for DatabaseSection {
             statement_timeout: Span::seconds(30),
             durability: Durability::Normal,
             inline_limit: Span(Duration::from_millis(1)),
-            mmap: Size(48 << 20),
+            mmap: Size(16 << 20),
             page_cache: Size(16 << 20),
             statement_cache: 256,
             max_list: 10_000,

@@ -42,7 +42,9 @@ pub(super) fn program(program: &Path, database: &str, folder: &Path) -> Outcome<
     command.current_dir(folder).env("SARSEN_DATABASE__URL", database).env("SARSEN_LOG__OPERATIONS", "false");
     command
         .env("SARSEN_APP__ENVIRONMENT", "production")
-        .env("SARSEN_APP__SECRET", "not a secret but long enough for a bench");
+        .env("SARSEN_APP__SECRET", "not a secret but long enough for a bench")
+        // Production asks where mails go; nobody is there, and nobody signs up.
+        .env("SARSEN_MODULES__NOTIFICATIONS__CONFIG__SMTP", "smtp://127.0.0.1:9");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     Ok(command)
 }
