@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 const NAP: Duration = Duration::from_millis(30);
 
@@ -22,7 +23,11 @@ async fn nap() -> Json<&'static str> {
     Json("rested")
 }
 
+/// Told when `/never` has begun.
+static BEGUN: Notify = Notify::const_new();
+
 async fn never() -> Json<()> {
+    BEGUN.notify_one();
     telemetry::wait(WaitKind::Lock, "never", std::future::pending::<()>()).await;
     Json(())
 }
@@ -113,6 +118,7 @@ async fn a_request_is_booked_with_its_wait() {
 async fn a_client_that_hangs_up_is_booked_until_then() {
     let server = start().await;
     let stream = server.send("/never").await;
+    BEGUN.notified().await;
     clock::pause(NAP).await;
     drop(stream);
     let closed = server.closed(1).await;
@@ -120,7 +126,7 @@ async fn a_client_that_hangs_up_is_booked_until_then() {
     assert_exact(&record);
     assert_eq!(record.outcome, Outcome::Cancelled);
     assert!(record.leaves[0].cancelled);
-    assert!(record.account.of(WaitKind::Lock) >= nanoseconds(NAP) / 2, "{:?}", record.account);
+    assert!(record.account.of(WaitKind::Lock) >= nanoseconds(NAP) * 9 / 10, "{:?}", record.account);
 }
 
 #[tokio::test]
