@@ -55,6 +55,11 @@ pub(super) trait Driver: Send + Sync + std::fmt::Debug {
     /// Removes what all such writes before `before` left behind; gives how many.
     fn clear_before(&self, before: Timestamp) -> BoxFuture<'_, Result<u64>>;
 
+    /// Whether somebody has used it: a folder is made when it is first needed.
+    fn is_made(&self) -> bool {
+        true
+    }
+
     /// Free and all bytes of the disk, where there is one.
     fn space(&self) -> Option<(u64, u64)> {
         None

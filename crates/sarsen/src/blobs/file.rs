@@ -89,6 +89,10 @@ impl Driver for Files {
         }))
     }
 
+    fn is_made(&self) -> bool {
+        self.root.exists()
+    }
+
     #[cfg(unix)]
     fn space(&self) -> Option<(u64, u64)> {
         let there = self.root.ancestors().find(|folder| folder.exists() || folder.as_os_str().is_empty())?;

@@ -47,6 +47,15 @@ impl Store {
         self.driver.space()
     }
 
+    pub(super) fn is_made(&self) -> bool {
+        self.driver.is_made()
+    }
+
+    /// Whether this process has used it.
+    pub(super) fn is_open(&self) -> bool {
+        self.objects.get().is_some()
+    }
+
     fn objects(&self) -> Result<&Arc<dyn ObjectStore>> {
         if let Some(objects) = self.objects.get() {
             return Ok(objects);
