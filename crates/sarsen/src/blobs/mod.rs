@@ -73,6 +73,20 @@ const CHANNEL: &str = "blobs";
 /// Most blobs that [`Blobs::list`] gives at once.
 const MAX_LIST: u32 = 1_000;
 
+/// The driver that `blobs.url` names.
+fn connect(section: &BlobsSection) -> Result<Box<dyn driver::Driver>> {
+    match section.url.scheme() {
+        "file" => Ok(Box::new(file::Files::new(&section.url)?)),
+        #[cfg(feature = "s3")]
+        "s3" => Ok(Box::new(s3::S3::new(section)?)),
+        #[cfg(not(feature = "s3"))]
+        "s3" => Err(Error::new(crate::error::Kind::Unsupported, "blobs.url: this build has no driver for s3:")
+            .hint("enable feature \"s3\" of the crate sarsen")),
+        other => Err(Error::invalid(format!("blobs.url: no driver knows `{other}:`"))
+            .hint("use file:PATH or s3://BUCKET?endpoint=…")),
+    }
+}
+
 /// A blob that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Blob {
