@@ -224,7 +224,7 @@ fn on_postgres(_: &Path) {
         let admin = Db::connect(&section, &Clock::real()).await?;
         admin.query(format!("CREATE DATABASE {name}")).execute().await?;
         admin.close().await;
-        Result::Ok(())
+        sarsen::Result::<()>::Ok(())
     };
     runtime().block_on(made).unwrap();
     let database = format!("{}/{name}", server.rsplit_once('/').unwrap().0);

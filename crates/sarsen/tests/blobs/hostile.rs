@@ -117,7 +117,7 @@ sarsen::each_profile! {
             assert_eq!(loaded.header("x-content-type-options"), Some("nosniff"));
             assert!(loaded.header("content-security-policy").is_some_and(|policy| policy.starts_with("sandbox; default-src 'none'")));
         }
-        for wrong in ["image", "image/png\u{7f}", "a/b/c d"] {
+        for wrong in ["image", "a/b/c d"] {
             let refused = stage.app.post("/v1/files").header("content-type", wrong).body("x").await;
             assert!(refused.status().is_client_error(), "{wrong}: {}", refused.status());
         }

@@ -90,7 +90,7 @@ sarsen::each_profile! {
         stage.app.get(&format!("/v1/files/{}", file.key)).await.expect_status(200);
         let operations = stage.app.operations();
         for name in ["POST /v1/files", "GET /v1/files/{folder}/{shard}/{id}"] {
-            let operation = operations.iter().find(|operation| operation.record().name.text() == name);
+            let operation = operations.iter().find(|operation| operation.record().name.as_str() == name);
             let waits = operation.unwrap_or_else(|| panic!("no {name}")).record().waits();
             assert!(waits.iter().any(|wait| wait.kind == WaitKind::Blob), "{name}: {waits:?}");
         }
