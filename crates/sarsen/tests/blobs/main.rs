@@ -8,4 +8,5 @@ mod files;
 mod http;
 mod hostile;
 mod stage;
+mod start;
 mod transactions;
