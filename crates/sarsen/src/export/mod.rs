@@ -19,6 +19,7 @@ pub use alerts::alerts;
 pub(crate) use alerts::words;
 pub use dashboard::dashboard;
 
+use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, TelemetrySection};
 use crate::error::{Error, Result};
@@ -26,7 +27,6 @@ use crate::http::client::Address;
 use crate::insight::Insight;
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
-use crate::blobs::Blobs;
 use crate::realtime::Realtime;
 use crate::telemetry::{Broken, Operation, Promise};
 use bytes::Bytes;

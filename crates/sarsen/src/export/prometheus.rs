@@ -2,9 +2,9 @@
 
 use super::counts::{BOUNDS, Exemplar, Row, Rows};
 use super::process::ProcessCounts;
+use crate::blobs;
 use crate::clock::Timestamp;
 use crate::jobs::QueueState;
-use crate::blobs;
 use crate::realtime::{KindState, State};
 use crate::telemetry::{HolderSpan, OperationKind, WaitKind};
 use std::fmt::Write;

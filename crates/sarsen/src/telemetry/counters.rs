@@ -203,6 +203,9 @@ mod tests {
         places.sort_unstable();
         assert_eq!(places, (sum::WAIT..sum::ALL).collect::<Vec<_>>());
         // As stores have them that were written when there were 14 kinds.
-        assert_eq!([sum::of_kind(sum::WAIT, 13), sum::of_kind(sum::SYNC, 0), sum::of_kind(sum::CRITICAL, 13)], [28, 29, 56]);
+        assert_eq!(
+            [sum::of_kind(sum::WAIT, 13), sum::of_kind(sum::SYNC, 0), sum::of_kind(sum::CRITICAL, 13)],
+            [28, 29, 56]
+        );
     }
 }

@@ -16,7 +16,8 @@ fn begin(address: &str, request: &[u8]) -> TcpStream {
 }
 
 fn head(length: usize) -> Vec<u8> {
-    format!("POST /v1/files HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: {length}\r\n\r\n").into_bytes()
+    format!("POST /v1/files HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: {length}\r\n\r\n")
+        .into_bytes()
 }
 
 sarsen::each_profile! {

@@ -19,7 +19,14 @@ fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
 const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=xyz");
 
 async fn put(stage: &Stage, content_type: &str, bytes: &[u8]) -> File {
-    stage.app.post("/v1/files").header("content-type", content_type).body(bytes.to_vec()).await.expect_status(201).json()
+    stage
+        .app
+        .post("/v1/files")
+        .header("content-type", content_type)
+        .body(bytes.to_vec())
+        .await
+        .expect_status(201)
+        .json()
 }
 
 sarsen::each_profile! {
