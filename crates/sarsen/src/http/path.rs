@@ -311,7 +311,7 @@ mod tests {
     use uuid::Uuid;
 
     fn read<T: DeserializeOwned>(names: &[&str], path: &'static str) -> Result<T> {
-        let names: Vec<_> = names.iter().map(|name| Box::from(*name)).collect();
+        let names: Vec<_> = names.iter().map(|name| Box::<str>::from(*name)).collect();
         PathParts::new(names.leak(), path.len(), path.split('/').skip(1)).read()
     }
 

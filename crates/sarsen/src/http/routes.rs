@@ -186,7 +186,7 @@ impl RouteTable {
         }
         let mut paths = matchit::Router::new();
         for (text, mut pattern) in patterns {
-            pattern.names = openapi::path_names(text).into_iter().map(Box::from).collect::<Vec<_>>().leak();
+            pattern.names = openapi::path_names(text).into_iter().map(Box::<str>::from).collect::<Vec<_>>().leak();
             let conflict = |error| Error::invalid(format!("the route {text} cannot be added: {error}"));
             paths.insert(text, pattern).map_err(conflict)?;
         }
