@@ -6,6 +6,7 @@
 mod assets;
 mod auth;
 mod beside;
+mod blobs;
 mod body;
 pub(crate) mod budget;
 pub(crate) mod client;
@@ -36,6 +37,7 @@ mod straight;
 pub use assets::{Asset, Assets};
 pub use auth::{Actor, Authenticate, MaybeActor, Session};
 pub(crate) use auth::{bearer, unseen};
+pub use blobs::{Download, UploadPart, Uploads, Wanted};
 pub use budget::Promises;
 pub use extract::{Created, Json, NoContent, Path, Query};
 pub use health::Health;
