@@ -3,6 +3,7 @@
 use super::also::Parts;
 use super::work::{WEB, Working};
 use super::{App, secret};
+use crate::blobs::Blobs;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
@@ -49,6 +50,7 @@ pub struct Running {
     jobs: Jobs,
     events: Events,
     realtime: Realtime,
+    blobs: Blobs,
     clock: Clock,
     recorder: Recorder,
     insight: Insight,
@@ -86,7 +88,9 @@ impl App {
         let (jobs, events) = self.handles_on(db);
         let insight = Insight::new(&recorder, &self.clock, self.version);
         let realtime = Realtime::new(db, &self.config.realtime, self.topics().0, &recorder, &lifecycle)?;
-        let seen = self.parts(db, secret, (&jobs, &events, &realtime), &insight)?;
+        let signs = (secret::key(secret, "blobs"), self.config.http.address());
+        let blobs = Blobs::new(db, &self.config.blobs, signs, &recorder, &lifecycle)?;
+        let seen = self.parts(db, secret, (&jobs, &events, &realtime, &blobs), &insight)?;
         command(&recorder, "prepare projections", "", events.prepare()).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
@@ -98,6 +102,7 @@ impl App {
             jobs: jobs.clone(),
             events: events.clone(),
             realtime: realtime.clone(),
+            blobs: blobs.clone(),
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
         };
@@ -114,6 +119,7 @@ impl App {
                 about: About { title: self.name.to_owned(), version: self.version.to_owned() },
                 sessions: Some(Sessions::new(&db, secret, &config.http)),
                 assets: self.assets,
+                blobs: Some(blobs.clone()),
                 realtime: realtime.is_used().then(|| realtime.clone()),
                 ..StackParts::new(&config.http, &recorder, health(&lifecycle, &db, &modules))
             };
@@ -137,6 +143,7 @@ impl App {
             jobs,
             events,
             realtime,
+            blobs,
             clock,
             recorder,
             insight,
@@ -154,7 +161,7 @@ impl App {
         &self,
         db: &Db,
         secret: &Secret,
-        (jobs, events, realtime): (&Jobs, &Events, &Realtime),
+        (jobs, events, realtime, blobs): (&Jobs, &Events, &Realtime, &Blobs),
         insight: &Insight,
     ) -> Result<Parts> {
         let configured = &self.config.ops.token;
@@ -168,6 +175,7 @@ impl App {
             jobs: jobs.clone(),
             events: events.clone(),
             realtime: realtime.clone(),
+            blobs: blobs.clone(),
             insight: insight.clone(),
             clock: self.clock.clone(),
             modules: self.modules().cloned().collect(),
@@ -258,6 +266,11 @@ impl Running {
     /// The handle on real time.
     pub fn realtime(&self) -> &Realtime {
         &self.realtime
+    }
+
+    /// The handle on blobs.
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
     }
 
     /// Its version.

@@ -5,6 +5,7 @@
 
 mod assets;
 mod auth;
+mod blobs;
 mod body;
 pub(crate) mod budget;
 pub(crate) mod client;
@@ -34,6 +35,7 @@ pub use aide::axum::routing;
 pub use assets::{Asset, Assets};
 pub use auth::{Actor, Authenticate, MaybeActor, Session};
 pub(crate) use auth::{bearer, unseen};
+pub use blobs::{Download, UploadPart, Uploads, Wanted};
 pub use budget::Promises;
 pub use extract::{Created, Json, NoContent, Path, Query};
 pub use health::Health;

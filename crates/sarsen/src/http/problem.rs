@@ -1,5 +1,6 @@
 //! Errors as problem documents (RFC 9457): the kind decides the status, and nothing leaks.
 
+use crate::blobs::TooLarge;
 use crate::error::{Error, Kind};
 use crate::telemetry::Operation;
 use axum::body::Body;
@@ -104,7 +105,8 @@ impl Refusal {
     }
 
     fn of(error: &Error) -> Option<Refusal> {
-        std::error::Error::source(error)?.downcast_ref().copied()
+        let source = std::error::Error::source(error)?;
+        source.downcast_ref().copied().or_else(|| source.is::<TooLarge>().then_some(Refusal::TooLarge))
     }
 }
 
