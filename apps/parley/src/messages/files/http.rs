@@ -67,9 +67,9 @@ enum Disposition {
     Attachment,
 }
 
-impl From<Option<Disposition>> for Show {
-    fn from(wanted: Option<Disposition>) -> Self {
-        if wanted == Some(Disposition::Attachment) { Show::Attachment } else { Show::Inline }
+impl How {
+    fn show(&self) -> Show {
+        if self.disposition == Some(Disposition::Attachment) { Show::Attachment } else { Show::Inline }
     }
 }
 
@@ -94,7 +94,7 @@ async fn download(
     wanted: Wanted,
 ) -> Result<Download> {
     let blob = module.open_file(actor.id, path.id).await?;
-    wanted.download(&module.blobs, &blob, how.disposition.into()).await
+    wanted.download(&module.blobs, &blob, how.show()).await
 }
 
 async fn thumbnail(
