@@ -46,7 +46,7 @@ fn messages(module: Arc<Module>) -> Routes {
             "/v1/messages/{id}",
             get_with(message, |op| op.summary("One message").tag(TAG).budget(read(8)))
                 .patch_with(edit, |op| op.summary("Edit one of your messages").tag(TAG).budget(write(16)))
-                .delete_with(delete, |op| op.summary("Delete one of your messages").tag(TAG).budget(write(12))),
+                .delete_with(delete, |op| op.summary("Delete one of your messages").tag(TAG).budget(write(32))),
         )
         .api_route(
             "/v1/messages/{id}/replies",

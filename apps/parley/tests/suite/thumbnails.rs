@@ -90,6 +90,15 @@ fn zeros(count: u32) -> Vec<u8> {
     png[at + 4..at + 4 + length].to_vec()
 }
 
+/// A GIF with a picture of one pixel, on the largest canvas there is.
+fn canvas() -> Vec<u8> {
+    let mut gif = std::io::Cursor::new(Vec::new());
+    image::RgbaImage::new(1, 1).write_to(&mut gif, image::ImageFormat::Gif).expect("a picture");
+    let mut gif = gif.into_inner();
+    gif[6..10].copy_from_slice(&[0xff; 4]);
+    gif
+}
+
 pub(crate) async fn hostile_pictures_end_with_a_reason_and_stop_no_other(world: World) {
     let (ada, channel) = start(&world).await;
     let good = picture(900, 600);
@@ -98,7 +107,7 @@ pub(crate) async fn hostile_pictures_end_with_a_reason_and_stop_no_other(world: 
         ("endless.png", claiming(60, 60, &zeros(16_000_000)), ""),
         ("empty.png", claiming(4_000, 4_000, &[]), "it is damaged"),
         ("cut.png", good[..good.len() / 2].to_vec(), "it is damaged"),
-        ("gif.gif", b"GIF89a\xff\xff\xff\xff\0\0\0".to_vec(), "it has 4295 million pixels; 25 are read"),
+        ("canvas.gif", canvas(), "it has 4295 million pixels; 25 are read"),
     ];
     let mut messages = Vec::new();
     for (name, bytes, reason) in &hostile {

@@ -14,6 +14,9 @@ const MOST_HIGH: u32 = 560;
 /// How good a JPEG is, of 100.
 const QUALITY: u8 = 82;
 
+/// What reading the beginning of a picture may take: some have a whole profile of colours there, packed.
+const MOST_FOR_SIZE: u64 = 8 << 20;
+
 /// What a picture may take. Decoding takes up to ten bytes a pixel, so its pixels are its memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -32,10 +35,14 @@ impl Bounds {
     }
 
     fn limits(self) -> Limits {
-        let mut limits = Limits::default();
-        limits.max_alloc = Some(self.pixels.saturating_mul(10));
-        limits
+        at_most(self.pixels.saturating_mul(10))
     }
+}
+
+fn at_most(bytes: u64) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(bytes);
+    limits
 }
 
 /// A small picture.
@@ -49,7 +56,8 @@ pub(super) struct Small {
 
 /// Width and height of a picture as it is shown, from its first bytes; nothing when they do not say.
 pub(super) fn size(head: &[u8]) -> Option<(u32, u32)> {
-    let reader = ImageReader::new(Cursor::new(head)).with_guessed_format().ok()?;
+    let mut reader = ImageReader::new(Cursor::new(head)).with_guessed_format().ok()?;
+    reader.limits(at_most(MOST_FOR_SIZE));
     let mut decoder = reader.into_decoder().ok()?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     Some(turned(decoder.dimensions(), orientation))
@@ -59,7 +67,8 @@ pub(super) fn size(head: &[u8]) -> Option<(u32, u32)> {
 pub(super) fn make_small(picture: &[u8], bounds: Bounds, stopped: impl Fn() -> bool) -> Result<Small, String> {
     let until = clock::monotonic() + bounds.time;
     let watched = Watched { inner: Cursor::new(picture), until, stopped };
-    let mut reader = ImageReader::new(watched).with_guessed_format().map_err(|error| error.to_string())?;
+    let reader = ImageReader::new(watched).with_guessed_format();
+    let mut reader = reader.map_err(|error| explain(&ImageError::IoError(error)))?;
     reader.limits(bounds.limits());
     let mut decoder = reader.into_decoder().map_err(|error| explain(&error))?;
     let size = decoder.dimensions();
@@ -67,8 +76,10 @@ pub(super) fn make_small(picture: &[u8], bounds: Bounds, stopped: impl Fn() -> b
         return Err(reason);
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    decoder.set_limits(bounds.limits()).map_err(|error| explain(&error))?;
-    // Not `ImageReader::decode`: it would read the picture before anybody has seen its size.
+    // As `ImageReader::decode` does, which would begin before anybody has seen the size.
+    let mut limits = bounds.limits();
+    limits.reserve(decoder.total_bytes()).map_err(|error| explain(&error))?;
+    decoder.set_limits(limits).map_err(|error| explain(&error))?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(|error| explain(&error))?;
     if size.0 > MOST_WIDE || size.1 > MOST_HIGH {
         let (wide, high) = turned((MOST_WIDE, MOST_HIGH), orientation);
