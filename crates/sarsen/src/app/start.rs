@@ -95,7 +95,7 @@ impl App {
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
         let identity = Identity { name: self.name, version: self.version };
-        let export = Export::new(identity, &config, &clock, (&jobs, &realtime), &insight)?;
+        let export = Export::new(identity, &config, &clock, (&jobs, &realtime, &blobs), &insight)?;
         let around = Surroundings {
             config: config.clone(),
             db: db.clone(),

@@ -2,7 +2,6 @@
 
 use super::Key;
 use super::driver::{Capabilities, Driver, Signs};
-use super::presign::Link;
 use crate::clock::Timestamp;
 use crate::config::Url;
 use crate::error::{Error, Result};
@@ -55,7 +54,12 @@ impl Driver for Files {
         Path::from(name)
     }
 
-    fn presign<'a>(&'a self, _: &'a Key, _: &'a Link) -> BoxFuture<'a, Result<Option<String>>> {
+    fn presign<'a>(
+        &'a self,
+        _: &'a Key,
+        _: Duration,
+        _: (&'a str, &'a str),
+    ) -> BoxFuture<'a, Result<Option<String>>> {
         Box::pin(async { Ok(None) })
     }
 
@@ -87,6 +91,10 @@ impl Driver for Files {
             }
             Ok(removed)
         }))
+    }
+
+    fn is_made(&self) -> bool {
+        self.root.exists()
     }
 
     #[cfg(unix)]

@@ -49,7 +49,7 @@ pub use state::{Counts as State, Usage};
 pub use sweep::Swept;
 pub use upload::{TooLarge, Upload, UploadOptions};
 
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::config::BlobsSection;
 use crate::data::{Db, Tx};
 use crate::error::{Error, Result};
@@ -66,11 +66,26 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 /// The channel that is woken when something is to be removed.
 const CHANNEL: &str = "blobs";
 /// Most blobs that [`Blobs::list`] gives at once.
 const MAX_LIST: u32 = 1_000;
+
+/// The driver that `blobs.url` names.
+fn connect(section: &BlobsSection) -> Result<Box<dyn driver::Driver>> {
+    match section.url.scheme() {
+        "file" => Ok(Box::new(file::Files::new(&section.url)?)),
+        #[cfg(feature = "s3")]
+        "s3" => Ok(Box::new(s3::S3::new(section)?)),
+        #[cfg(not(feature = "s3"))]
+        "s3" => Err(Error::new(crate::error::Kind::Unsupported, "blobs.url: this build has no driver for s3:")
+            .hint("enable feature \"s3\" of the crate sarsen")),
+        other => Err(Error::invalid(format!("blobs.url: no driver knows `{other}:`"))
+            .hint("use file:PATH or s3://BUCKET?endpoint=…")),
+    }
+}
 
 /// A blob that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -87,6 +102,32 @@ pub struct Blob {
     pub name: String,
     /// When it was uploaded.
     pub made_at: Timestamp,
+}
+
+/// How the store is, as far as can be seen without an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Examined {
+    /// It can be written and read.
+    Works,
+    /// Nobody has used it yet.
+    NotMade,
+}
+
+/// Writes, reads and removes an object, for `doctor`.
+pub(crate) async fn examine(section: &BlobsSection, id: Uuid) -> Result<Examined> {
+    let store = Store::new(section)?;
+    if !store.is_made() {
+        return Ok(Examined::NotMade);
+    }
+    store.check(id).await.map(|()| Examined::Works)
+}
+
+/// What is wrong with the section, before anything starts.
+pub(crate) fn check(section: &BlobsSection) -> Result<()> {
+    if section.max_uploads == 0 {
+        return Err(Error::invalid("blobs.max_uploads = 0 lets nothing in").hint("allow at least one upload at once"));
+    }
+    Store::new(section).map(drop)
 }
 
 /// The handle on blobs. Clones are the same.
@@ -248,14 +289,19 @@ impl Blobs {
         self.0.counts.state()
     }
 
-    /// What is in the store, as the rows say.
+    /// What is in the store, as the rows say; counted at most every 30 seconds, because that reads all of them.
     pub async fn usage(&self) -> Result<Usage> {
-        rows::usage(&self.0.db).await
+        if let Some(known) = self.0.counts.usage(clock::monotonic()) {
+            return Ok(known);
+        }
+        let usage = rows::usage(&self.0.db).await?;
+        self.0.counts.set_usage(clock::monotonic(), usage);
+        Ok(usage)
     }
 
-    /// Writes, reads and removes an object, for `doctor`.
-    pub(crate) async fn check(&self) -> Result<()> {
-        self.0.store.check(self.0.db.clock().id()).await
+    /// Whether this process has used the store.
+    pub(crate) fn is_used(&self) -> bool {
+        self.0.store.is_open()
     }
 
     /// Free and all bytes of the disk that it is on, where that is known.

@@ -25,15 +25,6 @@ pub enum Show {
     Inline,
 }
 
-/// What an address of the store is to say.
-#[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "only a store reads it"))]
-pub(super) struct Link {
-    pub(super) valid: Duration,
-    pub(super) content_type: String,
-    pub(super) disposition: String,
-}
-
 /// What an address of the application says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presigned {
@@ -107,12 +98,9 @@ pub(super) async fn presign(blobs: &Arc<Inner>, blob: &Blob, valid: Duration, sh
             .hint(format!("ask for at least one second and at most blobs.max_presign, {most:?}")));
     }
     if blobs.store.capabilities().presign == Signs::Store {
-        let link = Link {
-            valid,
-            content_type: blob.content_type.clone(),
-            disposition: super::disposition(&blob.content_type, &blob.name, show),
-        };
-        if let Some(address) = blobs.store.presign(&blob.key, &link).await? {
+        let disposition = super::disposition(&blob.content_type, &blob.name, show);
+        let shown = (blob.content_type.as_str(), disposition.as_str());
+        if let Some(address) = blobs.store.presign(&blob.key, valid, shown).await? {
             return Ok(address);
         }
     }

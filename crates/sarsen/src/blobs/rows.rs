@@ -79,6 +79,13 @@ pub(super) async fn delete(tx: &Tx, key: &Key) -> Result<bool> {
     Ok(query.execute().await? == 1)
 }
 
+/// Whether anything is to be removed, or given up.
+pub(super) async fn any_due(db: &Db, now: Timestamp) -> Result<bool> {
+    let sql = "SELECT key FROM sarsen_blobs WHERE state <> 1 AND due_at <= ? ORDER BY due_at LIMIT 1";
+    let due = db.query(sql).of_framework().bind(now.as_micros()).optional::<(String,)>();
+    Ok(due.await?.is_some())
+}
+
 /// What waited too long for a transaction is to be deleted; gives how many.
 pub(super) async fn give_up(db: &Db, now: Timestamp) -> Result<u64> {
     let sql = "UPDATE sarsen_blobs SET state = 2 WHERE state <> 1 AND state = 0 AND due_at <= ?";

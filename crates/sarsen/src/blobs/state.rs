@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// What this process did since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -53,9 +55,24 @@ pub(super) struct Counters {
     errors: AtomicU64,
     swept: AtomicU64,
     orphans: AtomicU64,
+    /// What is in the store, and when it was counted.
+    usage: Mutex<Option<(Instant, Usage)>>,
 }
 
+/// How long a count of what is in the store holds.
+const COUNTED: Duration = Duration::from_secs(30);
+
 impl Counters {
+    /// What was counted lately.
+    pub(super) fn usage(&self, now: Instant) -> Option<Usage> {
+        let known = *self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        known.filter(|(at, _)| now.saturating_duration_since(*at) < COUNTED).map(|(_, usage)| usage)
+    }
+
+    pub(super) fn set_usage(&self, now: Instant, usage: Usage) {
+        *self.usage.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, usage));
+    }
+
     pub(super) fn state(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {

@@ -1,8 +1,7 @@
 //! The store as the rest of `blobs` sees it: every wait for it is booked, and every error is one of ours.
 
-use super::Key;
-use super::driver::{self, Capabilities, Driver};
-use super::presign::Link;
+use super::{Key, connect};
+use super::driver::{Capabilities, Driver};
 use crate::clock::Timestamp;
 use crate::config::BlobsSection;
 use crate::error::{Error, Result};
@@ -16,6 +15,7 @@ use object_store::{
 };
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Says whose store it is.
@@ -36,7 +36,7 @@ pub(super) struct Stored {
 
 impl Store {
     pub(super) fn new(section: &BlobsSection) -> Result<Self> {
-        Ok(Self { driver: driver::connect(section)?, objects: OnceLock::new() })
+        Ok(Self { driver: connect(section)?, objects: OnceLock::new() })
     }
 
     pub(super) fn capabilities(&self) -> Capabilities {
@@ -45,6 +45,15 @@ impl Store {
 
     pub(super) fn space(&self) -> Option<(u64, u64)> {
         self.driver.space()
+    }
+
+    pub(super) fn is_made(&self) -> bool {
+        self.driver.is_made()
+    }
+
+    /// Whether this process has used it.
+    pub(super) fn is_open(&self) -> bool {
+        self.objects.get().is_some()
     }
 
     fn objects(&self) -> Result<&Arc<dyn ObjectStore>> {
@@ -141,8 +150,8 @@ impl Store {
         Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
     }
 
-    pub(super) async fn presign(&self, key: &Key, link: &Link) -> Result<Option<String>> {
-        self.driver.presign(key, link).await
+    pub(super) async fn presign(&self, key: &Key, valid: Duration, shown: (&str, &str)) -> Result<Option<String>> {
+        self.driver.presign(key, valid, shown).await
     }
 
     /// Writes, reads and removes an object.

@@ -54,6 +54,9 @@ pub(super) async fn upkeep(blobs: Arc<Inner>) {
 
 async fn step(blobs: &Arc<Inner>) -> Result<Swept> {
     let mut swept = sweep(blobs).await?;
+    if !blobs.store.is_made() {
+        return Ok(swept);
+    }
     if rows::claim_scan(&blobs.db, blobs.section.scan.0).await? {
         swept.orphans += scan(blobs).await?.orphans;
     }
@@ -63,6 +66,9 @@ async fn step(blobs: &Arc<Inner>) -> Result<Swept> {
 /// Several processes may sweep at once: removing twice is no error, and a row goes only when its bytes have gone.
 pub(super) async fn sweep(blobs: &Arc<Inner>) -> Result<Swept> {
     let mut swept = Swept::default();
+    if !rows::any_due(&blobs.db, blobs.db.clock().now()).await? {
+        return Ok(swept);
+    }
     rows::give_up(&blobs.db, blobs.db.clock().now()).await?;
     loop {
         let due = rows::due(&blobs.db, blobs.db.clock().now(), BATCH).await?;

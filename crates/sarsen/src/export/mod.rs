@@ -26,6 +26,7 @@ use crate::http::client::Address;
 use crate::insight::Insight;
 use crate::jobs::Jobs;
 use crate::lifecycle::{self, Lifecycle};
+use crate::blobs::Blobs;
 use crate::realtime::Realtime;
 use crate::telemetry::{Broken, Operation, Promise};
 use bytes::Bytes;
@@ -64,6 +65,7 @@ struct Inner {
     clock: Clock,
     jobs: Jobs,
     realtime: Realtime,
+    blobs: Blobs,
     insight: Insight,
     counts: Counts,
     traces: Option<(Receiver, Ship<Traced>)>,
@@ -77,7 +79,7 @@ impl Export {
         identity: Identity,
         config: &Config,
         clock: &Clock,
-        (jobs, realtime): (&Jobs, &Realtime),
+        (jobs, realtime, blobs): (&Jobs, &Realtime, &Blobs),
         insight: &Insight,
     ) -> Result<Self> {
         let section = config.telemetry.clone();
@@ -102,7 +104,7 @@ impl Export {
         };
         let metrics = collector.as_ref().map(|to| at(to, "/v1/metrics"));
         let (counts, clock, jobs, insight) = (Counts::default(), clock.clone(), jobs.clone(), insight.clone());
-        let realtime = realtime.clone();
+        let (realtime, blobs) = (realtime.clone(), blobs.clone());
         Ok(Self(Arc::new(Inner {
             section,
             service,
@@ -110,6 +112,7 @@ impl Export {
             clock,
             jobs,
             realtime,
+            blobs,
             insight,
             counts,
             traces,

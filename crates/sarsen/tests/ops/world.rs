@@ -45,6 +45,8 @@ pub(crate) const ADDRESSES: [&str; 29] = [
     "/ops/api/schedules",
     "/ops/api/modules",
     "/ops/api/realtime",
+    "/ops/api/blobs",
+    "/ops/files",
     "/ops/api/config",
     "/ops/api/nothing",
 ];

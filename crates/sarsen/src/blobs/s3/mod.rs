@@ -4,7 +4,6 @@ mod client;
 
 use super::Key;
 use super::driver::{Capabilities, Driver, Signs};
-use super::presign::Link;
 use super::store::explain;
 use crate::clock::Timestamp;
 use crate::config::{BlobsSection, Url};
@@ -101,15 +100,20 @@ impl Driver for S3 {
         Path::from(format!("{}/{name}", self.place.prefix))
     }
 
-    fn presign<'a>(&'a self, key: &'a Key, link: &'a Link) -> BoxFuture<'a, Result<Option<String>>> {
+    fn presign<'a>(
+        &'a self,
+        key: &'a Key,
+        valid: Duration,
+        (content_type, disposition): (&'a str, &'a str),
+    ) -> BoxFuture<'a, Result<Option<String>>> {
         let says = [
-            ("response-content-type", link.content_type.as_str()),
-            ("response-content-disposition", link.disposition.as_str()),
+            ("response-content-type", content_type),
+            ("response-content-disposition", disposition),
         ];
         let options = SignedUrlOptions::new().with_query(says);
         Box::pin(async move {
             let (store, path) = (self.store()?, self.path(key.as_str()));
-            let signed = store.signed_url_opts(http::Method::GET, &path, link.valid, &options);
+            let signed = store.signed_url_opts(http::Method::GET, &path, valid, &options);
             let signed = telemetry::wait(WaitKind::Blob, "sign", signed).await;
             signed.map(|address| Some(address.to_string())).map_err(explain)
         })
