@@ -150,7 +150,7 @@ pub(super) const LIVE: [Step; 5] = [
         by: "aiko",
         text: "Yesterday at six. Friday could look like this.",
         replies: &[],
-        reactions: &[("mira", "😍"), ("sol", "🌊")],
+        reactions: &[("mira", "😍"), ("sol", "❤️")],
         picture: Some(("harbour.jpg", drawings::harbour)),
     },
     Step {

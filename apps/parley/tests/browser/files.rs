@@ -106,12 +106,13 @@ pub(crate) fn pictures_are_dropped_sent_and_looked_at(world: &World) {
     rooms_do_not_move(&ben, &id);
     look(&ben, &id);
     offline(&anna);
+    too_large(&anna);
 
     anna.click(&format!("@message[data-id=\"{id}\"] @message-delete"));
     anna.click("@confirm");
     ben.read(&format!("@message[data-id=\"{id}\"]"), "This message was deleted.");
     ben.gone(&format!("@message[data-id=\"{id}\"] @picture"));
-    anna.clean(&["/v1/session", "/files", "/changes", "/realtime", "ERR_INTERNET_DISCONNECTED"]);
+    anna.clean(&["/v1/session", "/files", "/changes", "ERR_INTERNET_DISCONNECTED", "WebSocket"]);
     ben.clean(&["/v1/session"]);
 }
 
@@ -149,14 +150,14 @@ fn look(page: &Page<'_>, id: &str) {
     let loaded = "const image = document.querySelector('[data-test=viewer-image]'); return image.complete && image.naturalWidth === given[0]";
     page.until("the whole picture", loaded, &[json!(1600)]);
     page.picture("files-viewer");
-    page.keys("@viewer", RIGHT);
+    page.keys("@viewer @close", RIGHT);
     page.read("@viewer-name", "hills.png");
     page.until("the whole picture", loaded, &[json!(900)]);
-    page.keys("@viewer", LEFT);
-    page.keys("@viewer", LEFT);
+    page.keys("@viewer @close", LEFT);
+    page.keys("@viewer @close", LEFT);
     page.read("@viewer-name", "small.png");
     page.read("@viewer", "3 of 3");
-    page.keys("@viewer", ESCAPE);
+    page.keys("@viewer @close", ESCAPE);
     page.gone("@viewer");
     let focused = page.run("return document.activeElement.dataset.test", &[]);
     assert_eq!(focused, "picture", "the focus returns");
@@ -173,6 +174,18 @@ fn offline(page: &Page<'_>) {
     page.see("@upload[data-state=done]");
     page.click("@send");
     page.read("@message @file", "notes.txt");
+}
+
+/// What is too large is refused with the reason, and cannot be sent.
+fn too_large(page: &Page<'_>) {
+    let large = json!({"name": "film.bin", "type": "", "zeros": 30_000_000});
+    drop_on(page, ".channel", &[large]);
+    page.read("@upload[data-state=failed] @upload-note", "larger than 8MB");
+    page.gone("@upload-retry");
+    assert_eq!(page.run("return document.querySelector('[data-test=send]').disabled", &[]), json!(true));
+    page.picture("files-too-large");
+    page.click("@upload-remove");
+    page.gone("@tray");
 }
 
 pub(crate) fn a_video_plays_and_everything_else_is_saved(world: &World) {

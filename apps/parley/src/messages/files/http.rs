@@ -2,7 +2,7 @@
 
 use super::uploading::MAX_NAME;
 use super::view::File;
-use crate::budgets::read;
+use crate::budgets::{read, write};
 use crate::messages::Module;
 use crate::path::IdPath;
 use crate::text::FULL_LINE;
@@ -34,7 +34,7 @@ pub(in crate::messages) fn routes(module: Arc<Module>) -> Routes {
             "/v1/files/{id}",
             get_with(download, |op| op.summary("What is in a file, all or a range of it").tag(TAG).budget(carry(6)))
                 .delete_with(delete, |op| {
-                    op.summary("Delete a file that you have not posted").tag(TAG).budget(crate::budgets::write(9))
+                    op.summary("Delete a file that you have not posted").tag(TAG).budget(write(9))
                 }),
         )
         .api_route(
@@ -82,7 +82,8 @@ async fn upload(
     mut uploads: Uploads,
 ) -> Result<Created<File>> {
     let file = uploads.next().await?.ok_or_else(|| Error::invalid_field("file", "is missing"))?;
-    Ok(Created(module.upload(actor.id, path.id, &named.name, file.bytes()).await?))
+    let length = file.length();
+    Ok(Created(module.upload(actor.id, path.id, &named.name, length, file.bytes()).await?))
 }
 
 /// Only what does nothing by itself is shown in its place.

@@ -24,12 +24,14 @@ const NAMELESS: &str = "file";
 const HEAD: usize = 64 << 10;
 
 impl Module {
-    /// Keeps what `bytes` brings as a file of `user`, who may post it in this channel.
+    /// Keeps what `bytes` brings as a file of `user`, who may post it in this channel. What says
+    /// beforehand that it is too long is not read.
     pub(super) async fn upload(
         &self,
         user: Uuid,
         channel: Uuid,
         name: &str,
+        length: Option<u64>,
         bytes: impl Stream<Item = Result<Bytes>> + Send,
     ) -> Result<File> {
         check_present("name", name)?;
@@ -39,11 +41,14 @@ impl Module {
             let message = format!("{} files of yours are not posted", self.config.max_pending);
             return Err(Error::new(Kind::Conflict, message).hint("post some of them, or delete them"));
         }
+        let mut options = UploadOptions::folder(FOLDER).name(name).at_most(self.config.max_file.0);
+        if let Some(length) = length {
+            options = options.length(length);
+        }
         let mut bytes = std::pin::pin!(bytes);
         let (parts, head) = begin(&mut bytes).await?;
         let all = stream::iter(parts.into_iter().map(Ok)).chain(bytes);
-        let options = UploadOptions::folder(FOLDER).content_type(media::sniff(&head)).name(name);
-        let upload = self.blobs.upload(all, options.at_most(self.config.max_file.0)).await?;
+        let upload = self.blobs.upload(all, options.content_type(media::sniff(&head))).await?;
         self.keep(user, channel, &upload, &head).await
     }
 
