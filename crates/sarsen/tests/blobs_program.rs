@@ -195,7 +195,11 @@ fn a_large_file_passes_in_constant_memory(folder: &Path) {
     let serving = Serving::start(folder, "sqlite:data/large.db", "");
     let (status, _) = serving.ask("POST /v1/files", &vec![1; 4 << 20]).expect("an answer");
     assert_eq!(status, 201);
-    let run = runtime().block_on(load::moved(&format!("127.0.0.1:{}", serving.port), &serving.child.id().to_string(), 64 << 20));
+    let run = runtime().block_on(load::moved(
+        &format!("127.0.0.1:{}", serving.port),
+        &serving.child.id().to_string(),
+        64 << 20,
+    ));
     let moved = run.unwrap();
     let grown = moved.peak_down_kb - moved.before_kb;
     println!("64 MB up and down: {} KB before, {} KB at most", moved.before_kb, moved.peak_down_kb);
@@ -224,7 +228,7 @@ fn on_postgres(_: &Path) {
         let admin = Db::connect(&section, &Clock::real()).await?;
         admin.query(format!("CREATE DATABASE {name}")).execute().await?;
         admin.close().await;
-        Result::Ok(())
+        sarsen::Result::<()>::Ok(())
     };
     runtime().block_on(made).unwrap();
     let database = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
@@ -237,7 +241,8 @@ fn on_postgres(_: &Path) {
 fn every_point_is_passed(_: &Path) {
     let points = lifecycle::FAULTS.iter().map(|(point, _)| *point).filter(|point| point.starts_with("blobs."));
     for point in points {
-        let known = UPLOADS.iter().any(|(killed, _)| *killed == point) || ["blobs.deleting", "blobs.removed"].contains(&point);
+        let known =
+            UPLOADS.iter().any(|(killed, _)| *killed == point) || ["blobs.deleting", "blobs.removed"].contains(&point);
         assert!(known, "nobody is killed at {point}");
     }
 }

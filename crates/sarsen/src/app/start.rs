@@ -96,16 +96,7 @@ impl App {
         let (db, clock) = (db.clone(), self.clock);
         let identity = Identity { name: self.name, version: self.version };
         let export = Export::new(identity, &config, &clock, (&jobs, &realtime, &blobs), &insight)?;
-        let around = Surroundings {
-            config: config.clone(),
-            db: db.clone(),
-            jobs: jobs.clone(),
-            events: events.clone(),
-            realtime: realtime.clone(),
-            blobs: blobs.clone(),
-            clock: clock.clone(),
-            lifecycle: lifecycle.clone(),
-        };
+        let around = around(&seen, &lifecycle);
         let mut modules = Vec::new();
         let built = async {
             for mounted in self.modules {
@@ -380,6 +371,20 @@ async fn listen(address: &str) -> Result<TcpListener> {
         Error::unavailable(format!("http.listen = \"{address}\" cannot be listened on: {error}"))
             .hint("stop what listens there, or choose another port; port 0 takes a free one")
     })
+}
+
+/// What modules are made with.
+fn around(seen: &Parts, lifecycle: &Lifecycle) -> Surroundings {
+    Surroundings {
+        config: seen.config.clone(),
+        db: seen.db.clone(),
+        jobs: seen.jobs.clone(),
+        events: seen.events.clone(),
+        realtime: seen.realtime.clone(),
+        blobs: seen.blobs.clone(),
+        clock: seen.clock.clone(),
+        lifecycle: lifecycle.clone(),
+    }
 }
 
 /// Does `work` as an Operation of kind Command; a panic becomes an error.

@@ -54,12 +54,7 @@ impl Driver for Files {
         Path::from(name)
     }
 
-    fn presign<'a>(
-        &'a self,
-        _: &'a Key,
-        _: Duration,
-        _: (&'a str, &'a str),
-    ) -> BoxFuture<'a, Result<Option<String>>> {
+    fn presign<'a>(&'a self, _: &'a Key, _: Duration, _: (&'a str, &'a str)) -> BoxFuture<'a, Result<Option<String>>> {
         Box::pin(async { Ok(None) })
     }
 

@@ -47,7 +47,7 @@ pub(crate) use show::disposition;
 pub use show::may_show;
 pub use state::{Counts as State, Usage};
 pub use sweep::Swept;
-pub use upload::{TooLarge, Upload, UploadOptions};
+pub use upload::{TooLarge, TooSlow, Upload, UploadOptions};
 
 use crate::clock::{self, Timestamp};
 use crate::config::BlobsSection;

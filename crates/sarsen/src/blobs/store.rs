@@ -1,7 +1,7 @@
 //! The store as the rest of `blobs` sees it: every wait for it is booked, and every error is one of ours.
 
-use super::{Key, connect};
 use super::driver::{Capabilities, Driver};
+use super::{Key, connect};
 use crate::clock::Timestamp;
 use crate::config::BlobsSection;
 use crate::error::{Error, Result};

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use std::fmt::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::SemaphorePermit;
 
 /// Longest content type and longest name, in bytes.
@@ -142,6 +142,18 @@ impl TooLarge {
     }
 }
 
+/// The source of an error when an upload comes more slowly than `blobs.min_rate`; `http` answers it with 408.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooSlow;
+
+impl fmt::Display for TooSlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("slower than blobs.min_rate")
+    }
+}
+
+impl std::error::Error for TooSlow {}
+
 /// Writes `bytes`; whatever goes wrong, nothing stays behind.
 pub(super) async fn write(
     blobs: &Arc<Inner>,
@@ -204,8 +216,12 @@ impl<'b> Writing<'b> {
         limits: Limits,
     ) -> Result<()> {
         let mut hash = Sha256::new();
-        while let Some(some) = bytes.next().await {
-            let some = some?;
+        let mut waited = Duration::ZERO;
+        loop {
+            let asked = clock::monotonic();
+            let Some(some) = bytes.next().await.transpose()? else { break };
+            waited += clock::monotonic() - asked;
+            self.check_rate(waited)?;
             self.upload.size += some.len() as u64;
             if self.upload.size > limits.most {
                 return Err(TooLarge::error(limits.most));
@@ -220,6 +236,16 @@ impl<'b> Writing<'b> {
         }
         self.upload.sha256 = hex(&hash.finalize());
         self.finish().await.inspect_err(|_| self.blobs.counts.failed())
+    }
+
+    /// Whoever sends is waited for at most as long as all bytes so far may take.
+    fn check_rate(&self, waited: Duration) -> Result<()> {
+        let section = &self.blobs.section;
+        let least = section.min_rate.0.saturating_mul(waited.as_secs());
+        if waited < section.slow_after.0 || self.upload.size >= least {
+            return Ok(());
+        }
+        Err(Error::invalid("the upload came too slowly").hint("send it over a faster connection").source(TooSlow))
     }
 
     /// Puts parts of one size into the store: some stores want them so.

@@ -15,6 +15,10 @@ pub struct BlobsSection {
     pub upload_timeout: Span,
     /// Most uploads at once in this process; more wait.
     pub max_uploads: usize,
+    /// An upload that comes more slowly than so many bytes a second is refused: it would hold a place of others.
+    pub min_rate: Size,
+    /// How long it may be slower.
+    pub slow_after: Span,
     /// An upload that no transaction has kept is removed after this time.
     pub pending_for: Span,
     /// How often is looked for what is to be removed.
@@ -36,6 +40,8 @@ impl Default for BlobsSection {
             max_upload: Size(100 << 20),
             upload_timeout: Span::seconds(3_600),
             max_uploads: 64,
+            min_rate: Size(1 << 10),
+            slow_after: Span::seconds(60),
             pending_for: Span::seconds(3_600),
             sweep: Span::seconds(60),
             scan: Span::seconds(86_400),

@@ -1,6 +1,6 @@
 //! Errors as problem documents (RFC 9457): the kind decides the status, and nothing leaks.
 
-use crate::blobs::TooLarge;
+use crate::blobs::{TooLarge, TooSlow};
 use crate::error::{Error, Kind};
 use crate::telemetry::Operation;
 use axum::body::Body;
@@ -106,7 +106,12 @@ impl Refusal {
 
     fn of(error: &Error) -> Option<Refusal> {
         let source = std::error::Error::source(error)?;
-        source.downcast_ref().copied().or_else(|| source.is::<TooLarge>().then_some(Refusal::TooLarge))
+        let of_blobs = || match source {
+            source if source.is::<TooLarge>() => Some(Refusal::TooLarge),
+            source if source.is::<TooSlow>() => Some(Refusal::Slow),
+            _ => None,
+        };
+        source.downcast_ref().copied().or_else(of_blobs)
     }
 }
 

@@ -8,6 +8,7 @@ mod blobs;
 mod changes;
 mod door;
 mod facts;
+mod indexes;
 mod jobs;
 mod measured;
 mod modules;

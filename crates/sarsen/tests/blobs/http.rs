@@ -19,7 +19,14 @@ fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
 const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=xyz");
 
 async fn put(stage: &Stage, content_type: &str, bytes: &[u8]) -> File {
-    stage.app.post("/v1/files").header("content-type", content_type).body(bytes.to_vec()).await.expect_status(201).json()
+    stage
+        .app
+        .post("/v1/files")
+        .header("content-type", content_type)
+        .body(bytes.to_vec())
+        .await
+        .expect_status(201)
+        .json()
 }
 
 sarsen::each_profile! {
@@ -90,7 +97,7 @@ sarsen::each_profile! {
         stage.app.get(&format!("/v1/files/{}", file.key)).await.expect_status(200);
         let operations = stage.app.operations();
         for name in ["POST /v1/files", "GET /v1/files/{folder}/{shard}/{id}"] {
-            let operation = operations.iter().find(|operation| operation.record().name.text() == name);
+            let operation = operations.iter().find(|operation| operation.record().name.as_str() == name);
             let waits = operation.unwrap_or_else(|| panic!("no {name}")).record().waits();
             assert!(waits.iter().any(|wait| wait.kind == WaitKind::Blob), "{name}: {waits:?}");
         }

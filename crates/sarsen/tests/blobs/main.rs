@@ -5,7 +5,8 @@
 mod conformance;
 #[path = "../../examples/blobs/files.rs"]
 mod files;
-mod http;
 mod hostile;
+mod http;
 mod stage;
+mod start;
 mod transactions;

@@ -48,7 +48,10 @@ fn bucket() -> Option<Url> {
     };
     let name = format!("test-{}", Clock::real().id().simple());
     let address = endpoint.trim_start_matches("http://");
-    let answer = exchange(address, format!("PUT /{name} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes());
+    let answer = exchange(
+        address,
+        format!("PUT /{name} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes(),
+    );
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     Some(Url::new(format!("s3://test:test@{name}/parley?endpoint={endpoint}&region=us-east-1")))
 }

@@ -2,6 +2,7 @@
 
 use crate::stage::{Stage, files, made_up, options, then};
 use bytes::Bytes;
+use sarsen::blobs::Blob;
 use sarsen::error::Kind;
 use sarsen::{Result, clock};
 use std::time::Duration;
@@ -59,7 +60,7 @@ sarsen::each_profile! {
                 let tx = stage.app.db().begin().await?;
                 let blob = stage.blobs().keep(&tx, &upload).await?;
                 tx.commit().await?;
-                Result::Ok(blob)
+                sarsen::Result::<Blob>::Ok(blob)
             };
             let (kept, swept) = tokio::join!(keep, stage.blobs().sweep());
             let swept = swept.expect("sweeps").blobs;

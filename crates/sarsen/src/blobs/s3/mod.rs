@@ -106,10 +106,7 @@ impl Driver for S3 {
         valid: Duration,
         (content_type, disposition): (&'a str, &'a str),
     ) -> BoxFuture<'a, Result<Option<String>>> {
-        let says = [
-            ("response-content-type", content_type),
-            ("response-content-disposition", disposition),
-        ];
+        let says = [("response-content-type", content_type), ("response-content-disposition", disposition)];
         let options = SignedUrlOptions::new().with_query(says);
         Box::pin(async move {
             let (store, path) = (self.store()?, self.path(key.as_str()));
