@@ -132,7 +132,10 @@ impl<'a> Person<'a> {
             Sent::Json(value) => ("application/json", Body::from(value.to_string())),
             Sent::File(bytes) => ("application/octet-stream", Body::from(bytes)),
         };
-        let request = request.header(header::CONTENT_TYPE, content_type).body(body).map_err(|error| Error::internal(format!("{path}: {error}")))?;
+        let request = request
+            .header(header::CONTENT_TYPE, content_type)
+            .body(body)
+            .map_err(|error| Error::internal(format!("{path}: {error}")))?;
         let (parts, body) = self.running.stack().call(request).await.into_parts();
         let bytes = axum::body::to_bytes(body, MAX_ANSWER).await.map_err(|error| Error::internal(error.to_string()))?;
         if !parts.status.is_success() {

@@ -23,8 +23,7 @@ const TAG: &str = "messages";
 type This = State<Arc<Module>>;
 
 pub(super) fn routes(module: Arc<Module>) -> Routes {
-    files::http::routes(module.clone())
-        .merge(messages(module))
+    files::http::routes(module.clone()).merge(messages(module))
 }
 
 fn messages(module: Arc<Module>) -> Routes {

@@ -195,10 +195,18 @@ pub(crate) fn a_video_plays_and_everything_else_is_saved(world: &World) {
         file("clock.webm", "video/webm", VIDEO),
         file("beep.wav", "audio/wav", &wav()),
         file("plan.svg", "image/svg+xml", svg),
-        file("a name that is far too long to be shown as a whole anywhere, and in particular not on a phone.pdf", "application/pdf", b"%PDF-1.7"),
+        file(
+            "a name that is far too long to be shown as a whole anywhere, and in particular not on a phone.pdf",
+            "application/pdf",
+            b"%PDF-1.7",
+        ),
     ];
     drop_on(&anna, ".channel", &all);
-    anna.until("all are there", "return document.querySelectorAll('[data-test=upload][data-state=done]').length === 4", &[]);
+    anna.until(
+        "all are there",
+        "return document.querySelectorAll('[data-test=upload][data-state=done]').length === 4",
+        &[],
+    );
     anna.picture("files-tray");
     anna.click("@send");
     ben.see("@message @video");
@@ -223,7 +231,11 @@ pub(crate) fn a_video_plays_and_everything_else_is_saved(world: &World) {
 fn plays_and_seeks(page: &Page<'_>, kind: &str) {
     let play = "const player = document.querySelector(given[0]); player.muted = true; await player.play(); return true";
     page.run(play, &[json!(kind)]);
-    page.until("it plays", "const player = document.querySelector(given[0]); return player.currentTime > 0.2", &[json!(kind)]);
+    page.until(
+        "it plays",
+        "const player = document.querySelector(given[0]); return player.currentTime > 0.2",
+        &[json!(kind)],
+    );
     page.run("document.querySelector(given[0]).currentTime = 9", &[json!(kind)]);
     let there = "const player = document.querySelector(given[0]); return !player.seeking && !player.paused && player.currentTime > 9.1 && player.currentTime < 12";
     page.until("it plays on", there, &[json!(kind)]);
@@ -251,10 +263,18 @@ pub(crate) fn files_fit_a_phone(world: &World) {
         picture("panorama.png", 3000, 700, 210),
         picture("tower.png", 400, 2400, 30),
         file("clock.webm", "video/webm", VIDEO),
-        file("the minutes of the meeting about the minutes of the meetings of last year.pdf", "application/pdf", b"%PDF"),
+        file(
+            "the minutes of the meeting about the minutes of the meetings of last year.pdf",
+            "application/pdf",
+            b"%PDF",
+        ),
     ];
     drop_on(&phone, ".channel", &all);
-    phone.until("all are there", "return document.querySelectorAll('[data-test=upload][data-state=done]').length === 4", &[]);
+    phone.until(
+        "all are there",
+        "return document.querySelectorAll('[data-test=upload][data-state=done]').length === 4",
+        &[],
+    );
     phone.fits();
     phone.picture("files-phone-tray");
     phone.click("@send");

@@ -20,7 +20,11 @@ pub(crate) async fn a_picture_becomes_small_after_it_is_posted(world: World) {
     let (ada, channel) = start(&world).await;
     let file = ada.upload(&channel, "walk.png", picture(1600, 1000)).await.expect(201);
     let (width, height, thumbnail) = (&file["width"], &file["height"], &file["thumbnail"]);
-    assert_eq!((width, height, thumbnail), (&json!(1600), &json!(1000), &json!("waiting")), "its room is known at once");
+    assert_eq!(
+        (width, height, thumbnail),
+        (&json!(1600), &json!(1000), &json!("waiting")),
+        "its room is known at once"
+    );
     let message = post(&ada, &channel, "the harbour", &[id(&file)]).await.expect(201);
     let path = format!("/v1/files/{}/thumbnail", id(&file));
     ada.load(&path, &[]).await.expect_status(404);

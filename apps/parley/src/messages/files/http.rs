@@ -26,9 +26,7 @@ pub(in crate::messages) fn routes(module: Arc<Module>) -> Routes {
     Routes::new()
         .api_route(
             "/v1/channels/{id}/files",
-            post_with(upload, |op| {
-                op.summary("Upload a file, to be posted with a message").tag(TAG).budget(carry(14))
-            }),
+            post_with(upload, |op| op.summary("Upload a file, to be posted with a message").tag(TAG).budget(carry(14))),
         )
         .api_route(
             "/v1/files/{id}",
@@ -98,12 +96,7 @@ async fn download(
     wanted.download(&module.blobs, &blob, how.show()).await
 }
 
-async fn thumbnail(
-    State(module): This,
-    actor: Actor,
-    Path(path): Path<IdPath>,
-    wanted: Wanted,
-) -> Result<Download> {
+async fn thumbnail(State(module): This, actor: Actor, Path(path): Path<IdPath>, wanted: Wanted) -> Result<Download> {
     let blob = module.open_thumbnail(actor.id, path.id).await?;
     wanted.download(&module.blobs, &blob, Show::Inline).await
 }

@@ -100,9 +100,7 @@ impl Module {
 }
 
 /// Takes the first bytes off the stream: as they came, and in one piece.
-async fn begin(
-    bytes: &mut Pin<&mut (impl Stream<Item = Result<Bytes>> + Send)>,
-) -> Result<(Vec<Bytes>, Vec<u8>)> {
+async fn begin(bytes: &mut Pin<&mut (impl Stream<Item = Result<Bytes>> + Send)>) -> Result<(Vec<Bytes>, Vec<u8>)> {
     let (mut parts, mut head) = (Vec::new(), Vec::new());
     while head.len() < HEAD {
         let Some(part) = bytes.next().await.transpose()? else { break };
