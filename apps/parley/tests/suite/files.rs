@@ -40,12 +40,6 @@ async fn place(world: &World) -> Place {
     Place { ada, bob, open, closed }
 }
 
-/// How many blobs are kept, and how many wait for a transaction.
-async fn kept(world: &World) -> (u64, u64) {
-    let usage = world.blobs().usage().await.expect("counts");
-    (usage.kept, usage.pending)
-}
-
 pub(crate) async fn a_file_is_uploaded_posted_and_read(world: World) {
     let Place { ada, bob, open, .. } = place(&world).await;
     let file = ada.upload(&open, "notes.txt", "hello there").await.expect(201);
@@ -143,7 +137,7 @@ pub(crate) async fn a_deleted_message_takes_its_files_along(world: World) {
     let (file, message) = posted(&ada, &open, "a.png", &picture(900, 600)).await;
     let (other, _) = posted(&ada, &open, "b.txt", b"stays").await;
     world.run_jobs().await;
-    assert_eq!(kept(&world).await, (3, 0), "two files and a small picture");
+    assert_eq!(world.blobs().await, (3, 0), "two files and a small picture");
     bob.load(&format!("/v1/files/{file}/thumbnail"), &[]).await.expect_status(200);
     ada.delete(&format!("/v1/files/{file}")).await.expect(409);
     ada.delete(&format!("/v1/messages/{message}")).await.expect(204);
@@ -151,7 +145,7 @@ pub(crate) async fn a_deleted_message_takes_its_files_along(world: World) {
         bob.load(&path, &[]).await.expect_status(404);
         ada.load(&path, &[]).await.expect_status(404);
     }
-    assert_eq!(kept(&world).await, (1, 0));
+    assert_eq!(world.blobs().await, (1, 0));
     let shown = ada.get(&format!("/v1/messages/{message}")).await.expect(200);
     assert_eq!((&shown["deleted"], &shown["files"]), (&json!(true), &json!([])));
     ada.load(&format!("/v1/files/{other}"), &[]).await.expect_status(200);
@@ -176,7 +170,7 @@ pub(crate) async fn files_that_nobody_posts_are_forgotten(world: World) {
     for file in [young, stays] {
         ada.load(&format!("/v1/files/{file}"), &[]).await.expect_status(200);
     }
-    assert_eq!(kept(&world).await, (2, 0));
+    assert_eq!(world.blobs().await, (2, 0));
 }
 
 pub(crate) async fn an_upload_that_breaks_off_leaves_nothing(world: World) {
@@ -190,7 +184,7 @@ pub(crate) async fn an_upload_that_breaks_off_leaves_nothing(world: World) {
         let answer = world.stack().call(request.body(body).expect("a request")).await;
         assert_eq!(answer.status(), 400, "after {sent} bytes");
     }
-    assert_eq!(kept(&world).await, (0, 0));
+    assert_eq!(world.blobs().await, (0, 0));
     let file = id(&ada.upload(&open, "empty", "").await.expect(201));
     assert_eq!(ada.load(&format!("/v1/files/{file}"), &[]).await.expect_status(200).bytes().len(), 0);
 }
@@ -200,7 +194,7 @@ pub(crate) async fn files_have_limits(_: World) {
     let world = World::start_in(config).await;
     let Place { ada, open, .. } = place(&world).await;
     ada.upload(&open, "a.bin", vec![0; (64 << 10) + 1]).await.expect(413);
-    assert_eq!(kept(&world).await, (0, 0));
+    assert_eq!(world.blobs().await, (0, 0));
     let mut last = String::new();
     for _ in 0..3 {
         last = id(&ada.upload(&open, "a.bin", vec![0; 64 << 10]).await.expect(201));

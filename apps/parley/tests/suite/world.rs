@@ -3,7 +3,6 @@
 use crate::sink::Sink;
 use axum::body::Bytes;
 use parley::Handles;
-use sarsen::blobs::Blobs;
 use sarsen::http::Stack;
 use sarsen::jobs::{Jobs, Ran};
 use sarsen::telemetry::WaitKind;
@@ -84,9 +83,13 @@ impl World {
         self.app.running().stack()
     }
 
-    /// Where files are.
-    pub(crate) fn blobs(&self) -> &Blobs {
-        self.app.running().blobs()
+    /// How many blobs are kept, and how many wait for a transaction: of the rows, for `usage` counts now and then only.
+    pub(crate) async fn blobs(&self) -> (i64, i64) {
+        let count = async |state: i64| {
+            let sql = "SELECT CAST(COUNT(*) AS BIGINT) FROM sarsen_blobs WHERE state = ?";
+            self.app.db().query(sql).bind(state).scalar::<i64>().await.expect("counts")
+        };
+        (count(1).await, count(0).await)
     }
 
     /// The jobs of the application.
