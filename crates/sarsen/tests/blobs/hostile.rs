@@ -73,7 +73,7 @@ sarsen::each_profile! {
         let mut chunked = b"POST /v1/files HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ntransfer-encoding: chunked\r\n\r\n300000\r\n".to_vec();
         chunked.extend_from_slice(&made_up(0x30_0000));
         chunked.extend_from_slice(b"\r\n0\r\n\r\n");
-        let answer = tokio::task::spawn_blocking(move || {
+        let answer = sarsen::lifecycle::spawn_blocking(move || {
             let mut stream = TcpStream::connect(&address).expect("connects");
             stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
             // It may hang up before all is sent.
@@ -93,7 +93,7 @@ sarsen::each_profile! {
         request.extend_from_slice(&made_up(1_500_000));
         let mut stream = begin(&address, &request);
         stage.until_rows([1, 0, 0]).await;
-        let answer = tokio::task::spawn_blocking(move || {
+        let answer = sarsen::lifecycle::spawn_blocking(move || {
             let mut answer = [0; 12];
             stream.read_exact(&mut answer).map(|()| answer)
         });
@@ -110,13 +110,13 @@ sarsen::each_profile! {
         let address = stage.app.listen().await.to_string();
         let mut stream = begin(&address, &head(3_000_000));
         let mut reads = stream.try_clone().expect("another handle");
-        let dribbling = tokio::task::spawn_blocking(move || {
+        let dribbling = sarsen::lifecycle::spawn_blocking(move || {
             // Until it is hung up on.
             while stream.write_all(&[7; 100]).is_ok() {
                 std::thread::park_timeout(Duration::from_millis(50));
             }
         });
-        let answer = tokio::task::spawn_blocking(move || {
+        let answer = sarsen::lifecycle::spawn_blocking(move || {
             let mut answer = [0; 12];
             reads.read_exact(&mut answer).map(|()| answer)
         });

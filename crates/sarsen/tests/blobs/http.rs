@@ -129,11 +129,11 @@ sarsen::each_profile! {
         .into_bytes();
         request.extend_from_slice(&bytes);
         let to = address.clone();
-        let answer = tokio::task::spawn_blocking(move || exchange_bytes(&to, &request)).await.expect("answers");
+        let answer = sarsen::lifecycle::spawn_blocking(move || exchange_bytes(&to, &request)).await.expect("answers");
         let (_, json) = split(&answer);
         let file: File = serde_json::from_slice(json).expect("JSON");
         let request = format!("GET /v1/files/{} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", file.key);
-        let answer = tokio::task::spawn_blocking(move || exchange_bytes(&address, request.as_bytes())).await.expect("answers");
+        let answer = sarsen::lifecycle::spawn_blocking(move || exchange_bytes(&address, request.as_bytes())).await.expect("answers");
         let (head, body) = split(&answer);
         assert!(head.contains("content-length: 5000000\r\n"), "{head}");
         assert!(body == bytes);
