@@ -26,7 +26,7 @@ const INDEXES: [(&str, &str, &str); 20] = [
     ("messages", "messages_thread", "(thread_id, posted_at, id)"),
     ("messages", "messages_changes", "(channel_id, revision)"),
     ("messages", "messages_activity", "(channel_id, posted_at, id)"),
-    ("files", "files_message", "(message_id, id)"),
+    ("files", "files_message", "(message_id, place)"),
     ("files", "files_pending", "(uploader_id, uploaded_at) WHERE message_id IS NULL"),
     ("mentions", "mentions_user", "(user_id, posted_at, message_id)"),
     ("reports", "reports_owner", "(owner_id, id)"),
@@ -374,7 +374,7 @@ async fn fill(db: &Db) {
     insert(
         db,
         "files",
-        "id, channel_id, uploader_id, message_id, name, content_type, size, uploaded_at, blob, thumbnail, tries, note",
+        "id, channel_id, uploader_id, message_id, place, name, content_type, size, uploaded_at, blob, thumbnail, tries, note",
         (0..8_000).map(|n| {
             let message = if n % 20 == 0 { Value::Null } else { uuid(6, n) };
             vec![
@@ -382,6 +382,7 @@ async fn fill(db: &Db) {
                 uuid(4, n % 61),
                 uuid(1, n % 250),
                 message,
+                Value::Int(0),
                 words("a.txt"),
                 words("application/octet-stream"),
                 one.clone(),

@@ -27,7 +27,7 @@ pub(super) struct Message {
     last_reply_at: Option<Timestamp>,
     reactions: Vec<Reaction>,
     mentions: Vec<User>,
-    /// In the order in which they were uploaded.
+    /// In the order in which they were posted.
     files: Vec<File>,
     /// The place of its last change in its channel.
     revision: i64,

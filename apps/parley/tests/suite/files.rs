@@ -102,9 +102,14 @@ pub(crate) async fn a_file_is_posted_once_where_it_was_uploaded_by_who_did(world
         many.push(id(&ada.upload(&open, &format!("{number}.txt"), "x").await.expect(201)));
     }
     post(&ada, &open, "", &many).await.expect_field(422, "files");
-    let posted = post(&ada, &open, "", &many[..10]).await.expect(201);
-    let names: Vec<Value> = posted["files"].as_array().expect("files").iter().map(|it| it["name"].clone()).collect();
-    assert_eq!((names.len(), &names[0], &names[9]), (10, &json!("0.txt"), &json!("9.txt")), "in their order");
+    // Whatever order they came in, the message has its own.
+    let ordered: Vec<String> = many[..10].iter().rev().cloned().collect();
+    let posted = post(&ada, &open, "", &ordered).await.expect(201);
+    let shown = ada.get(&format!("/v1/messages/{}", id(&posted))).await.expect(200);
+    for files in [&posted["files"], &shown["files"]] {
+        let ids: Vec<String> = files.as_array().expect("files").iter().map(id).collect();
+        assert_eq!(ids, ordered);
+    }
     // A lost answer is safe to ask for again, with files too.
     let again = json!({"text": "once", "files": [many[10]], "nonce": "n"});
     let path = format!("/v1/channels/{open}/messages");

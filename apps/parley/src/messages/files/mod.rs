@@ -21,6 +21,7 @@ use sarsen::data::Tx;
 use sarsen::error::Kind;
 use sarsen::jobs::Queue;
 use sarsen::{Error, Result};
+use std::collections::HashSet;
 use store::{Stored, thumbnail};
 use uuid::Uuid;
 
@@ -52,8 +53,8 @@ impl Module {
         message: &super::store::Stored,
         mut files: Vec<Uuid>,
     ) -> Result<Vec<File>> {
-        files.sort_unstable();
-        files.dedup();
+        let mut seen = HashSet::new();
+        files.retain(|file| seen.insert(*file));
         if files.is_empty() {
             return Ok(Vec::new());
         }

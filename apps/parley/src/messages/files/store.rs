@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 macro_rules! columns {
     () => {
-        "id, channel_id, uploader_id, message_id, name, content_type, size, uploaded_at, blob, width, height, thumbnail, \
+        "id, channel_id, uploader_id, message_id, place, name, content_type, size, uploaded_at, blob, width, height, thumbnail, \
          thumbnail_blob, note"
     };
 }
@@ -35,6 +35,8 @@ pub(in crate::messages) struct Stored {
     pub(super) uploader_id: Uuid,
     /// Nothing while it is only uploaded.
     pub(super) message_id: Option<Uuid>,
+    /// Its place in the message.
+    pub(super) place: i64,
     pub(super) name: String,
     pub(super) content_type: String,
     pub(super) size: i64,
@@ -67,9 +69,9 @@ pub(super) async fn file(db: &Db, id: Uuid) -> Result<Option<Stored>> {
     db.query(files!("WHERE id = ?")).bind(id).optional().await
 }
 
-/// The files of each message, in the order in which they were uploaded.
+/// The files of each message, in its order.
 pub(in crate::messages) async fn of_messages(db: &Db, messages: Vec<Uuid>) -> Result<HashMap<Uuid, Vec<File>>> {
-    let found = db.query(files!("WHERE message_id IN (?) ORDER BY message_id, id")).bind_list(messages);
+    let found = db.query(files!("WHERE message_id IN (?) ORDER BY message_id, place")).bind_list(messages);
     let mut files: HashMap<Uuid, Vec<File>> = HashMap::new();
     for stored in found.all::<Stored>().await? {
         if let Some(message) = stored.message_id {
@@ -86,29 +88,30 @@ pub(super) async fn pending(db: &Db, uploader: Uuid) -> Result<i64> {
 }
 
 pub(super) async fn insert(tx: &Tx, new: &Stored) -> Result<()> {
-    let sql = "INSERT INTO files (id, channel_id, uploader_id, name, content_type, size, uploaded_at, blob, width, height, \
-               thumbnail, tries, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)";
+    let sql = "INSERT INTO files (id, channel_id, uploader_id, place, name, content_type, size, uploaded_at, blob, width, height, \
+               thumbnail, tries, note) VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)";
     let query = tx.query(sql).bind(new.id).bind(new.channel_id).bind(new.uploader_id).bind(new.name.as_str());
     let query = query.bind(new.content_type.as_str()).bind(new.size).bind(new.uploaded_at).bind(new.blob.as_str());
     let query = query.bind(new.width).bind(new.height).bind(new.thumbnail.as_str()).bind(new.note.as_str());
     query.execute().await.map(drop)
 }
 
-/// Gives a message these files of its author, those that are pending in its channel.
+/// Gives a message these files of its author, in this order: those that are pending in its channel.
 pub(in crate::messages) async fn attach(
     tx: &Tx,
     message: Uuid,
     (author, channel): (Uuid, Uuid),
     files: Vec<Uuid>,
 ) -> Result<Vec<Stored>> {
-    let sql = concat!(
-        "UPDATE files SET message_id = ? WHERE uploader_id = ? AND channel_id = ? AND message_id IS NULL AND id IN (?) \
-         RETURNING ",
+    let places: String = (0..files.len()).map(|place| format!(" WHEN ? THEN {place}")).collect();
+    let sql = format!(
+        "UPDATE files SET message_id = ?, place = CASE id{places} ELSE 0 END \
+         WHERE uploader_id = ? AND channel_id = ? AND message_id IS NULL AND id IN (?) RETURNING {}",
         columns!()
     );
-    let query = tx.query(sql).bind(message).bind(author).bind(channel).bind_list(files);
-    let mut attached: Vec<Stored> = query.all().await?;
-    attached.sort_unstable_by_key(|file| file.id);
+    let query = files.iter().fold(tx.query(sql).bind(message), |query, file| query.bind(*file));
+    let mut attached: Vec<Stored> = query.bind(author).bind(channel).bind_list(files).all().await?;
+    attached.sort_unstable_by_key(|file| file.place);
     Ok(attached)
 }
 

@@ -73,6 +73,7 @@ impl Module {
             channel_id: channel,
             uploader_id: user,
             message_id: None,
+            place: 0,
             name: if blob.name.is_empty() { NAMELESS.to_owned() } else { blob.name },
             thumbnail: match reason {
                 _ if !media::is_picture(&blob.content_type) => thumbnail::NONE.to_owned(),
