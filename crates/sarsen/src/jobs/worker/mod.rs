@@ -7,6 +7,7 @@ mod drain;
 mod execute;
 mod host;
 mod queue;
+mod trip;
 mod upkeep;
 
 use super::Jobs;
