@@ -5,7 +5,7 @@ use super::execute::{End, Finished, execute};
 use super::trip::{Back, Trip};
 use crate::clock;
 use crate::jobs::queue::Queue;
-use crate::jobs::store::{Claimed, Ending, Exchanged, Head};
+use crate::jobs::store::{Claimed, Ending, Exchanged, Head, Taking};
 use crate::lifecycle;
 use crate::telemetry::{self, Holder, Holding, WaitKind};
 use std::collections::VecDeque;
@@ -148,7 +148,9 @@ impl Loop {
             return false;
         }
         let late = clock::monotonic() - self.last_settled > SETTLE_AFTER;
-        self.buffer.is_empty() || self.ended.len() >= SETTLE_MANY || late
+        // While more is about to be taken, what has ended goes along.
+        let many = self.ended.len() >= SETTLE_MANY && !self.may_be_more;
+        self.buffer.is_empty() || many || late
     }
 
     /// After errors of the database the next try waits, ever longer.
@@ -239,8 +241,14 @@ impl Loop {
         // Whoever says that there is more while it is on its way is heard.
         self.may_be_more &= want == 0;
         let (ended, from) = (std::mem::take(&mut self.ended), self.from());
-        let trip = Trip { shared: self.shared.clone(), queue: self.queue, ended, want, from };
+        let trip = Trip { shared: self.shared.clone(), queue: self.queue, ended, want, taking: self.taking(want), from };
         self.trip = Some(lifecycle::spawn(trip.run()));
+    }
+
+    /// Few jobs are taken each by its row, and so are those that may be at work for long.
+    fn taking(&self, want: usize) -> Taking {
+        let is_bundle = want >= self.shared.jobs.0.section.bundle.max(1) && self.ahead() > 0;
+        if is_bundle { Taking::Bundle } else { Taking::Each }
     }
 
     /// Takes in what a trip brings. After an error what has ended is there again, for the next one.

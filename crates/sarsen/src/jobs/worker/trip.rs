@@ -6,7 +6,7 @@ use crate::clock;
 use crate::data::On;
 use crate::error::Result;
 use crate::jobs::queue::Queue;
-use crate::jobs::store::{Exchange, Exchanged, Head, Store};
+use crate::jobs::store::{Exchange, Exchanged, Head, Own, Part, Store, Taking};
 use crate::lifecycle;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,7 @@ pub(super) struct Trip {
     pub(super) ended: Vec<Finished>,
     /// Most jobs to take.
     pub(super) want: usize,
+    pub(super) taking: Taking,
     /// Where the search for them begins.
     pub(super) from: Option<Head>,
 }
@@ -62,17 +63,27 @@ impl Trip {
         let worker = self.shared.id();
         self.settle_told(worker).await?;
         let limited = self.queue.is_limited();
-        let plain: Vec<Uuid> = self.ended.iter().map(|one| one.job.id).collect();
+        let plain = self.ended.iter().filter(|one| one.job.bundle.is_none()).map(|one| one.job.id).collect::<Vec<_>>();
+        let (parts, done) = (self.parts(), self.shared.done_bundles());
         let now = if limited { 0 } else { self.want };
-        let exchange = Exchange { queue: self.queue.name, worker, completed: &plain, want: now, from: self.from };
+        let exchange = Exchange {
+            queue: self.queue.name,
+            worker,
+            completed: &plain,
+            parts: &parts,
+            done: &done,
+            want: now,
+            taking: self.taking,
+            from: self.from,
+        };
         let mut taken = Exchanged::default();
-        if !plain.is_empty() || now > 0 {
+        if !self.ended.is_empty() || now > 0 {
             taken = self.shared.store().exchange(&exchange).await?;
             self.shared.hold(&taken.claimed);
-            self.after_put_away(&plain, taken.put_away, worker).await;
+            self.after_put_away(taken.put_away, worker).await;
         }
         if limited && self.want > 0 {
-            let exchange = Exchange { completed: &[], want: self.want, ..exchange };
+            let exchange = Exchange { completed: &[], parts: &[], done: &[], want: self.want, ..exchange };
             taken = self.shared.store().take_limited(&self.queue, &exchange).await?;
             self.shared.hold(&taken.claimed);
         }
@@ -83,13 +94,32 @@ impl Trip {
         Ok(taken)
     }
 
+    /// What has ended, by the bundle in which it was taken.
+    fn parts(&self) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for job in self.ended.iter().map(|one| &one.job) {
+            let Some(bundle) = job.bundle else { continue };
+            match parts.iter_mut().find(|part| part.bundle == bundle) {
+                Some(part) => part.jobs.push(job.id),
+                None => {
+                    let claimed_at = job.claimed_at;
+                    parts.push(Part { bundle, claimed_at, jobs: vec![job.id], is_last: false });
+                }
+            }
+        }
+        for part in &mut parts {
+            part.is_last = self.shared.are_the_last(part.bundle, part.jobs.len());
+        }
+        parts
+    }
+
     /// Settles what concerns others or did not go well; what is left is put away in one statement.
     async fn settle_told(&mut self, worker: Uuid) -> Result<()> {
         let (mut told, mut not, mut settled) = (Vec::new(), Vec::new(), 0);
         for one in &self.ended {
             match &one.end {
                 End::Completed if one.is_plain() => {}
-                End::Completed => told.push((one.job.id, one.job.lease)),
+                End::Completed => told.push(one.job.own()),
                 End::Settled => settled += 1,
                 End::Not(ending) => not.push((&one.job, ending)),
             }
@@ -115,18 +145,19 @@ impl Trip {
     }
 
     /// Some may not have been put away: their end came to concern others while they ran, or they were taken over.
-    async fn after_put_away(&mut self, plain: &[Uuid], put_away: u64, worker: Uuid) {
-        let put_away = usize::try_from(put_away).unwrap_or(plain.len());
-        if put_away == plain.len() {
+    async fn after_put_away(&mut self, put_away: u64, worker: Uuid) {
+        let all = self.ended.len();
+        let put_away = usize::try_from(put_away).unwrap_or(all);
+        if put_away == all {
             self.shared.count_settled(put_away, 0);
             self.let_all_go();
             return;
         }
-        let leases: Vec<(Uuid, i64)> = self.ended.iter().map(|one| (one.job.id, one.job.lease)).collect();
+        let own: Vec<Own> = self.ended.iter().map(|one| one.job.own()).collect();
         // Those that are gone already are not counted again; after an error they are tried with the next trip.
-        if let Ok(left) = Store::complete(On::Db(&self.shared.store().db), worker, &leases).await {
+        if let Ok(left) = Store::complete(On::Db(&self.shared.store().db), worker, &own).await {
             let settled = put_away + left.len();
-            self.shared.count_settled(settled, plain.len().saturating_sub(settled));
+            self.shared.count_settled(settled, all.saturating_sub(settled));
             self.let_all_go();
         }
     }
