@@ -60,7 +60,7 @@ macro_rules! available {
         concat!(
             "FROM sarsen_jobs WHERE state = 0 AND queue = ? ",
             $place,
-            "AND id NOT IN (SELECT job FROM sarsen_job_bundled WHERE queue = ?) \
+            "AND (lease > 0 OR id NOT IN (SELECT job FROM sarsen_job_bundled WHERE queue = ?)) \
              ORDER BY priority, run_at, id LIMIT ? FOR UPDATE SKIP LOCKED"
         )
     };
@@ -87,8 +87,7 @@ macro_rules! take_at_once {
 }
 
 const TAKE_AT_ONCE: &str = take_at_once!("");
-const TAKE_AT_ONCE_FROM: &str =
-    take_at_once!("AND (priority, run_at) >= (CAST(? AS BIGINT), CAST(? AS BIGINT)) ");
+const TAKE_AT_ONCE_FROM: &str = take_at_once!("AND (priority, run_at) >= (CAST(? AS BIGINT), CAST(? AS BIGINT)) ");
 
 /// The same in three steps: the bundle names all of them at first.
 macro_rules! name {
@@ -139,8 +138,7 @@ const MOVE_PART: &str = concat!(
 );
 const KEEP_PART: &str =
     part_into_history!("sarsen_jobs WHERE id IN (?) AND state = 0 AND lease = 0 AND (flags & 103) = 0");
-const DELETE_PART: &str =
-    "DELETE FROM sarsen_jobs WHERE id IN (?) AND state = 0 AND lease = 0 AND (flags & 71) = 0";
+const DELETE_PART: &str = "DELETE FROM sarsen_jobs WHERE id IN (?) AND state = 0 AND lease = 0 AND (flags & 71) = 0";
 
 const DROP: &str = "DELETE FROM sarsen_job_bundles WHERE id = ? AND NOT EXISTS (SELECT 1 FROM sarsen_job_bundled AS bundled \
      JOIN sarsen_jobs AS jobs ON jobs.id = bundled.job WHERE bundled.bundle = ? AND jobs.state = 0 AND jobs.lease = 0)";
@@ -182,9 +180,7 @@ pub(super) fn take(batch: &mut Batch<'_>, db: &Db, exchange: &Exchange<'_>, now:
     if db.dialect().with_may_write() {
         let query = match exchange.from {
             None => db.query(TAKE_AT_ONCE).bind(exchange.queue),
-            Some(head) => {
-                db.query(TAKE_AT_ONCE_FROM).bind(exchange.queue).bind(head.priority).bind(head.run_at)
-            }
+            Some(head) => db.query(TAKE_AT_ONCE_FROM).bind(exchange.queue).bind(head.priority).bind(head.run_at),
         };
         let query = query.bind(exchange.queue).bind(want).bind(bundle).bind(worker).bind(exchange.queue).bind(at);
         return batch.all(query.bind(worker).bind(at).bind(at).bind(bundle));
@@ -247,7 +243,8 @@ impl Store {
     /// Unfolds the bundles of a worker that were taken before then, each in a transaction of its own: one that cannot be
     /// unfolded holds up no other, and its error is given in the end.
     pub(crate) async fn unfold_of(&self, worker: Uuid, before: Timestamp) -> Result<()> {
-        let sql = "SELECT id, worker, claimed_at FROM sarsen_job_bundles WHERE worker = ? AND claimed_at <= ? LIMIT 10000";
+        let sql =
+            "SELECT id, worker, claimed_at FROM sarsen_job_bundles WHERE worker = ? AND claimed_at <= ? LIMIT 10000";
         let bundles: Vec<Bundle> = self.db.query(sql).bind(worker).bind(before.as_micros()).all().await?;
         let mut done = Ok(());
         for bundle in bundles {
@@ -275,16 +272,19 @@ impl Store {
         On::Db(&self.db).within(async |tx| unfold(tx, worker, &[job.own()]).await).await
     }
 
-    /// Every job that a bundle names, with the worker that took it and when. Few: bundles live for moments.
+    /// Every job that is in a bundle, with the worker that took it and when. Few: bundles live for moments.
     pub(super) async fn bundled(&self) -> Result<HashMap<Uuid, (Uuid, i64)>> {
-        let sql = "SELECT job, worker, claimed_at FROM sarsen_job_bundled LIMIT 100000";
+        let sql = "SELECT bundled.job, bundled.worker, bundled.claimed_at FROM sarsen_job_bundled AS bundled \
+                   JOIN sarsen_jobs AS jobs ON jobs.id = bundled.job WHERE jobs.state = 0 AND jobs.lease = 0 LIMIT 100000";
         let rows: Vec<(Uuid, Uuid, i64)> = self.db.query(sql).all().await?;
         Ok(rows.into_iter().map(|(job, worker, claimed_at)| (job, (worker, claimed_at))).collect())
     }
 
     /// The worker that took this job in a bundle, and when.
     pub(super) async fn bundle_of(&self, job: Uuid) -> Result<Option<(Uuid, i64)>> {
-        let sql = "SELECT worker, claimed_at FROM sarsen_job_bundled WHERE job = ? LIMIT 1";
+        let sql = "SELECT bundled.worker, bundled.claimed_at FROM sarsen_job_bundled AS bundled \
+                   JOIN sarsen_jobs AS jobs ON jobs.id = bundled.job \
+                   WHERE bundled.job = ? AND jobs.state = 0 AND jobs.lease = 0 LIMIT 1";
         self.db.query(sql).bind(job).optional().await
     }
 }

@@ -78,7 +78,7 @@ macro_rules! take {
         concat!(
             "WITH picked AS MATERIALIZED (SELECT id AS picked_id FROM sarsen_jobs WHERE state = 0 AND queue = ? ",
             $place,
-            "AND id NOT IN (SELECT job FROM sarsen_job_bundled WHERE queue = ?) ORDER BY priority, run_at, id LIMIT ? FOR UPDATE SKIP LOCKED) \
+            "AND (lease > 0 OR id NOT IN (SELECT job FROM sarsen_job_bundled WHERE queue = ?)) ORDER BY priority, run_at, id LIMIT ? FOR UPDATE SKIP LOCKED) \
              UPDATE sarsen_jobs SET state = 3, worker = ?, attempt = attempt + 1, lease = lease + 1, claimed_at = ? \
              FROM picked WHERE id = picked_id RETURNING ",
             claimed_columns!()
@@ -94,8 +94,7 @@ impl Store {
     pub(crate) async fn exchange(&self, exchange: &Exchange<'_>) -> Result<Exchanged> {
         let (db, now) = (&self.db, self.now());
         let mut batch = db.batch();
-        let mut put: Vec<Put> =
-            exchange.parts.iter().map(|part| bundle::put_away(&mut batch, db, part, now)).collect();
+        let mut put: Vec<Put> = exchange.parts.iter().map(|part| bundle::put_away(&mut batch, db, part, now)).collect();
         if !exchange.completed.is_empty() {
             put.push(put_away(&mut batch, db, exchange, now));
         }

@@ -76,7 +76,7 @@ impl Store {
 
     async fn available(&self, queue: &str) -> Result<i64> {
         let sql = "SELECT COUNT(*) FROM (SELECT id FROM sarsen_jobs WHERE state = 0 AND queue = ? \
-                   AND id NOT IN (SELECT job FROM sarsen_job_bundled) LIMIT ?) AS part";
+                   AND (lease > 0 OR id NOT IN (SELECT job FROM sarsen_job_bundled)) LIMIT ?) AS part";
         self.db.query(sql).bind(queue).bind(BEYOND).scalar().await
     }
 

@@ -40,7 +40,8 @@ impl Row {
     /// What a bundle says of a job that its own row calls available.
     fn taken(&mut self, by: Option<&(Uuid, i64)>) {
         if let Some((_, claimed_at)) = by.filter(|_| self.state == AVAILABLE) {
-            (self.state, self.attempt, self.claimed_at) = (State::Running.number(), self.attempt + 1, Some(*claimed_at));
+            (self.state, self.attempt, self.claimed_at) =
+                (State::Running.number(), self.attempt + 1, Some(*claimed_at));
         }
     }
 
@@ -172,16 +173,20 @@ impl Store {
         let path = |queue: String| {
             let mut binds = vec![queue.into_value()?];
             if filter.key.is_empty() {
-                let places =
-                    path!(live!(), "WHERE state = 0 AND queue = ? AND id NOT IN (SELECT job FROM sarsen_job_bundled) \
-                     ORDER BY priority, run_at, id", binds, exact);
+                let places = path!(
+                    live!(),
+                    "WHERE state = 0 AND queue = ? AND (lease > 0 OR id NOT IN (SELECT job FROM sarsen_job_bundled)) \
+                     ORDER BY priority, run_at, id",
+                    binds,
+                    exact
+                );
                 return Ok(places);
             }
             binds.push(filter.key.as_str().into_value()?);
             Ok(path!(
                 live!(),
                 "WHERE state = 0 AND job_key <> '' AND queue = ? AND job_key = ? \
-                 AND id NOT IN (SELECT job FROM sarsen_job_bundled) ORDER BY priority, run_at, id",
+                 AND (lease > 0 OR id NOT IN (SELECT job FROM sarsen_job_bundled)) ORDER BY priority, run_at, id",
                 binds,
                 exact
             ))

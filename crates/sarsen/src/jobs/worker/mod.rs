@@ -134,6 +134,11 @@ impl Shared {
         all
     }
 
+    /// These bundles may have no jobs any more.
+    fn are_done(&self, bundles: impl Iterator<Item = Uuid>) {
+        lock(&self.done_bundles).extend(bundles);
+    }
+
     /// Takes the bundles that are to be deleted.
     fn done_bundles(&self) -> Vec<Uuid> {
         std::mem::take(&mut *lock(&self.done_bundles))

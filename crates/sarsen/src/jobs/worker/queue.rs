@@ -241,7 +241,8 @@ impl Loop {
         // Whoever says that there is more while it is on its way is heard.
         self.may_be_more &= want == 0;
         let (ended, from) = (std::mem::take(&mut self.ended), self.from());
-        let trip = Trip { shared: self.shared.clone(), queue: self.queue, ended, want, taking: self.taking(want), from };
+        let trip =
+            Trip { shared: self.shared.clone(), queue: self.queue, ended, want, taking: self.taking(want), from };
         self.trip = Some(lifecycle::spawn(trip.run()));
     }
 

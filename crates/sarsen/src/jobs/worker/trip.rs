@@ -80,7 +80,7 @@ impl Trip {
         if !self.ended.is_empty() || now > 0 {
             taken = self.shared.store().exchange(&exchange).await?;
             self.shared.hold(&taken.claimed);
-            self.after_put_away(taken.put_away, worker).await;
+            self.after_put_away(taken.put_away, &parts, worker).await;
         }
         if limited && self.want > 0 {
             let exchange = Exchange { completed: &[], parts: &[], done: &[], want: self.want, ..exchange };
@@ -145,7 +145,7 @@ impl Trip {
     }
 
     /// Some may not have been put away: their end came to concern others while they ran, or they were taken over.
-    async fn after_put_away(&mut self, put_away: u64, worker: Uuid) {
+    async fn after_put_away(&mut self, put_away: u64, parts: &[Part], worker: Uuid) {
         let all = self.ended.len();
         let put_away = usize::try_from(put_away).unwrap_or(all);
         if put_away == all {
@@ -158,6 +158,7 @@ impl Trip {
         if let Ok(left) = Store::complete(On::Db(&self.shared.store().db), worker, &own).await {
             let settled = put_away + left.len();
             self.shared.count_settled(settled, all.saturating_sub(settled));
+            self.shared.are_done(parts.iter().map(|part| part.bundle));
             self.let_all_go();
         }
     }
