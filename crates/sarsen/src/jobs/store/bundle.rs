@@ -18,6 +18,7 @@ use super::{Claimed, Store};
 use crate::clock::Timestamp;
 use crate::data::{Batch, Db, MAX_BATCH, On, Slot, Tx};
 use crate::error::Result;
+use crate::lifecycle;
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
@@ -226,7 +227,9 @@ async fn unfold_bundle(tx: &Tx, bundle: Bundle) -> Result<()> {
     let sql = "UPDATE sarsen_jobs SET state = 3, worker = ?, attempt = attempt + 1, lease = 1, claimed_at = ? WHERE id IN \
                (SELECT id FROM sarsen_jobs WHERE state = 0 AND lease = 0 AND id IN \
                (SELECT job FROM sarsen_job_bundled WHERE bundle = ?) FOR UPDATE SKIP LOCKED)";
-    tx.own(sql).bind(bundle.worker).bind(bundle.claimed_at).bind(bundle.id).execute().await?;
+    if tx.own(sql).bind(bundle.worker).bind(bundle.claimed_at).bind(bundle.id).execute().await? > 0 {
+        lifecycle::fault("jobs.unfolding");
+    }
     tx.own(DROP).bind(bundle.id).bind(bundle.id).execute().await.map(drop)
 }
 
