@@ -173,27 +173,39 @@ pub(super) fn drop_empty(batch: &mut Batch<'_>, db: &Db, bundle: Uuid) {
 
 /// Takes the next jobs in a bundle. Nobody else takes from the queue until the commit.
 pub(super) fn take(batch: &mut Batch<'_>, db: &Db, exchange: &Exchange<'_>, now: Timestamp) -> Slot<Vec<Claimed>> {
-    let (bundle, worker, at) = (db.clock().id(), exchange.worker, now.as_micros());
+    let bundle = Bundle { id: db.clock().id(), worker: exchange.worker, claimed_at: now.as_micros() };
     if let Some(locks) = db.dialect().queue_locks() {
         batch.execute(db.query(locks.alone).bind(exchange.queue));
     }
-    let want = i64::try_from(exchange.want).unwrap_or(i64::MAX);
     if db.dialect().with_may_write() {
-        let query = match exchange.from {
-            None => db.query(TAKE_AT_ONCE).bind(exchange.queue),
-            Some(head) => db.query(TAKE_AT_ONCE_FROM).bind(exchange.queue).bind(head.priority).bind(head.run_at),
-        };
-        let query = query.bind(exchange.queue).bind(want).bind(bundle).bind(worker).bind(exchange.queue).bind(at);
-        return batch.all(query.bind(worker).bind(at).bind(at).bind(bundle));
+        take_at_once(batch, db, exchange, bundle)
+    } else {
+        take_in_steps(batch, db, exchange, bundle)
     }
-    let named = |sql| db.query(sql).bind(bundle).bind(worker).bind(exchange.queue).bind(at).bind(exchange.queue);
+}
+
+fn take_at_once(batch: &mut Batch<'_>, db: &Db, exchange: &Exchange<'_>, bundle: Bundle) -> Slot<Vec<Claimed>> {
+    let Bundle { id, worker, claimed_at } = bundle;
+    let (queue, want) = (exchange.queue, i64::try_from(exchange.want).unwrap_or(i64::MAX));
+    let query = match exchange.from {
+        None => db.query(TAKE_AT_ONCE).bind(queue),
+        Some(head) => db.query(TAKE_AT_ONCE_FROM).bind(queue).bind(head.priority).bind(head.run_at),
+    };
+    let query = query.bind(queue).bind(want).bind(id).bind(worker).bind(queue).bind(claimed_at);
+    batch.all(query.bind(worker).bind(claimed_at).bind(claimed_at).bind(id))
+}
+
+fn take_in_steps(batch: &mut Batch<'_>, db: &Db, exchange: &Exchange<'_>, bundle: Bundle) -> Slot<Vec<Claimed>> {
+    let Bundle { id, worker, claimed_at } = bundle;
+    let (queue, want) = (exchange.queue, i64::try_from(exchange.want).unwrap_or(i64::MAX));
+    let named = |sql| db.query(sql).bind(id).bind(worker).bind(queue).bind(claimed_at).bind(queue);
     let query = match exchange.from {
         None => named(NAME),
         Some(head) => named(NAME_FROM).bind(head.priority).bind(head.run_at),
     };
-    batch.execute(query.bind(exchange.queue).bind(want));
-    batch.execute(db.query(MARK).bind(worker).bind(at).bind(bundle));
-    batch.all(db.query(READ).bind(bundle))
+    batch.execute(query.bind(queue).bind(want));
+    batch.execute(db.query(MARK).bind(worker).bind(claimed_at).bind(id));
+    batch.all(db.query(READ).bind(id))
 }
 
 /// Unfolds those of a worker's own jobs that are in bundles still, in the order of their ids, so that two who lock several
