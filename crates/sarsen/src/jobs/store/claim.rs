@@ -61,14 +61,12 @@ const KEEP: &str = into_history!(
 );
 
 /// Both in one, where a WITH may write.
-const MOVE: &str = concat!(
-    "WITH gone AS (DELETE FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 AND (flags & 71) = 0 RETURNING *), \
-     kept AS (INSERT INTO sarsen_job_history (id, queue, kind, version, outcome, priority, run_at, seq, job_key, attempt, \
-     max_attempts, crashes, claimed_at, enqueued_at, finished_at, flags, batch, trace, progress, args) \
-     SELECT id, queue, kind, version, 0, priority, run_at, seq, job_key, attempt, max_attempts, crashes, claimed_at, \
-     enqueued_at, CAST(? AS BIGINT), flags, batch, trace, progress, ? FROM gone WHERE (flags & 32) = 0) \
-     SELECT COUNT(*) FROM gone"
-);
+const MOVE: &str = "WITH gone AS (DELETE FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 AND (flags & 71) = 0 RETURNING *), \
+    kept AS (INSERT INTO sarsen_job_history (id, queue, kind, version, outcome, priority, run_at, seq, job_key, attempt, \
+    max_attempts, crashes, claimed_at, enqueued_at, finished_at, flags, batch, trace, progress, args) \
+    SELECT id, queue, kind, version, 0, priority, run_at, seq, job_key, attempt, max_attempts, crashes, claimed_at, \
+    enqueued_at, CAST(? AS BIGINT), flags, batch, trace, progress, ? FROM gone WHERE (flags & 32) = 0) \
+    SELECT COUNT(*) FROM gone";
 
 const PUT_AWAY: &str = "DELETE FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 AND (flags & 71) = 0";
 

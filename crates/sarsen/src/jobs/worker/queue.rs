@@ -20,6 +20,8 @@ const SETTLE_AFTER: Duration = Duration::from_millis(5);
 const SETTLE_MANY: usize = 128;
 /// A job that takes longer is not fetched before there is room for it.
 const LONG: Duration = Duration::from_millis(20);
+/// Most bytes of arguments that are fetched before there is room for their jobs, as far as those before tell.
+const AHEAD_BYTES: usize = 64 << 20;
 /// How often the search for jobs begins at the head of the queue, whatever was taken from there.
 const FROM_HEAD: Duration = Duration::from_millis(100);
 
@@ -47,6 +49,7 @@ pub(super) async fn run(shared: Arc<Shared>, queue: Queue) {
         // Until more is known of them they count as long.
         job_time: LONG,
         trip_time: Duration::from_millis(1),
+        args_bytes: 0,
         head: None,
         from_head_at: clock::monotonic(),
         shared,
@@ -80,6 +83,8 @@ struct Loop {
     /// Moving means of a job's time and of an exchange's.
     job_time: Duration,
     trip_time: Duration,
+    /// And of the bytes of a job's arguments.
+    args_bytes: usize,
     /// Where the last claim ended, while more is there.
     head: Option<Head>,
     from_head_at: Instant,
@@ -176,7 +181,7 @@ impl Loop {
 
     /// How many short jobs to have at hand beside those at work: as many as end within two round trips.
     fn ahead(&self) -> usize {
-        let most = self.shared.jobs.0.section.prefetch;
+        let most = self.shared.jobs.0.section.prefetch.min(AHEAD_BYTES / self.args_bytes.max(1));
         if self.job_time >= LONG {
             return 0;
         }
@@ -294,6 +299,10 @@ impl Loop {
         self.again_at = taken.again_in.map(|wait| clock::monotonic() + wait);
         self.head =
             taken.claimed.last().filter(|_| full).map(|job| Head { priority: job.priority, run_at: job.run_at });
+        let (count, bytes) = (taken.claimed.len(), taken.claimed.iter().map(|job| job.args.len()).sum::<usize>());
+        if let Some(mean) = bytes.checked_div(count) {
+            self.args_bytes = (self.args_bytes * 7 + mean) / 8;
+        }
         self.buffer.extend(taken.claimed);
     }
 
