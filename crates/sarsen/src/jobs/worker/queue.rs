@@ -253,7 +253,7 @@ impl Loop {
 
     /// Few jobs are taken each by its row, and so are those that may be at work for long.
     fn taking(&self, want: usize) -> Taking {
-        let is_bundle = want >= self.shared.jobs.0.section.bundle.max(1) && self.ahead() > 0;
+        let is_bundle = want >= self.shared.jobs.0.section.bundle.max(1) && self.job_time < LONG;
         if is_bundle { Taking::Bundle } else { Taking::Each }
     }
 
