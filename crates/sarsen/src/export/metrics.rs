@@ -49,7 +49,7 @@ impl Export {
 
     async fn text(&self, form: Form) -> String {
         let inner = &*self.0;
-        let (queues, rows, process) = (inner.queues().await, inner.counts.rows(), ProcessCounts::read());
+        let (queues, rows, process) = (inner.queues().await, inner.rows(), ProcessCounts::read());
         let lately = inner.insight.snapshot(LATELY);
         let realtime = inner.realtime.is_used().then(|| inner.realtime.state());
         let told = Told {

@@ -29,7 +29,7 @@ use crate::lifecycle::{self, Lifecycle};
 use crate::realtime::Realtime;
 use crate::telemetry::{Broken, Operation, Promise};
 use bytes::Bytes;
-use counts::Counts;
+use counts::Rows;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use otlp::{Service, Traced};
 use process::ProcessCounts;
@@ -65,7 +65,6 @@ struct Inner {
     jobs: Jobs,
     realtime: Realtime,
     insight: Insight,
-    counts: Counts,
     traces: Option<(Receiver, Ship<Traced>)>,
     metrics: Option<Receiver>,
     errors: Option<(Receiver, Ship<Report>, Lately)>,
@@ -101,7 +100,7 @@ impl Export {
             Some((receiver, Ship::new(section.queue, 1), Lately::default()))
         };
         let metrics = collector.as_ref().map(|to| at(to, "/v1/metrics"));
-        let (counts, clock, jobs, insight) = (Counts::default(), clock.clone(), jobs.clone(), insight.clone());
+        let (clock, jobs, insight) = (clock.clone(), jobs.clone(), insight.clone());
         let realtime = realtime.clone();
         Ok(Self(Arc::new(Inner {
             section,
@@ -111,7 +110,6 @@ impl Export {
             jobs,
             realtime,
             insight,
-            counts,
             traces,
             metrics,
             errors,
@@ -121,15 +119,17 @@ impl Export {
     /// Whether it must see every Operation, not only those that failed.
     pub(crate) fn is_wanted(&self) -> bool {
         let inner = &*self.0;
-        inner.section.metrics || inner.traces.is_some() || inner.environment == Environment::Development
+        inner.traces.is_some() || inner.environment == Environment::Development
     }
 
     /// Looks at an Operation that was closed.
     pub(crate) fn see(&self, operation: &Operation) {
         let inner = &*self.0;
+        if inner.errors.is_none() && !self.is_wanted() {
+            return;
+        }
         let seen = Seen::new(operation, &inner.clock);
         let broken = operation.broken_promises();
-        inner.counts.add(&seen, &broken);
         if inner.environment == Environment::Development {
             warn_of(operation, &broken);
         }
@@ -177,7 +177,7 @@ impl Export {
             let next = crate::clock::monotonic() + inner.section.metrics_every.0;
             let stopped = crate::clock::until(next, lifecycle.stopping()).await.is_ok();
             let queues = if stopped { Vec::new() } else { inner.queues().await };
-            let (rows, process, now) = (inner.counts.rows(), ProcessCounts::read(), nanoseconds(&inner.clock));
+            let (rows, process, now) = (inner.rows(), ProcessCounts::read(), nanoseconds(&inner.clock));
             let body = otlp::metrics(&inner.service, &rows, &queues, &process, now).to_string();
             if let Err(error) = receiver.deliver(Bytes::from(body), &lifecycle).await {
                 tracing::warn!(to = ?receiver.to, "metrics: {}", error.report());
@@ -195,7 +195,11 @@ impl Inner {
         self.jobs.admin().queues().await.unwrap_or_default()
     }
 
-    /// What was closed and is in no metric or trace, ever.
+    fn rows(&self) -> Rows {
+        counts::rows(&self.insight.totals())
+    }
+
+    /// What was closed and is in no line of the log or no trace, ever.
     fn dropped(&self) -> u64 {
         let traces = self.traces.as_ref().map_or(0, |(_, ship)| ship.dropped());
         let errors = self.errors.as_ref().map_or(0, |(_, ship, _)| ship.dropped());

@@ -151,7 +151,8 @@ impl Page {
     }
 
     fn exemplar(&mut self, exemplar: Option<&Exemplar>) {
-        if let (Form::OpenMetrics, Some(Exemplar { trace, took, at })) = (self.form, exemplar) {
+        if let (Form::OpenMetrics, Some(Exemplar { trace, took, ended })) = (self.form, exemplar) {
+            let at = ended.as_micros();
             let (whole, part) = (at.div_euclid(1_000_000), at.rem_euclid(1_000_000) / 1_000);
             let _ = write!(self.text, " # {{trace_id=\"{}\"}} {} {whole}.{part:03}", trace.id(), seconds(*took));
         }
@@ -292,7 +293,11 @@ impl Page {
         }
         let counters = [
             ("process_cpu_seconds_total", "CPU time of the process.", process.cpu),
-            ("sarsen_operations_dropped_total", "Closed Operations that were not recorded.", told.dropped as f64),
+            (
+                "sarsen_operations_dropped_total",
+                "Closed Operations that found no room for a line of the log or a trace.",
+                told.dropped as f64,
+            ),
         ];
         for (name, help, value) in counters {
             self.family(Kind::Counter, name, help);
@@ -308,15 +313,15 @@ fn of(&(kind, operation, module): &(OperationKind, &'static str, &'static str)) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::counts::Counts;
-    use crate::export::sample::Seen;
-    use crate::telemetry::{Broken, Promise};
+    use crate::telemetry::{Promise, Trace};
 
     fn written(form: Form) -> String {
-        let counts = Counts::default();
-        let broken = [Broken { promise: Promise::Queries, was: 9, limit: 6 }];
-        counts.add(&Seen::for_test("GET /\"x\""), &broken);
-        let (rows, process) = (counts.rows(), ProcessCounts::default());
+        let mut row = Row { count: 1, time: 1_500_000, broken: [(Promise::Queries, 1)].into(), ..Row::default() };
+        let ended = Timestamp::from_micros(1_767_225_600_000_000);
+        row.buckets[1] = 1;
+        row.exemplars[1] = Some(Exemplar { trace: Trace::new(), took: 1_500_000, ended });
+        let rows = Rows::from([((OperationKind::Request, "GET /\"x\"", "shop"), row)]);
+        let process = ProcessCounts::default();
         let now = Timestamp::default();
         let room = KindState { subscribers: 3, delivered: 7, slow: 1, ..KindState::default() };
         let state = State { connections: 4, kinds: [("room", room)].into(), ..State::default() };

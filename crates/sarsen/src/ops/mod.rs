@@ -7,6 +7,7 @@ mod api;
 mod changes;
 mod door;
 mod facts;
+mod indexes;
 mod jobs;
 mod measured;
 mod modules;

@@ -2,7 +2,7 @@
 
 import { graph, spark, stack } from "./charts.js";
 import { ago, amount, bytes, clock, lasting, line, make, number, percent, seconds, time } from "./dom.js";
-import { chip, explainer, fact, facts, finding, grouped, marksOf, operationPath } from "./pages.js";
+import { chip, explainer, fact, facts, finding, grouped, indexer, marksOf, operationPath } from "./pages.js";
 
 const NUMBER = (title, pick, show, more = {}) => ({ title, cell: (row) => show(pick(row)), sort: pick, ...more });
 const act = (ctx, label, path, { ask = "", kind = "", test } = {}) => make("button", { type: "button", class: `button ${kind}`, "data-test": test, onclick: () => (!ask || confirm(ask)) && ctx.post(path) }, label);
@@ -43,6 +43,7 @@ function query(one, fingerprint, why, ctx) {
     facts(fact("Calls", number(one.calls)), fact("Time", time(one.share)), fact("mean", time(one.wall / (one.calls || 1))), fact("Rows of a call", amount(one.rows / (one.calls || 1))), fact("Different parameters", `about ${number(Math.max(1, Math.round(one.distinct)))}`), one.identical > 0 && fact("Identical in one Operation", number(one.identical)), one.failed > 0 && fact("Failed", number(one.failed))),
     mine.length > 0 && make("ul", { class: "findings" }, mine.map(finding)),
     ctx.about.explains && explainer(one.text, fingerprint, ctx),
+    ctx.about.explains && indexer(fingerprint, ctx),
     make("table", { class: "plain" }, make("thead", {}, make("tr", {}, ["Operation", "Line", "calls", "most in one", "time"].map((title) => make("th", { class: title === "Line" ? "left" : "" }, title)))),
       make("tbody", {}, [...one.by].sort((a, b) => b.share - a.share).slice(0, 20).map((each) => make("tr", {}, make("td", { class: "left" }, make("a", { href: operationPath(each.operation) }, each.operation[1])), make("td", { class: "left" }, line(each.site)), make("td", {}, number(each.calls)), make("td", {}, number(each.most)), make("td", {}, time(each.share)))))));
 }
