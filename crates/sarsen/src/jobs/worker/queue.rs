@@ -251,10 +251,11 @@ impl Loop {
         self.trip = Some(lifecycle::spawn(trip.run()));
     }
 
-    /// Few jobs are taken each by its row, and so are those that may be at work for long.
+    /// Few jobs are taken each by its row, and so are those that may be at work for long; unless one is a bundle already.
     fn taking(&self, want: usize) -> Taking {
-        let is_bundle = want >= self.shared.jobs.0.section.bundle.max(1) && self.job_time < LONG;
-        if is_bundle { Taking::Bundle } else { Taking::Each }
+        let fewest = self.shared.jobs.0.section.bundle;
+        let are_short = want >= fewest && self.job_time < LONG;
+        if fewest <= 1 || are_short { Taking::Bundle } else { Taking::Each }
     }
 
     /// Takes in what a trip brings. After an error what has ended is there again, for the next one.
