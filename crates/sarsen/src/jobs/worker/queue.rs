@@ -255,7 +255,7 @@ impl Loop {
     fn taking(&self, want: usize) -> Taking {
         let fewest = self.shared.jobs.0.section.bundle;
         let are_short = want >= fewest && self.job_time < LONG;
-        if fewest <= 1 || are_short { Taking::Bundle } else { Taking::Each }
+        if fewest == 1 || (fewest > 0 && are_short) { Taking::Bundle } else { Taking::Each }
     }
 
     /// Takes in what a trip brings. After an error what has ended is there again, for the next one.
