@@ -1,10 +1,12 @@
 //! Typed configuration: a profile (TOML), the environment over it, and errors that name the key, the file and the fix.
 
+mod blobs;
 mod ops;
 mod realtime;
 mod telemetry;
 mod types;
 
+pub use blobs::BlobsSection;
 pub use ops::OpsSection;
 pub use realtime::RealtimeSection;
 pub use telemetry::TelemetrySection;
@@ -31,6 +33,8 @@ pub struct Config {
     pub jobs: JobsSection,
     /// What happened, and who is told.
     pub events: EventsSection,
+    /// Files of any size.
+    pub blobs: BlobsSection,
     /// What is shown while it happens.
     pub realtime: RealtimeSection,
     /// What is written to standard error.
@@ -368,6 +372,7 @@ fn keys_of<T: Serialize>(value: &T) -> Result<toml::Table> {
 fn exposed(defaults: &Config, mut keys: toml::Table) -> Result<toml::Table> {
     let secrets = [
         ("app", "secret", defaults.app.secret.expose()),
+        ("blobs", "url", defaults.blobs.url.expose()),
         ("database", "url", defaults.database.url.expose()),
         ("ops", "token", defaults.ops.token.expose()),
         ("realtime", "url", defaults.realtime.url.expose()),

@@ -2,6 +2,7 @@
 
 use super::App;
 use super::secret;
+use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::data::Db;
@@ -39,6 +40,8 @@ pub struct Parts {
     pub events: Events,
     /// The handle on real time.
     pub realtime: Realtime,
+    /// The handle on blobs.
+    pub blobs: Blobs,
     /// What was done lately, and how long it took.
     pub insight: Insight,
     /// The clock of the application.

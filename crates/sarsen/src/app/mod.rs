@@ -34,12 +34,13 @@ const MIGRATIONS: MigrationFiles = crate::migrations![
     "../jobs/migrations/0003_jobs_tuning.postgres.sql",
     "../events/migrations/0004_events.sql",
     "../realtime/migrations/0005_realtime.sql",
+    "../blobs/migrations/0006_blobs.sql",
     "../jobs/migrations/0007_job_bundles.postgres.sql",
     "../jobs/migrations/0007_job_bundles.sqlite.sql"
 ];
 
 /// The tables that they make.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 21] = [
     "sarsen_sessions",
     "sarsen_migrations",
     "sarsen_log",
@@ -59,6 +60,8 @@ const TABLES: [&str; 19] = [
     "sarsen_inbox",
     "sarsen_projections",
     "sarsen_realtime",
+    "sarsen_blobs",
+    "sarsen_blob_stores",
 ];
 
 /// The migrations of the framework itself, which an application applies first: for tests of a [`Db`] without one.

@@ -3,6 +3,7 @@
 use super::also::Parts;
 use super::work::{WEB, Working};
 use super::{App, secret};
+use crate::blobs::Blobs;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
@@ -49,6 +50,7 @@ pub struct Running {
     jobs: Jobs,
     events: Events,
     realtime: Realtime,
+    blobs: Blobs,
     clock: Clock,
     recorder: Recorder,
     insight: Insight,
@@ -86,21 +88,15 @@ impl App {
         let (jobs, events) = self.handles_on(db);
         let insight = Insight::new(&recorder, &self.clock, self.version);
         let realtime = Realtime::new(db, &self.config.realtime, self.topics().0, &recorder, &lifecycle)?;
-        let seen = self.parts(db, secret, (&jobs, &events, &realtime), &insight)?;
+        let signs = (secret::key(secret, "blobs"), self.config.http.address());
+        let blobs = Blobs::new(db, &self.config.blobs, signs, &recorder, &lifecycle)?;
+        let seen = self.parts(db, secret, (&jobs, &events, &realtime, &blobs), &insight)?;
         command(&recorder, "prepare projections", "", events.prepare()).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
         let identity = Identity { name: self.name, version: self.version };
-        let export = Export::new(identity, &config, &clock, (&jobs, &realtime), &insight)?;
-        let around = Surroundings {
-            config: config.clone(),
-            db: db.clone(),
-            jobs: jobs.clone(),
-            events: events.clone(),
-            realtime: realtime.clone(),
-            clock: clock.clone(),
-            lifecycle: lifecycle.clone(),
-        };
+        let export = Export::new(identity, &config, &clock, (&jobs, &realtime, &blobs), &insight)?;
+        let around = around(&seen, &lifecycle);
         let mut modules = Vec::new();
         let built = async {
             for mounted in self.modules {
@@ -114,6 +110,7 @@ impl App {
                 about: About { title: self.name.to_owned(), version: self.version.to_owned() },
                 sessions: Some(Sessions::new(&db, secret, &config.http)),
                 assets: self.assets,
+                blobs: Some(blobs.clone()),
                 realtime: realtime.is_used().then(|| realtime.clone()),
                 ..StackParts::new(&config.http, &recorder, health(&lifecycle, &db, &modules))
             };
@@ -137,6 +134,7 @@ impl App {
             jobs,
             events,
             realtime,
+            blobs,
             clock,
             recorder,
             insight,
@@ -154,7 +152,7 @@ impl App {
         &self,
         db: &Db,
         secret: &Secret,
-        (jobs, events, realtime): (&Jobs, &Events, &Realtime),
+        (jobs, events, realtime, blobs): (&Jobs, &Events, &Realtime, &Blobs),
         insight: &Insight,
     ) -> Result<Parts> {
         let configured = &self.config.ops.token;
@@ -168,6 +166,7 @@ impl App {
             jobs: jobs.clone(),
             events: events.clone(),
             realtime: realtime.clone(),
+            blobs: blobs.clone(),
             insight: insight.clone(),
             clock: self.clock.clone(),
             modules: self.modules().cloned().collect(),
@@ -258,6 +257,11 @@ impl Running {
     /// The handle on real time.
     pub fn realtime(&self) -> &Realtime {
         &self.realtime
+    }
+
+    /// The handle on blobs.
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
     }
 
     /// Its version.
@@ -367,6 +371,20 @@ async fn listen(address: &str) -> Result<TcpListener> {
         Error::unavailable(format!("http.listen = \"{address}\" cannot be listened on: {error}"))
             .hint("stop what listens there, or choose another port; port 0 takes a free one")
     })
+}
+
+/// What modules are made with.
+fn around(seen: &Parts, lifecycle: &Lifecycle) -> Surroundings {
+    Surroundings {
+        config: seen.config.clone(),
+        db: seen.db.clone(),
+        jobs: seen.jobs.clone(),
+        events: seen.events.clone(),
+        realtime: seen.realtime.clone(),
+        blobs: seen.blobs.clone(),
+        clock: seen.clock.clone(),
+        lifecycle: lifecycle.clone(),
+    }
 }
 
 /// Does `work` as an Operation of kind Command; a panic becomes an error.

@@ -76,7 +76,7 @@ fn row(total: &Total) -> Row {
         time: of(sum::WALL),
         queries: of(sum::QUERIES),
         query_time: total.query_time,
-        waits: std::array::from_fn(|kind| of(sum::WAIT + kind) + of(sum::SYNC + kind)),
+        waits: std::array::from_fn(|kind| of(sum::of_kind(sum::WAIT, kind)) + of(sum::of_kind(sum::SYNC, kind))),
         broken: promises.into_iter().filter(|(_, times)| *times > 0).collect(),
         ..Row::default()
     };

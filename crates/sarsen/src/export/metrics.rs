@@ -52,6 +52,8 @@ impl Export {
         let (queues, rows, process) = (inner.queues().await, inner.rows(), ProcessCounts::read());
         let lately = inner.insight.snapshot(LATELY);
         let realtime = inner.realtime.is_used().then(|| inner.realtime.state());
+        let blobs = inner.blobs.is_used().then(|| inner.blobs.state());
+        let usage = if blobs.is_some() { inner.blobs.usage().await.ok() } else { None };
         let told = Told {
             holders: &lately.holders,
             now: inner.clock.now(),
@@ -59,6 +61,7 @@ impl Export {
             rows: &rows,
             queues: &queues,
             realtime: realtime.as_ref(),
+            blobs: blobs.map(|moved| (moved, usage.unwrap_or_default())),
             process: &process,
             dropped: inner.dropped(),
             tasks: lifecycle::running() as u64,

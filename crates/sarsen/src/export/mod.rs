@@ -19,6 +19,7 @@ pub use alerts::alerts;
 pub(crate) use alerts::words;
 pub use dashboard::dashboard;
 
+use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, TelemetrySection};
 use crate::error::{Error, Result};
@@ -64,6 +65,7 @@ struct Inner {
     clock: Clock,
     jobs: Jobs,
     realtime: Realtime,
+    blobs: Blobs,
     insight: Insight,
     traces: Option<(Receiver, Ship<Traced>)>,
     metrics: Option<Receiver>,
@@ -76,7 +78,7 @@ impl Export {
         identity: Identity,
         config: &Config,
         clock: &Clock,
-        (jobs, realtime): (&Jobs, &Realtime),
+        (jobs, realtime, blobs): (&Jobs, &Realtime, &Blobs),
         insight: &Insight,
     ) -> Result<Self> {
         let section = config.telemetry.clone();
@@ -101,7 +103,7 @@ impl Export {
         };
         let metrics = collector.as_ref().map(|to| at(to, "/v1/metrics"));
         let (clock, jobs, insight) = (clock.clone(), jobs.clone(), insight.clone());
-        let realtime = realtime.clone();
+        let (realtime, blobs) = (realtime.clone(), blobs.clone());
         Ok(Self(Arc::new(Inner {
             section,
             service,
@@ -109,6 +111,7 @@ impl Export {
             clock,
             jobs,
             realtime,
+            blobs,
             insight,
             traces,
             metrics,

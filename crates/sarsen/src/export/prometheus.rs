@@ -2,6 +2,7 @@
 
 use super::counts::{BOUNDS, Exemplar, Row, Rows};
 use super::process::ProcessCounts;
+use crate::blobs;
 use crate::clock::Timestamp;
 use crate::jobs::QueueState;
 use crate::realtime::{KindState, State};
@@ -38,6 +39,7 @@ pub(super) struct Told<'a> {
     pub(super) queues: &'a [QueueState],
     /// Where a module serves topics.
     pub(super) realtime: Option<&'a State>,
+    pub(super) blobs: Option<(blobs::State, blobs::Usage)>,
     pub(super) holders: &'a [HolderSpan],
     pub(super) process: &'a ProcessCounts,
     /// Closed Operations that were not recorded.
@@ -55,6 +57,9 @@ pub(super) fn text(form: Form, told: &Told<'_>) -> String {
     page.pools(told.holders);
     if let Some(state) = told.realtime {
         page.realtime(state);
+    }
+    if let Some((moved, usage)) = &told.blobs {
+        page.blobs(moved, usage);
     }
     page.process(told);
     if form == Form::OpenMetrics {
@@ -221,6 +226,31 @@ impl Page {
         }
     }
 
+    /// What is in the store of blobs, and what this process moved.
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+    fn blobs(&mut self, moved: &blobs::State, usage: &blobs::Usage) {
+        let figures: [(Kind, &str, &str, u64); 14] = [
+            (Kind::Gauge, "sarsen_blobs_kept", "Blobs that are kept.", usage.kept),
+            (Kind::Gauge, "sarsen_blobs_kept_bytes", "Their bytes.", usage.kept_bytes),
+            (Kind::Gauge, "sarsen_blobs_pending", "Uploads that no transaction has kept.", usage.pending),
+            (Kind::Gauge, "sarsen_blobs_to_delete", "Blobs that are to be removed.", usage.to_delete),
+            (Kind::Gauge, "sarsen_blobs_to_delete_bytes", "Their bytes.", usage.to_delete_bytes),
+            (Kind::Gauge, "sarsen_blobs_uploading", "Uploads that are at work.", moved.uploading),
+            (Kind::Gauge, "sarsen_blobs_reading", "Downloads that are at work.", moved.reading),
+            (Kind::Counter, "sarsen_blobs_uploaded_total", "Uploads that came to their end.", moved.uploaded),
+            (Kind::Counter, "sarsen_blobs_broken_off_total", "Uploads that did not.", moved.broken_off),
+            (Kind::Counter, "sarsen_blobs_in_bytes_total", "Bytes that came in.", moved.bytes_in),
+            (Kind::Counter, "sarsen_blobs_out_bytes_total", "Bytes that went out.", moved.bytes_out),
+            (Kind::Counter, "sarsen_blobs_errors_total", "Calls of the store that failed.", moved.errors),
+            (Kind::Counter, "sarsen_blobs_swept_total", "Blobs that were removed.", moved.swept),
+            (Kind::Counter, "sarsen_blobs_orphans_total", "Objects without a row, removed.", moved.orphans),
+        ];
+        for (kind, name, help, value) in figures {
+            self.family(kind, name, help);
+            self.sample(name, &[], value as f64);
+        }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
     fn broken(&mut self, rows: &Rows) {
         let name = "sarsen_budget_broken_total";
@@ -333,6 +363,7 @@ mod tests {
                 rows: &rows,
                 queues: &[],
                 realtime: Some(&state),
+                blobs: Some((blobs::State { bytes_in: 9, ..Default::default() }, blobs::Usage::default())),
                 holders: &[],
                 process: &process,
                 dropped: 3,
@@ -352,6 +383,7 @@ mod tests {
             format!("sarsen_operation_duration_seconds_sum{{{name}}} 0.0015\n"),
             format!("sarsen_budget_broken_total{{{name},promise=\"queries\"}} 1\n"),
             "sarsen_operations_dropped_total 3\n".to_owned(),
+            "sarsen_blobs_in_bytes_total 9\n".to_owned(),
             "sarsen_realtime_connections 4\n".to_owned(),
             "sarsen_realtime_delivered_total{topics=\"room\"} 7\n".to_owned(),
             "sarsen_realtime_slow_consumers_total{topics=\"room\"} 1\n".to_owned(),

@@ -18,7 +18,7 @@ pub(crate) const OPERATOR: Uuid = Uuid::from_u128(0xa);
 pub(crate) const VISITOR: Uuid = Uuid::from_u128(0xb);
 
 /// All that can be asked for, with examples of what stands in `{}`.
-pub(crate) const ADDRESSES: [&str; 30] = [
+pub(crate) const ADDRESSES: [&str; 32] = [
     "/ops",
     "/ops/budgets",
     "/ops/slow",
@@ -47,6 +47,8 @@ pub(crate) const ADDRESSES: [&str; 30] = [
     "/ops/api/schedules",
     "/ops/api/modules",
     "/ops/api/realtime",
+    "/ops/api/blobs",
+    "/ops/files",
     "/ops/api/config",
     "/ops/api/nothing",
 ];

@@ -214,12 +214,33 @@ export const realtime = {
   },
 };
 
+export const blobs = {
+  name: "Files", key: "f", every: 2000,
+  async load(ctx) {
+    const blobs = await ctx.get("blobs");
+    return { blobs, at: performance.now() };
+  },
+  draw({ blobs, at }, ctx) {
+    const { usage } = blobs;
+    const first = ctx.keep("moved", () => ({ at, in: blobs.bytes_in, out: blobs.bytes_out }));
+    const passed = (at - first.at) / 1000;
+    const rate = (now, then) => (passed > 0 ? `${bytes((now - then) / passed)}/s` : "–");
+    return make("div", {},
+      make("section", { class: "panel", "data-test": "blobs" },
+        make("header", { class: "page-head" }, make("h2", {}, "In the store"), chip(blobs.driver)),
+        facts(fact("Files", number(usage.kept), "Kept by a transaction"), fact("Bytes", bytes(usage.kept_bytes)), fact("Pending", number(usage.pending), "Uploaded, or on their way, and kept by no transaction yet"), fact("To be removed", `${number(usage.to_delete)} (${bytes(usage.to_delete_bytes)})`), blobs.space && fact("Free on the disk", `${bytes(blobs.space[0])} of ${bytes(blobs.space[1])}`))),
+      make("section", { class: "panel", "data-test": "blobs-moved" },
+        make("header", { class: "page-head" }, make("h2", {}, "Moved by this process")),
+        facts(fact("Uploads at work", `${number(blobs.uploading)} of ${number(blobs.max_uploads)}`), fact("Downloads at work", number(blobs.reading)), fact("Came in", bytes(blobs.bytes_in), rate(blobs.bytes_in, first.in)), fact("Went out", bytes(blobs.bytes_out), rate(blobs.bytes_out, first.out)), fact("Uploads", number(blobs.uploaded)), fact("Broken off", number(blobs.broken_off), "The client left, or a limit was reached"), fact("Swept", number(blobs.swept)), fact("Orphans", number(blobs.orphans), "Objects that no row knew"), fact("Errors of the store", number(blobs.errors)))));
+  },
+};
+
 export const dependencies = {
   name: "Dependencies", key: "d", every: 2000,
   load: (ctx) => ctx.get(`snapshot?span=${ctx.span}`),
   draw(snapshot, ctx) {
     const span = lasting(snapshot.span) || 1;
-    const hosts = grouped(snapshot.causes.filter((cause) => !cause.query && ["http", "mail", "cache", "named", "lock", "file"].includes(cause.kind)));
+    const hosts = grouped(snapshot.causes.filter((cause) => !cause.query && ["http", "mail", "cache", "named", "lock", "file", "blob"].includes(cause.kind)));
     const pool = (one) => {
       const held = one.held.reduce((sum, each) => sum + each.time, 0);
       return make("section", { class: "panel", "data-test": "holder" },
