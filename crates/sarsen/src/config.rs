@@ -139,6 +139,8 @@ pub struct JobsSection {
     pub blocking: usize,
     /// Most short jobs that are fetched before there is room for them; long ones never are.
     pub prefetch: usize,
+    /// Fewest jobs that are taken in a bundle: by one row that names them, instead of one by one.
+    pub bundle: usize,
     /// How often is looked for work that nobody announced.
     pub poll: Span,
     /// How often a process says that it lives.
@@ -267,7 +269,8 @@ impl Default for JobsSection {
         Self {
             concurrency: 50,
             blocking: 2,
-            prefetch: 256,
+            prefetch: 1000,
+            bundle: 32,
             poll: Span::seconds(1),
             beat: Span::seconds(3),
             dead_after: Span::seconds(10),

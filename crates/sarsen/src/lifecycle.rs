@@ -122,7 +122,7 @@ pub fn start_thread(name: &'static str, work: impl FnOnce() + Send + 'static) ->
 
 /// Points at which a process can be told to die, each with the role that passes it: what a crash there leaves behind is what
 /// `cargo xtask crash` looks at.
-pub const FAULTS: [(&str, &str); 22] = [
+pub const FAULTS: [(&str, &str); 23] = [
     // The row is there, its transaction is not committed.
     ("jobs.inserted", "web"),
     // Taken, and nobody has begun.
@@ -137,6 +137,8 @@ pub const FAULTS: [(&str, &str); 22] = [
     ("jobs.released", "worker"),
     // Nobody has been told yet.
     ("jobs.promoted", "worker"),
+    // What is left of a bundle is told apart, and its row is there still; not committed.
+    ("jobs.unfolding", "worker"),
     // The jobs of a dead process are given back; not committed.
     ("jobs.rescuing", "worker"),
     // That is committed, and the dead process still written down.

@@ -25,13 +25,13 @@ pub(super) struct Point {
 impl Point {
     /// The passing at which to die is at most this one; the rare points are not passed often.
     pub(super) fn most_passings(&self) -> usize {
-        let rare = ["jobs.rescu", "events.rebuilding", "events.swapping"];
+        let rare = ["jobs.rescu", "jobs.unfolding", "events.rebuilding", "events.swapping"];
         if rare.iter().any(|start| self.name.starts_with(start)) { 1 } else { 20 }
     }
 
     /// Whether it is passed when another process has died.
     pub(super) fn is_rescue(&self) -> bool {
-        self.name.starts_with("jobs.rescu")
+        self.name.starts_with("jobs.rescu") || self.name == "jobs.unfolding"
     }
 }
 

@@ -23,6 +23,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("SARSEN_JOBS__DEAD_AFTER", "1s"),
     ("SARSEN_JOBS__POLL", "200ms"),
     ("SARSEN_JOBS__CONCURRENCY", "20"),
+    // Everything that may be is taken in a bundle.
+    ("SARSEN_JOBS__BUNDLE", "1"),
     ("SARSEN_DATABASE__CONNECTIONS", "8"),
     ("SARSEN_HTTP__LISTEN", "127.0.0.1:0"),
     ("SARSEN_APP__ENVIRONMENT", "test"),

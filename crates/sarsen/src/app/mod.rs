@@ -34,11 +34,13 @@ const MIGRATIONS: MigrationFiles = crate::migrations![
     "../jobs/migrations/0003_jobs_tuning.postgres.sql",
     "../events/migrations/0004_events.sql",
     "../realtime/migrations/0005_realtime.sql",
-    "../blobs/migrations/0006_blobs.sql"
+    "../blobs/migrations/0006_blobs.sql",
+    "../jobs/migrations/0007_job_bundles.postgres.sql",
+    "../jobs/migrations/0007_job_bundles.sqlite.sql"
 ];
 
 /// The tables that they make.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 21] = [
     "sarsen_sessions",
     "sarsen_migrations",
     "sarsen_log",
@@ -51,6 +53,8 @@ const TABLES: [&str; 19] = [
     "sarsen_job_orders",
     "sarsen_job_rates",
     "sarsen_job_batches",
+    "sarsen_job_bundles",
+    "sarsen_job_bundled",
     "sarsen_workers",
     "sarsen_schedules",
     "sarsen_inbox",

@@ -70,6 +70,23 @@ impl Dialect {
         }
     }
 
+    /// Whether a WITH may write, so that rows are moved from one table to another by one statement.
+    pub(crate) fn with_may_write(self) -> bool {
+        self == Dialect::Postgres
+    }
+
+    /// What those who take from a queue, whose name is bound, wait by until the end of the transaction: some that may take
+    /// at the same time, or one that takes alone. Nothing where whoever writes is alone.
+    pub(crate) fn queue_locks(self) -> Option<QueueLocks> {
+        match self {
+            Dialect::Sqlite => None,
+            Dialect::Postgres => Some(QueueLocks {
+                together: "SELECT pg_advisory_xact_lock_shared(1935832677, hashtext(?))",
+                alone: "SELECT pg_advisory_xact_lock(1935832677, hashtext(?))",
+            }),
+        }
+    }
+
     /// How the plan of a translated text is asked for, without values to plan for.
     pub(super) fn plan(self, translated: &str, placeholders: usize) -> Plan {
         match self {
@@ -142,6 +159,12 @@ impl Dialect {
             ],
         }
     }
+}
+
+/// The locks of a queue; see [`Dialect::queue_locks`].
+pub(crate) struct QueueLocks {
+    pub(crate) together: &'static str,
+    pub(crate) alone: &'static str,
 }
 
 /// What the commit log runs; see [`Dialect::log`].

@@ -310,7 +310,8 @@ impl Db {
         self.shared.driver.as_ref()
     }
 
-    fn dialect(&self) -> Dialect {
+    /// The way the database writes SQL.
+    pub(crate) fn dialect(&self) -> Dialect {
         self.shared.driver.dialect()
     }
 

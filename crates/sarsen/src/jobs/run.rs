@@ -114,7 +114,7 @@ impl Run {
         }
         let note = note[..note.floor_char_boundary(MAX_NOTE)].replace('\0', " ");
         let progress = Progress { done, total, note };
-        self.0.store.set_progress(self.id(), self.0.worker, self.0.job.lease, &progress).await
+        self.0.store.set_progress(&self.0.job, self.0.worker, &progress).await
     }
 
     /// Settles the job inside `tx`: what the transaction does happens exactly once, whatever dies and whoever takes over.
@@ -122,8 +122,7 @@ impl Run {
     /// An error of kind `Conflict` says that another worker has taken the job over: return it, and let the transaction roll
     /// back. After the commit return `Ok`.
     pub async fn complete_in(&self, tx: &Tx) -> Result<()> {
-        let job = (self.id(), self.0.job.lease);
-        if Store::complete(On::Tx(tx), self.0.worker, &[job]).await?.is_empty() {
+        if Store::complete(On::Tx(tx), self.0.worker, &[self.0.job.own()]).await?.is_empty() {
             return Err(Error::conflict(format!("job {} was taken over by another worker", self.id())));
         }
         self.0.completed.store(true, Ordering::SeqCst);

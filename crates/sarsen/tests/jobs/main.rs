@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects, and some jobs misbehave")]
 
+mod bundles;
 mod enqueue;
 mod failing;
 mod limits;
@@ -85,6 +86,10 @@ features! {
         keys_are_changed_without_losing_jobs;
     "Several processes" in workers: each_job_is_done_once_by_several_processes, a_job_begins_without_being_looked_for,
         a_queue_may_have_fewer_places_in_a_process;
+    "Short jobs taken in bundles" in bundles: many_sorts_are_taken_together_and_done_once, its_jobs_are_seen_at_work,
+        one_of_its_jobs_is_told_to_stop, what_comes_to_wait_for_one_of_its_jobs_runs,
+        the_bundle_of_a_dead_process_is_done_by_others, what_is_left_of_a_bundle_is_told_apart_after_a_moment,
+        who_stops_gives_back_what_is_left_of_a_bundle;
     "Jobs that block or compute" in workers: a_job_that_computes_holds_up_nobody;
     "Graceful stop" in workers: who_stops_finishes_what_runs_and_gives_back_the_rest,
         what_runs_too_long_for_a_stop_is_given_back;

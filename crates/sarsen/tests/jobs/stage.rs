@@ -300,6 +300,8 @@ fn configured(mut config: Config) -> Config {
     config.jobs.poll = Span(Duration::from_millis(50));
     config.jobs.beat = Span(Duration::from_millis(50));
     config.jobs.dead_after = Span::seconds(30);
+    // Short jobs are taken in bundles, however few they are.
+    config.jobs.bundle = 2;
     config.jobs.encryption_keys = vec![Secret::new(KEY)];
     config
 }

@@ -11,7 +11,9 @@ use uuid::Uuid;
 
 /// What is counted for all queues at once: few of them, or nothing knows them by queue. The state of each is its number.
 const GROUPED: [&str; 4] = [
-    "SELECT queue, state, COUNT(*) FROM (SELECT queue, state FROM sarsen_jobs WHERE state = 3 AND queue > '' LIMIT ?) AS part \
+    "SELECT queue, state, COUNT(*) FROM (SELECT queue, state FROM (SELECT queue, state FROM sarsen_jobs \
+     WHERE state = 3 AND queue > '' UNION ALL SELECT jobs.queue, CAST(3 AS BIGINT) FROM sarsen_job_bundled AS bundled \
+     JOIN sarsen_jobs AS jobs ON jobs.id = bundled.job WHERE jobs.state = 0 AND jobs.lease = 0) AS held LIMIT ?) AS part \
      GROUP BY queue, state",
     "SELECT queue, state, COUNT(*) FROM (SELECT queue, state FROM sarsen_jobs WHERE state IN (1, 2) ORDER BY run_at LIMIT ?) \
      AS part GROUP BY queue, state",
@@ -73,7 +75,8 @@ impl Store {
     }
 
     async fn available(&self, queue: &str) -> Result<i64> {
-        let sql = "SELECT COUNT(*) FROM (SELECT id FROM sarsen_jobs WHERE state = 0 AND queue = ? LIMIT ?) AS part";
+        let sql = "SELECT COUNT(*) FROM (SELECT id FROM sarsen_jobs WHERE state = 0 AND queue = ? \
+                   AND (lease > 0 OR id NOT IN (SELECT job FROM sarsen_job_bundled)) LIMIT ?) AS part";
         self.db.query(sql).bind(queue).bind(BEYOND).scalar().await
     }
 

@@ -1,5 +1,6 @@
 //! Takes jobs of a queue with limits: the processes take turns, so that what they count stays true.
 
+use super::bundle;
 use super::claim::{Exchange, Exchanged, in_order};
 use super::{Claimed, Store, claimed_columns};
 use crate::clock::Timestamp;
@@ -29,6 +30,7 @@ impl Store {
 
 async fn take(tx: &Tx, queue: &Queue, exchange: &Exchange<'_>) -> Result<Exchanged> {
     let served = lock(tx, queue.name).await?;
+    bundle::unfold_queue(tx, queue.name).await?;
     let running = running(tx, queue.name).await?;
     let mut room = exchange.want;
     if let Some(limit) = queue.limit {

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::data::{IntoValue, Value};
 use crate::error::Result;
 use crate::jobs::admin::{BatchState, Failed, Filter, JobDetail, Listed, WorkerState};
-use crate::jobs::state::{ENDED, JobState, State};
+use crate::jobs::state::{AVAILABLE, ENDED, JobState, State};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -37,6 +37,14 @@ struct Row {
 }
 
 impl Row {
+    /// What a bundle says of a job that its own row calls available.
+    fn taken(&mut self, by: Option<&(Uuid, i64)>) {
+        if let Some((_, claimed_at)) = by.filter(|_| self.state == AVAILABLE) {
+            (self.state, self.attempt, self.claimed_at) =
+                (State::Running.number(), self.attempt + 1, Some(*claimed_at));
+        }
+    }
+
     fn state(self) -> Result<JobState> {
         Ok(JobState {
             id: self.id,
@@ -71,6 +79,16 @@ macro_rules! live {
     () => {
         "SELECT id, queue, kind, state, priority, run_at, job_key, attempt, max_attempts, claimed_at, enqueued_at, \
          CAST(NULL AS BIGINT) AS finished_at, progress FROM sarsen_jobs"
+    };
+}
+
+/// Jobs at work of which only their bundle says so.
+macro_rules! bundled {
+    () => {
+        "SELECT sarsen_jobs.id AS id, sarsen_jobs.queue AS queue, kind, CAST(3 AS BIGINT) AS state, priority, run_at, job_key, \
+         attempt + 1 AS attempt, max_attempts, bundled.claimed_at AS claimed_at, enqueued_at, \
+         CAST(NULL AS BIGINT) AS finished_at, progress FROM sarsen_job_bundled AS bundled \
+         JOIN sarsen_jobs ON sarsen_jobs.id = bundled.job"
     };
 }
 
@@ -111,6 +129,10 @@ impl Store {
             complete &= all;
             rows.extend(some);
         }
+        if filter.state.is_none() {
+            let bundled = self.bundled().await?;
+            rows.iter_mut().for_each(|row| row.taken(bundled.get(&row.id)));
+        }
         match filter.state {
             Some(State::Available) => rows.sort_by_key(|row| (row.priority, row.run_at, row.id)),
             Some(State::Scheduled | State::Retryable) => rows.sort_by_key(|row| (row.run_at, row.id)),
@@ -126,7 +148,10 @@ impl Store {
         let no_more = no_kind && filter.queue.is_empty() && filter.key.is_empty();
         Ok(match filter.state {
             Some(State::Available) => self.paths_of_available(filter).await?,
-            Some(State::Running) => vec![path!(live!(), "WHERE state = 3 AND queue > ''", vec![], no_more)],
+            Some(State::Running) => vec![
+                path!(live!(), "WHERE state = 3 AND queue > ''", vec![], no_more),
+                path!(bundled!(), "WHERE sarsen_jobs.state = 0 AND lease = 0", vec![], no_more),
+            ],
             Some(State::Waiting) => vec![path!(live!(), "WHERE state = 4 AND after_job IS NOT NULL", vec![], no_more)],
             Some(State::Scheduled | State::Retryable) => {
                 vec![path!(live!(), "WHERE state IN (1, 2) ORDER BY run_at", vec![], false)]
@@ -148,14 +173,20 @@ impl Store {
         let path = |queue: String| {
             let mut binds = vec![queue.into_value()?];
             if filter.key.is_empty() {
-                let places =
-                    path!(live!(), "WHERE state = 0 AND queue = ? ORDER BY priority, run_at, id", binds, exact);
+                let places = path!(
+                    live!(),
+                    "WHERE state = 0 AND queue = ? AND (lease > 0 OR id NOT IN (SELECT job FROM sarsen_job_bundled)) \
+                     ORDER BY priority, run_at, id",
+                    binds,
+                    exact
+                );
                 return Ok(places);
             }
             binds.push(filter.key.as_str().into_value()?);
             Ok(path!(
                 live!(),
-                "WHERE state = 0 AND job_key <> '' AND queue = ? AND job_key = ? ORDER BY priority, run_at, id",
+                "WHERE state = 0 AND job_key <> '' AND queue = ? AND job_key = ? \
+                 AND (lease > 0 OR id NOT IN (SELECT job FROM sarsen_job_bundled)) ORDER BY priority, run_at, id",
                 binds,
                 exact
             ))
@@ -200,6 +231,9 @@ impl Store {
             None => self.db.query(ENDED).bind(id).optional().await?,
         };
         let Some(mut row) = row else { return Ok(None) };
+        if row.state == AVAILABLE {
+            row.taken(self.bundle_of(id).await?.as_ref());
+        }
         row.error = self.db.query(ERROR).bind(id).optional::<(String,)>().await?.map(|(message,)| message);
         row.state().map(Some)
     }
@@ -230,6 +264,7 @@ impl Store {
     /// Everything about one job.
     pub(crate) async fn detail(&self, id: Uuid) -> Result<Option<Detail>> {
         let (Some(job), Some(more)) = (self.find(id).await?, self.more(id).await?) else { return Ok(None) };
+        let is_running = job.state == State::Running;
         let shown = JobDetail {
             job,
             version: more.version,
@@ -238,7 +273,10 @@ impl Store {
             errors: self.errors(id).await?,
             crashes: more.crashes,
             deadline: more.deadline.map(Timestamp::from_micros),
-            worker: more.worker,
+            worker: match more.worker {
+                None if is_running => self.bundle_of(id).await?.map(|(worker, _)| worker),
+                worker => worker,
+            },
             cancelling: more.flags & flag::CANCELLED != 0,
             batch: match more.batch {
                 Some(batch) => self.batch(batch).await?,

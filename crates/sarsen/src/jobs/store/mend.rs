@@ -1,5 +1,6 @@
 //! What an operator changes: stops, retries, edits and gives up jobs, and lets queues stand still.
 
+use super::bundle;
 use super::settle::{self, Failure};
 use super::{Store, flag};
 use crate::data::{On, Tx};
@@ -33,10 +34,19 @@ fn conflict(id: Uuid, state: State, hint: &'static str) -> Error {
     Error::conflict(format!("job {id} is {state}")).hint(hint)
 }
 
+/// The job while it lives, which nobody else changes until the commit; unfolded when a bundle has it.
+async fn live(tx: &Tx, id: Uuid) -> Result<Option<Locked>> {
+    let sql = "SELECT state, kind, queue, flags FROM sarsen_jobs WHERE id = ? FOR UPDATE";
+    let Some(mut job) = tx.own(sql).bind(id).optional::<Locked>().await? else { return Ok(None) };
+    if job.state()? == State::Available && bundle::unfold_one(tx, id).await? {
+        job.state = State::Running.number();
+    }
+    Ok(Some(job))
+}
+
 /// The job, live or ended, which nobody else changes until the commit.
 async fn locked(tx: &Tx, id: Uuid) -> Result<Locked> {
-    let live = "SELECT state, kind, queue, flags FROM sarsen_jobs WHERE id = ? FOR UPDATE";
-    if let Some(job) = tx.own(live).bind(id).optional().await? {
+    if let Some(job) = live(tx, id).await? {
         return Ok(job);
     }
     let ended = "SELECT outcome + 5 AS state, kind, queue, flags FROM sarsen_job_history WHERE id = ? FOR UPDATE";
@@ -49,8 +59,7 @@ impl Store {
     pub(crate) async fn cancel(&self, id: Uuid) -> Result<bool> {
         On::Db(&self.db)
             .within(async |tx| {
-                let sql = "SELECT state, kind, queue, flags FROM sarsen_jobs WHERE id = ? FOR UPDATE";
-                let Some(job) = tx.own(sql).bind(id).optional::<Locked>().await? else { return Ok(false) };
+                let Some(job) = live(tx, id).await? else { return Ok(false) };
                 if job.state()? == State::Running {
                     // Its worker reads this with its next beat.
                     let sql = "UPDATE sarsen_jobs SET flags = flags | 16 WHERE id = ?";

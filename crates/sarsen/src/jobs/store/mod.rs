@@ -1,5 +1,6 @@
 //! The tables of jobs: all SQL of the engine is in this folder.
 
+mod bundle;
 mod claim;
 mod depth;
 mod insert;
@@ -10,13 +11,14 @@ mod schedules;
 mod settle;
 mod upkeep;
 
-pub(crate) use claim::{Exchange, Exchanged, Head};
+pub(crate) use bundle::{Own, Part};
+pub(crate) use claim::{Exchange, Exchanged, Head, Taking};
 pub(crate) use insert::{After, NewJob};
 pub(crate) use keys::NO_KEY;
 pub(crate) use look::{Detail, LOOK};
 pub(crate) use schedules::ScheduleRow;
 pub(crate) use settle::{Ending, Failure};
-pub(crate) use upkeep::{Beat, Held, WorkerRow, is_last_chance};
+pub(crate) use upkeep::{Beat, Held, Rescued, WorkerRow, is_last_chance};
 
 use super::registry::Registry;
 use super::state::Progress;
@@ -69,13 +71,16 @@ pub(crate) struct Claimed {
     pub(crate) flags: i64,
     pub(crate) trace: String,
     pub(crate) args: Vec<u8>,
+    pub(crate) claimed_at: i64,
+    /// The bundle that names it.
+    pub(crate) bundle: Option<Uuid>,
 }
 
-/// The columns of [`Claimed`].
+/// The columns of [`Claimed`], of a job that is taken alone.
 macro_rules! claimed_columns {
     () => {
         "id, kind, version, priority, run_at, job_key, attempt, max_attempts, crashes, lease, enqueued_at, \
-         deadline, flags, trace, args"
+         deadline, flags, trace, args, claimed_at, CAST(NULL AS UUID) AS bundle"
     };
 }
 pub(super) use claimed_columns;
@@ -99,6 +104,11 @@ macro_rules! into_history {
 pub(super) use into_history;
 
 impl Claimed {
+    /// What it is held by.
+    pub(crate) fn own(&self) -> Own {
+        Own { id: self.id, lease: self.lease, bundled_at: self.bundle.map(|_| self.claimed_at) }
+    }
+
     pub(crate) fn has(&self, flag: i64) -> bool {
         self.flags & flag != 0
     }
@@ -131,15 +141,17 @@ impl Store {
 
     /// Writes down that a run begins.
     pub(crate) async fn set_begun(&self, job: &Claimed, worker: Uuid) -> Result<()> {
+        self.unfold_own(job, worker).await?;
         let sql = "UPDATE sarsen_jobs SET flags = flags | 128 WHERE id = ? AND worker = ? AND lease = ?";
         self.db.query(sql).bind(job.id).bind(worker).bind(job.lease).execute().await.map(drop)
     }
 
     /// Writes how far a run has come.
-    pub(crate) async fn set_progress(&self, job: Uuid, worker: Uuid, lease: i64, progress: &Progress) -> Result<()> {
+    pub(crate) async fn set_progress(&self, job: &Claimed, worker: Uuid, progress: &Progress) -> Result<()> {
+        self.unfold_own(job, worker).await?;
         let sql = "UPDATE sarsen_jobs SET progress = ? WHERE id = ? AND worker = ? AND lease = ?";
         let text = serde_json::to_string(progress)
             .map_err(|error| crate::Error::internal("a progress cannot be written").source(error))?;
-        self.db.query(sql).bind(text).bind(job).bind(worker).bind(lease).execute().await.map(drop)
+        self.db.query(sql).bind(text).bind(job.id).bind(worker).bind(job.lease).execute().await.map(drop)
     }
 }

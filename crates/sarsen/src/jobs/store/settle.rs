@@ -1,5 +1,6 @@
 //! The one place that decides what becomes of a job that ran.
 
+use super::bundle::{self, Own};
 use super::{Claimed, Store, WHILE_ALIVE, flag, into_history};
 use crate::clock::Timestamp;
 use crate::data::{On, Tx};
@@ -7,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::jobs::state::State;
 use crate::lifecycle;
 use crate::telemetry::redact;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// What becomes of a job that did not go well.
@@ -59,7 +60,7 @@ impl Store {
     /// Ends jobs of `worker` that went well; gives those that were still its own.
     ///
     /// Whatever their end concerns (a batch, jobs that wait, other jobs of the same arguments) happens in the same transaction.
-    pub(crate) async fn complete(on: On<'_>, worker: Uuid, jobs: &[(Uuid, i64)]) -> Result<Vec<Uuid>> {
+    pub(crate) async fn complete(on: On<'_>, worker: Uuid, jobs: &[Own]) -> Result<Vec<Uuid>> {
         on.within(async |tx| {
             let ids: Vec<Uuid> = held(tx, worker, jobs).await?.into_iter().map(|(id, _)| id).collect();
             end(tx, &ids, State::Completed).await?;
@@ -75,7 +76,7 @@ impl Store {
     pub(crate) async fn settle(&self, worker: Uuid, endings: &[(&Claimed, &Ending)]) -> Result<usize> {
         On::Db(&self.db)
             .within(async |tx| {
-                let jobs: Vec<(Uuid, i64)> = endings.iter().map(|(job, _)| (job.id, job.lease)).collect();
+                let jobs: Vec<Own> = endings.iter().map(|(job, _)| job.own()).collect();
                 let held = held(tx, worker, &jobs).await?;
                 for (job, ending) in endings {
                     if let Some((_, flags)) = held.iter().find(|(id, _)| *id == job.id) {
@@ -89,11 +90,13 @@ impl Store {
 }
 
 /// Those of the jobs that the worker still holds, with their flags, locked until the commit.
-async fn held(tx: &Tx, worker: Uuid, jobs: &[(Uuid, i64)]) -> Result<Vec<(Uuid, i64)>> {
+async fn held(tx: &Tx, worker: Uuid, jobs: &[Own]) -> Result<Vec<(Uuid, i64)>> {
+    bundle::unfold(tx, worker, jobs).await?;
     let sql =
         "SELECT id, lease, flags FROM sarsen_jobs WHERE id IN (?) AND worker = ? AND state = 3 ORDER BY id FOR UPDATE";
-    let rows: Vec<(Uuid, i64, i64)> = tx.own(sql).bind_list(jobs.iter().map(|(id, _)| *id)).bind(worker).all().await?;
-    let held = rows.into_iter().filter(|(id, lease, _)| jobs.contains(&(*id, *lease)));
+    let rows: Vec<(Uuid, i64, i64)> = tx.own(sql).bind_list(jobs.iter().map(|job| job.id)).bind(worker).all().await?;
+    let leases: HashMap<Uuid, i64> = jobs.iter().map(|job| (job.id, job.lease)).collect();
+    let held = rows.into_iter().filter(|(id, lease, _)| leases.get(id) == Some(lease));
     Ok(held.map(|(id, _, flags)| (id, flags)).collect())
 }
 

@@ -1,5 +1,6 @@
 //! What keeps the tables right: beats, the rescue of what dead processes held, promotion of what is due, and sweeping.
 
+use super::bundle;
 use super::settle::{self, Failure};
 use super::{NO_KEY, Store, WHILE_ALIVE, flag};
 use crate::clock::Timestamp;
@@ -127,6 +128,10 @@ impl Store {
     /// `died` is false where the process says itself that it leaves, and has settled everything.
     pub(crate) async fn rescue(&self, worker: Uuid, died: bool) -> Result<Rescued> {
         let mut rescued = Rescued::default();
+        // A bundle that cannot be unfolded now has no worker that anybody knows from here on, and is found by that again.
+        if let Err(error) = self.unfold_of(worker, Timestamp::MAX).await {
+            tracing::warn!(%worker, "a bundle of jobs is left for the next beat: {}", error.report());
+        }
         loop {
             let done = On::Db(&self.db).within(async |tx| self.rescue_some(tx, worker, died).await).await?;
             rescued += done;
@@ -157,17 +162,24 @@ impl Store {
     /// Rescues jobs whose process is not even written down any more. `me` learns of that with its next beat, and leaves its
     /// own to its next name.
     pub(crate) async fn rescue_orphans(&self, me: Uuid) -> Result<Rescued> {
-        let sql = "SELECT DISTINCT worker FROM sarsen_jobs WHERE state = 3 AND worker <> ? \
+        let sql = "SELECT DISTINCT worker FROM (SELECT worker FROM sarsen_jobs WHERE state = 3 UNION ALL \
+                   SELECT worker FROM sarsen_job_bundles) AS held WHERE worker <> ? \
                    AND worker NOT IN (SELECT id FROM sarsen_workers) LIMIT 100";
         let mut rescued = Rescued::default();
+        let mut done = Ok(());
         for (worker,) in self.db.query(sql).bind(me).all::<(Uuid,)>().await? {
-            rescued += self.rescue(worker, true).await?;
+            match self.rescue(worker, true).await {
+                Ok(some) => rescued += some,
+                // It holds up none of the others.
+                Err(error) => done = Err(error),
+            }
         }
-        Ok(rescued)
+        done.map(|()| rescued)
     }
 
     /// Gives a key and a place to jobs that came into the queue before it went by keys, or by their order.
     pub(crate) async fn adopt(&self, queue: &Queue) -> Result<()> {
+        On::Db(&self.db).within(async |tx| bundle::unfold_queue(tx, queue.name).await).await?;
         if queue.by_key() {
             let sql = "UPDATE sarsen_jobs SET job_key = ? WHERE queue = ? AND job_key = '' AND state <> 3";
             self.db.query(sql).bind(NO_KEY).bind(queue.name).execute().await?;

@@ -6,7 +6,7 @@ use crate::clock::{self, Timestamp};
 use crate::config::{DatabaseSection, JobsSection};
 use crate::data::Db;
 use crate::error::Result;
-use crate::jobs::store::{Beat, Held, Store, WorkerRow, flag};
+use crate::jobs::store::{Beat, Held, Rescued, Store, WorkerRow, flag};
 use crate::lifecycle;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
+/// After this time what is left of a bundle is unfolded.
+const BUNDLED_FOR: Duration = Duration::from_secs(1);
 /// A claim whose answer was lost is given back after this time.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 
@@ -68,6 +70,15 @@ async fn rest(shared: &Shared) -> bool {
 
 async fn beat(shared: &Shared, store: &Store, row: &mut WorkerRow, others: &mut Others) -> Result<()> {
     let running = lock(&shared.at_work).len();
+    // What is not done in a moment is told apart from here on, job by job.
+    let done = shared.done_bundles();
+    let told_apart = match store.drop_bundles(&done).await {
+        Ok(()) => store.unfold_of(row.id, store.now() - BUNDLED_FOR).await,
+        error => error,
+    };
+    if let Err(error) = told_apart {
+        tracing::warn!("a bundle of this worker: {}", error.report());
+    }
     let beat = store.beat(row.id, shared.settled.load(Ordering::Relaxed), running).await?;
     if !beat.known {
         return begin_again(shared, store, row).await;
@@ -76,9 +87,13 @@ async fn beat(shared: &Shared, store: &Store, row: &mut WorkerRow, others: &mut 
     *lock(&shared.paused) = beat.paused.iter().cloned().collect();
     heed(shared, store, row.id, &beat).await?;
     for dead in others.dead(&beat, row, &shared.jobs.0.section) {
-        let rescued = store.rescue(dead, true).await?;
-        let (again, discarded) = (rescued.again, rescued.discarded);
-        tracing::warn!(worker = %dead, again, discarded, "a worker died; its jobs are given to others");
+        match store.rescue(dead, true).await {
+            Ok(Rescued { again, discarded }) => {
+                tracing::warn!(worker = %dead, again, discarded, "a worker died; its jobs are given to others");
+            }
+            // It holds up none of the others, and is tried again.
+            Err(error) => tracing::warn!(worker = %dead, "a worker died and is not rescued yet: {}", error.report()),
+        }
     }
     let rescued = store.rescue_orphans(row.id).await?;
     if rescued.total() > 0 {
@@ -97,6 +112,7 @@ async fn begin_again(shared: &Shared, store: &Store, row: &mut WorkerRow) -> Res
     // Known first: what is taken under a name that nobody knows is given to others.
     store.register(row).await?;
     *lock(&shared.id) = row.id;
+    lock(&shared.bundles).clear();
     let lost: Vec<_> = lock(&shared.at_work).drain().map(|(_, job)| job.cancelled).collect();
     tracing::error!(jobs = lost.len(), "this worker was held to be dead, and begins anew without its jobs");
     lost.iter().for_each(|cancelled| cancelled.cancel());

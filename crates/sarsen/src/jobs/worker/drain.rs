@@ -5,7 +5,7 @@ use super::{Shared, beat};
 use crate::data::On;
 use crate::error::{Error, Result};
 use crate::jobs::Jobs;
-use crate::jobs::store::{Ending, Exchange, Store};
+use crate::jobs::store::{Ending, Exchange, Store, Taking};
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::Recorder;
 use std::sync::Arc;
@@ -66,7 +66,16 @@ async fn drain_all(shared: &Arc<Shared>) -> Result<Ran> {
                 continue;
             }
             let want = 50;
-            let exchange = Exchange { queue: queue.name, worker: shared.id(), completed: &[], want, from: None };
+            let exchange = Exchange {
+                queue: queue.name,
+                worker: shared.id(),
+                completed: &[],
+                parts: &[],
+                done: &[],
+                want,
+                taking: Taking::Each,
+                from: None,
+            };
             let taken = if queue.is_limited() {
                 shared.store().take_limited(queue, &exchange).await?
             } else {
@@ -92,7 +101,7 @@ async fn drain_all(shared: &Arc<Shared>) -> Result<Ran> {
 async fn settle(shared: &Shared, finished: &Finished) -> Result<()> {
     let (store, job) = (shared.store(), &finished.job);
     match &finished.end {
-        End::Completed => Store::complete(On::Db(&store.db), shared.id(), &[(job.id, job.lease)]).await.map(drop)?,
+        End::Completed => Store::complete(On::Db(&store.db), shared.id(), &[job.own()]).await.map(drop)?,
         End::Settled => {}
         End::Not(ending) => store.settle(shared.id(), &[(job, ending)]).await.map(drop)?,
     }

@@ -7,6 +7,7 @@ mod drain;
 mod execute;
 mod host;
 mod queue;
+mod trip;
 mod upkeep;
 
 use super::Jobs;
@@ -45,6 +46,10 @@ struct Shared {
     /// This incarnation of the process: never the same twice, and another once others held it to be dead.
     id: Mutex<Uuid>,
     at_work: Mutex<HashMap<Uuid, AtWork>>,
+    /// How many jobs of a bundle are at work or at hand. It only says when a bundle is worth deleting.
+    bundles: Mutex<HashMap<Uuid, usize>>,
+    /// Bundles of which nothing is at hand any more, and which are there still.
+    done_bundles: Mutex<Vec<Uuid>>,
     paused: Mutex<HashSet<String>>,
     slots: Arc<Semaphore>,
     blocking: Arc<Semaphore>,
@@ -80,6 +85,8 @@ impl Shared {
             recorder: recorder.clone(),
             id: Mutex::new(jobs.store().db.clock().id()),
             at_work: Mutex::default(),
+            bundles: Mutex::default(),
+            done_bundles: Mutex::default(),
             paused: Mutex::default(),
             slots: Arc::new(Semaphore::new(section.concurrency.max(1))),
             blocking: Arc::new(Semaphore::new(section.blocking.max(1))),
@@ -111,6 +118,30 @@ impl Shared {
                 lost.cancelled.cancel();
             }
         }
+        let mut bundles = lock(&self.bundles);
+        for bundle in claimed.iter().filter_map(|job| job.bundle) {
+            *bundles.entry(bundle).or_default() += 1;
+        }
+    }
+
+    /// Whether `count` jobs are all that is at hand of a bundle. Then it goes with them, and nobody else need delete it.
+    fn are_the_last(&self, bundle: Uuid, count: usize) -> bool {
+        let mut bundles = lock(&self.bundles);
+        let all = bundles.get(&bundle).is_none_or(|left| *left <= count);
+        if all {
+            bundles.remove(&bundle);
+        }
+        all
+    }
+
+    /// These bundles may have no jobs any more.
+    fn are_done(&self, bundles: impl Iterator<Item = Uuid>) {
+        lock(&self.done_bundles).extend(bundles);
+    }
+
+    /// Takes the bundles that are to be deleted.
+    fn done_bundles(&self) -> Vec<Uuid> {
+        std::mem::take(&mut *lock(&self.done_bundles))
     }
 
     /// Others of the same arguments may wait again, before these run. Should that fail, they may once these have ended.
@@ -125,6 +156,16 @@ impl Shared {
 
     /// Forgets a job, unless it was taken anew meanwhile.
     fn let_go(&self, job: &Claimed) {
+        if let Some(bundle) = job.bundle {
+            let mut bundles = lock(&self.bundles);
+            if let Some(left) = bundles.get_mut(&bundle) {
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    bundles.remove(&bundle);
+                    lock(&self.done_bundles).push(bundle);
+                }
+            }
+        }
         let mut at_work = lock(&self.at_work);
         if at_work.get(&job.id).is_some_and(|held| held.lease == job.lease) {
             at_work.remove(&job.id);

@@ -1,19 +1,18 @@
-//! The loop of one queue: takes jobs, starts them, and settles what has ended, all in few round trips.
+//! The loop of one queue: starts jobs, and meanwhile sends one trip after another to the database for more.
 
 use super::Shared;
 use super::execute::{End, Finished, execute};
+use super::trip::{Back, Trip};
 use crate::clock;
-use crate::data::On;
-use crate::error::Result;
 use crate::jobs::queue::Queue;
-use crate::jobs::store::{Claimed, Ending, Exchange, Exchanged, Head, Store};
+use crate::jobs::store::{Claimed, Ending, Exchanged, Head, Taking};
 use crate::lifecycle;
 use crate::telemetry::{self, Holder, Holding, WaitKind};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use uuid::Uuid;
+use tokio::task::JoinHandle;
 
 /// What has ended is settled at least this often while more work is at hand.
 const SETTLE_AFTER: Duration = Duration::from_millis(5);
@@ -21,6 +20,8 @@ const SETTLE_AFTER: Duration = Duration::from_millis(5);
 const SETTLE_MANY: usize = 128;
 /// A job that takes longer is not fetched before there is room for it.
 const LONG: Duration = Duration::from_millis(20);
+/// Most bytes of arguments that are fetched before there is room for their jobs, as far as those before tell.
+const AHEAD_BYTES: usize = 64 << 20;
 /// How often the search for jobs begins at the head of the queue, whatever was taken from there.
 const FROM_HEAD: Duration = Duration::from_millis(100);
 
@@ -40,6 +41,7 @@ pub(super) async fn run(shared: Arc<Shared>, queue: Queue) {
         suspects: VecDeque::new(),
         running: 0,
         ended: Vec::new(),
+        trip: None,
         last_settled: clock::monotonic(),
         may_be_more: true,
         again_at: None,
@@ -47,6 +49,7 @@ pub(super) async fn run(shared: Arc<Shared>, queue: Queue) {
         // Until more is known of them they count as long.
         job_time: LONG,
         trip_time: Duration::from_millis(1),
+        args_bytes: 0,
         head: None,
         from_head_at: clock::monotonic(),
         shared,
@@ -67,8 +70,10 @@ struct Loop {
     /// Of these, those that a process has died of: they run alone among their like, and hold up nobody meanwhile.
     suspects: VecDeque<Claimed>,
     running: usize,
-    /// Ended, and not yet settled.
+    /// Ended, and not yet on their way to be settled.
     ended: Vec<Finished>,
+    /// The trip that is on its way; there is one at most.
+    trip: Option<JoinHandle<Back>>,
     last_settled: Instant,
     may_be_more: bool,
     /// When a limit lets more through.
@@ -78,6 +83,8 @@ struct Loop {
     /// Moving means of a job's time and of an exchange's.
     job_time: Duration,
     trip_time: Duration,
+    /// And of the bytes of a job's arguments.
+    args_bytes: usize,
     /// Where the last claim ended, while more is there.
     head: Option<Head>,
     from_head_at: Instant,
@@ -94,30 +101,26 @@ impl Loop {
         loop {
             if stop.is_stopping() {
                 self.give_back();
-                if self.running == 0 && self.ended.is_empty() {
+                if self.running == 0 && self.ended.is_empty() && self.trip.is_none() {
                     return;
                 }
             }
             self.start();
-            let want = self.want();
-            if self.must_settle() || want > 0 {
-                self.exchange(want).await;
-                self.collect(&mut finished);
-                continue;
-            }
+            self.depart();
             let wait = self.wait();
             tokio::select! {
                 biased;
+                back = returned(&mut self.trip) => self.arrived(back),
                 one = finished.recv() => {
                     if let Some(one) = one {
                         self.note(one);
                     }
-                    self.collect(&mut finished);
                 }
                 () = listener.woken() => self.may_be_more = true,
                 () = stop.stopping(), if !stop.is_stopping() => {}
                 () = clock::pause(wait) => self.may_be_more |= self.ended.is_empty(),
             }
+            self.collect(&mut finished);
         }
     }
 
@@ -150,7 +153,9 @@ impl Loop {
             return false;
         }
         let late = clock::monotonic() - self.last_settled > SETTLE_AFTER;
-        self.buffer.is_empty() || self.ended.len() >= SETTLE_MANY || late
+        // While more is about to be taken, what has ended goes along.
+        let many = self.ended.len() >= SETTLE_MANY && !self.may_be_more;
+        self.buffer.is_empty() || many || late
     }
 
     /// After errors of the database the next try waits, ever longer.
@@ -176,7 +181,7 @@ impl Loop {
 
     /// How many short jobs to have at hand beside those at work: as many as end within two round trips.
     fn ahead(&self) -> usize {
-        let most = self.shared.jobs.0.section.prefetch;
+        let most = self.shared.jobs.0.section.prefetch.min(AHEAD_BYTES / self.args_bytes.max(1));
         if self.job_time >= LONG {
             return 0;
         }
@@ -228,26 +233,50 @@ impl Loop {
         }
     }
 
-    /// Settles what has ended and takes more. After an error what has ended stays, for the next time.
-    async fn exchange(&mut self, want: usize) {
-        let (started, ended) = (clock::monotonic(), self.ended.len());
-        if ended > 0 {
-            lifecycle::fault("jobs.settling");
+    /// Sends a trip that settles what has ended and takes more, when that is worth it and none is on its way: what is at
+    /// hand runs on meanwhile.
+    fn depart(&mut self) {
+        if self.trip.is_some() {
+            return;
         }
-        let done = self.try_exchange(want).await;
+        let want = self.want();
+        if !self.must_settle() && want == 0 {
+            return;
+        }
+        // Whoever says that there is more while it is on its way is heard.
+        self.may_be_more &= want == 0;
+        let (ended, from) = (std::mem::take(&mut self.ended), self.from());
+        let trip =
+            Trip { shared: self.shared.clone(), queue: self.queue, ended, want, taking: self.taking(want), from };
+        self.trip = Some(lifecycle::spawn(trip.run()));
+    }
+
+    /// Few jobs are taken each by its row, and so are those that may be at work for long; unless one is a bundle already.
+    fn taking(&self, want: usize) -> Taking {
+        let fewest = self.shared.jobs.0.section.bundle;
+        let are_short = want >= fewest && self.job_time < LONG;
+        if fewest == 1 || (fewest > 0 && are_short) { Taking::Bundle } else { Taking::Each }
+    }
+
+    /// Takes in what a trip brings. After an error what has ended is there again, for the next one.
+    fn arrived(&mut self, back: Back) {
         self.last_settled = clock::monotonic();
-        match done {
+        let settled = back.settled;
+        self.ended.splice(0..0, back.left);
+        match back.taken {
             Ok(taken) => {
-                if ended > 0 {
-                    lifecycle::fault("jobs.settled");
-                }
                 self.failures = 0;
-                self.trip_time = mean(self.trip_time, self.last_settled - started);
-                self.took(taken, want);
-                self.tell_of_places(ended);
+                self.trip_time = mean(self.trip_time, back.took);
+                self.took(taken, back.want);
+                if back.from_head_next {
+                    self.from_head_at = clock::monotonic() - FROM_HEAD;
+                    self.may_be_more = true;
+                }
+                self.tell_of_places(settled);
             }
             Err(error) => {
                 self.failures += 1;
+                self.may_be_more |= back.want > 0;
                 let queue = self.queue.name;
                 tracing::warn!(queue, failures = self.failures, "the tables of jobs: {}", error.report());
             }
@@ -255,8 +284,8 @@ impl Loop {
     }
 
     /// Where a limit held jobs back, each that ended lets another begin: here, or in another process.
-    fn tell_of_places(&mut self, ended: usize) {
-        if ended > 0 && self.queue.is_limited() {
+    fn tell_of_places(&mut self, settled: usize) {
+        if settled > 0 && self.queue.is_limited() {
             self.may_be_more = true;
             self.shared.store().db.wake(self.queue.name);
         }
@@ -267,95 +296,15 @@ impl Loop {
             return;
         }
         let full = taken.claimed.len() >= want;
-        self.may_be_more = full || taken.again_in.is_some();
+        self.may_be_more |= full || taken.again_in.is_some();
         self.again_at = taken.again_in.map(|wait| clock::monotonic() + wait);
         self.head =
             taken.claimed.last().filter(|_| full).map(|job| Head { priority: job.priority, run_at: job.run_at });
+        let (count, bytes) = (taken.claimed.len(), taken.claimed.iter().map(|job| job.args.len()).sum::<usize>());
+        if let Some(mean) = bytes.checked_div(count) {
+            self.args_bytes = (self.args_bytes * 7 + mean) / 8;
+        }
         self.buffer.extend(taken.claimed);
-    }
-
-    async fn try_exchange(&mut self, want: usize) -> Result<Exchanged> {
-        let worker = self.shared.id();
-        self.settle_told(worker).await?;
-        let from = self.from();
-        let limited = self.queue.is_limited();
-        let plain: Vec<Uuid> = self.ended.iter().map(|one| one.job.id).collect();
-        let now = if limited { 0 } else { want };
-        let exchange = Exchange { queue: self.queue.name, worker, completed: &plain, want: now, from };
-        let mut taken = Exchanged::default();
-        if !plain.is_empty() || now > 0 {
-            taken = self.shared.store().exchange(&exchange).await?;
-            self.shared.hold(&taken.claimed);
-            self.after_put_away(&plain, taken.put_away, worker).await;
-        }
-        if limited && want > 0 {
-            let exchange = Exchange { completed: &[], want, ..exchange };
-            taken = self.shared.store().take_limited(&self.queue, &exchange).await?;
-            self.shared.hold(&taken.claimed);
-        }
-        if taken.claimed.is_empty() && from.is_some() {
-            // Behind the head there is nothing; perhaps before it.
-            self.from_head_at = clock::monotonic() - FROM_HEAD;
-            taken.again_in = Some(Duration::ZERO);
-        }
-        if !taken.claimed.is_empty() {
-            lifecycle::fault("jobs.claimed");
-        }
-        self.shared.free_unique(&taken.claimed).await;
-        Ok(taken)
-    }
-
-    /// Settles what concerns others or did not go well; what is left is put away in one statement.
-    async fn settle_told(&mut self, worker: Uuid) -> Result<()> {
-        let (mut told, mut not, mut settled) = (Vec::new(), Vec::new(), 0);
-        for one in &self.ended {
-            match &one.end {
-                End::Completed if one.is_plain() => {}
-                End::Completed => told.push((one.job.id, one.job.lease)),
-                End::Settled => settled += 1,
-                End::Not(ending) => not.push((&one.job, ending)),
-            }
-        }
-        let store = self.shared.store();
-        if !told.is_empty() {
-            let done = Store::complete(On::Db(&store.db), worker, &told).await?.len();
-            self.shared.count_settled(done, told.len() - done);
-        }
-        if !not.is_empty() {
-            let done = store.settle(worker, &not).await?;
-            self.shared.count_settled(done, not.len() - done);
-        }
-        self.shared.count_settled(settled, 0);
-        let shared = &self.shared;
-        self.ended.retain(|one| {
-            one.is_plain() || {
-                shared.let_go(&one.job);
-                false
-            }
-        });
-        Ok(())
-    }
-
-    /// Some may not have been put away: their end came to concern others while they ran, or they were taken over.
-    async fn after_put_away(&mut self, plain: &[Uuid], put_away: u64, worker: Uuid) {
-        let put_away = usize::try_from(put_away).unwrap_or(plain.len());
-        if put_away == plain.len() {
-            self.shared.count_settled(put_away, 0);
-            self.let_all_go();
-            return;
-        }
-        let leases: Vec<(Uuid, i64)> = self.ended.iter().map(|one| (one.job.id, one.job.lease)).collect();
-        // Those that are gone already are not counted again; after an error they are tried with the next exchange.
-        if let Ok(left) = Store::complete(On::Db(&self.shared.store().db), worker, &leases).await {
-            let settled = put_away + left.len();
-            self.shared.count_settled(settled, plain.len().saturating_sub(settled));
-            self.let_all_go();
-        }
-    }
-
-    fn let_all_go(&mut self) {
-        let shared = &self.shared;
-        self.ended.drain(..).for_each(|one| shared.let_go(&one.job));
     }
 
     /// Where the search begins. What was taken a moment ago still lies at the head of the index, and passing over it would
@@ -368,6 +317,15 @@ impl Loop {
         }
         self.head
     }
+}
+
+/// What the trip that is on its way brings; without one it never comes.
+async fn returned(trip: &mut Option<JoinHandle<Back>>) -> Back {
+    let Some(on_its_way) = trip else { return std::future::pending().await };
+    let back = on_its_way.await;
+    *trip = None;
+    // Nothing cancels a trip, so what it ends of other than well is a panic.
+    back.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 /// Runs one job, and tells the loop.
