@@ -1,10 +1,12 @@
 //! Typed configuration: a profile (TOML), the environment over it, and errors that name the key, the file and the fix.
 
+mod cache;
 mod ops;
 mod realtime;
 mod telemetry;
 mod types;
 
+pub use cache::CacheSection;
 pub use ops::OpsSection;
 pub use realtime::RealtimeSection;
 pub use telemetry::TelemetrySection;
@@ -33,6 +35,8 @@ pub struct Config {
     pub events: EventsSection,
     /// What is shown while it happens.
     pub realtime: RealtimeSection,
+    /// What is kept in memory.
+    pub cache: CacheSection,
     /// What is written to standard error.
     pub log: LogSection,
     /// What is recorded, and kept.
@@ -365,6 +369,7 @@ fn keys_of<T: Serialize>(value: &T) -> Result<toml::Table> {
 fn exposed(defaults: &Config, mut keys: toml::Table) -> Result<toml::Table> {
     let secrets = [
         ("app", "secret", defaults.app.secret.expose()),
+        ("cache", "url", defaults.cache.url.expose()),
         ("database", "url", defaults.database.url.expose()),
         ("ops", "token", defaults.ops.token.expose()),
         ("realtime", "url", defaults.realtime.url.expose()),

@@ -2,6 +2,7 @@
 
 use super::App;
 use super::secret;
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::data::Db;
@@ -39,6 +40,8 @@ pub struct Parts {
     pub events: Events,
     /// The handle on real time.
     pub realtime: Realtime,
+    /// The handle on the cache.
+    pub cache: Cache,
     /// What was done lately, and how long it took.
     pub insight: Insight,
     /// The clock of the application.

@@ -33,7 +33,8 @@ const MIGRATIONS: MigrationFiles = crate::migrations![
     "../jobs/migrations/0003_jobs.sql",
     "../jobs/migrations/0003_jobs_tuning.postgres.sql",
     "../events/migrations/0004_events.sql",
-    "../realtime/migrations/0005_realtime.sql"
+    "../realtime/migrations/0005_realtime.sql",
+    "../cache/migrations/0007_cache.sql"
 ];
 
 /// The tables that they make.

@@ -3,6 +3,7 @@
 use super::also::Parts;
 use super::work::{WEB, Working};
 use super::{App, secret};
+use crate::cache::Cache;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
@@ -49,6 +50,7 @@ pub struct Running {
     jobs: Jobs,
     events: Events,
     realtime: Realtime,
+    cache: Cache,
     clock: Clock,
     recorder: Recorder,
     insight: Insight,
@@ -85,19 +87,21 @@ impl App {
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let (jobs, events) = self.handles_on(db);
         let insight = Insight::new(&recorder, &self.clock, self.version);
-        let realtime = Realtime::new(db, &self.config.realtime, self.topics().0, &recorder, &lifecycle)?;
-        let seen = self.parts(db, secret, (&jobs, &events, &realtime), &insight)?;
+        let cache = Cache::new(db, &self.config.cache, &recorder, &lifecycle)?;
+        let realtime = Realtime::new(db, &self.config.realtime, self.topics().0, &cache, &recorder, &lifecycle)?;
+        let seen = self.parts(db, secret, (&jobs, &events, &realtime, &cache), &insight)?;
         command(&recorder, "prepare projections", "", events.prepare()).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
         let identity = Identity { name: self.name, version: self.version };
-        let export = Export::new(identity, &config, &clock, (&jobs, &realtime), &insight)?;
+        let export = Export::new(identity, &config, &clock, (&jobs, &realtime, &cache), &insight)?;
         let around = Surroundings {
             config: config.clone(),
             db: db.clone(),
             jobs: jobs.clone(),
             events: events.clone(),
             realtime: realtime.clone(),
+            cache: cache.clone(),
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
         };
@@ -137,6 +141,7 @@ impl App {
             jobs,
             events,
             realtime,
+            cache,
             clock,
             recorder,
             insight,
@@ -154,7 +159,7 @@ impl App {
         &self,
         db: &Db,
         secret: &Secret,
-        (jobs, events, realtime): (&Jobs, &Events, &Realtime),
+        (jobs, events, realtime, cache): (&Jobs, &Events, &Realtime, &Cache),
         insight: &Insight,
     ) -> Result<Parts> {
         let configured = &self.config.ops.token;
@@ -168,6 +173,7 @@ impl App {
             jobs: jobs.clone(),
             events: events.clone(),
             realtime: realtime.clone(),
+            cache: cache.clone(),
             insight: insight.clone(),
             clock: self.clock.clone(),
             modules: self.modules().cloned().collect(),
@@ -258,6 +264,11 @@ impl Running {
     /// The handle on real time.
     pub fn realtime(&self) -> &Realtime {
         &self.realtime
+    }
+
+    /// The handle on the cache.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// Its version.

@@ -52,6 +52,7 @@ impl Export {
         let (queues, rows, process) = (inner.queues().await, inner.counts.rows(), ProcessCounts::read());
         let lately = inner.insight.snapshot(LATELY);
         let realtime = inner.realtime.is_used().then(|| inner.realtime.state());
+        let cache = inner.cache.is_used().then(|| inner.cache.state());
         let told = Told {
             holders: &lately.holders,
             now: inner.clock.now(),
@@ -59,6 +60,7 @@ impl Export {
             rows: &rows,
             queues: &queues,
             realtime: realtime.as_ref(),
+            cache: cache.as_ref(),
             process: &process,
             dropped: inner.dropped(),
             tasks: lifecycle::running() as u64,

@@ -19,6 +19,7 @@ pub use alerts::alerts;
 pub(crate) use alerts::words;
 pub use dashboard::dashboard;
 
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, TelemetrySection};
 use crate::error::{Error, Result};
@@ -64,6 +65,7 @@ struct Inner {
     clock: Clock,
     jobs: Jobs,
     realtime: Realtime,
+    cache: Cache,
     insight: Insight,
     counts: Counts,
     traces: Option<(Receiver, Ship<Traced>)>,
@@ -77,7 +79,7 @@ impl Export {
         identity: Identity,
         config: &Config,
         clock: &Clock,
-        (jobs, realtime): (&Jobs, &Realtime),
+        (jobs, realtime, cache): (&Jobs, &Realtime, &Cache),
         insight: &Insight,
     ) -> Result<Self> {
         let section = config.telemetry.clone();
@@ -102,7 +104,7 @@ impl Export {
         };
         let metrics = collector.as_ref().map(|to| at(to, "/v1/metrics"));
         let (counts, clock, jobs, insight) = (Counts::default(), clock.clone(), jobs.clone(), insight.clone());
-        let realtime = realtime.clone();
+        let (realtime, cache) = (realtime.clone(), cache.clone());
         Ok(Self(Arc::new(Inner {
             section,
             service,
@@ -110,6 +112,7 @@ impl Export {
             clock,
             jobs,
             realtime,
+            cache,
             insight,
             counts,
             traces,

@@ -40,6 +40,7 @@ pub use deps::{Dependency, Deps};
 pub use mounted::ModuleInfo;
 pub(crate) use mounted::{Live, Mounted, Surroundings};
 
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::Db;
@@ -112,6 +113,8 @@ pub struct Init<M: Module> {
     pub events: Events,
     /// Broadcasts to topics.
     pub realtime: Realtime,
+    /// Keeps what is read often.
+    pub cache: Cache,
     /// The clock of the application.
     pub clock: Clock,
     /// The address people use, without a slash at its end: what links in a mail begin with.

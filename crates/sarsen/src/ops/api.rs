@@ -1,7 +1,7 @@
 //! All that the pages show, as JSON: so that scripts can have it too.
 
 use super::door::Visitor;
-use super::{Ops, facts, jobs, measured, modules, realtime};
+use super::{Ops, cache, facts, jobs, measured, modules, realtime};
 use crate::error::{Error, Result};
 use axum::extract::State;
 use axum::routing::{any, get};
@@ -17,6 +17,7 @@ pub(super) fn routes() -> Router<Arc<Ops>> {
         .merge(jobs::routes())
         .merge(modules::routes())
         .merge(realtime::routes())
+        .merge(cache::routes())
         .route("/ops/api/{*path}", any(unknown))
 }
 

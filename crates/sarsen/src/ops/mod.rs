@@ -4,6 +4,7 @@
 //! command `ops token` prints, or the word of [`App::authorize_ops`].
 
 mod api;
+mod cache;
 mod changes;
 mod door;
 mod facts;

@@ -17,7 +17,7 @@ pub(crate) const OPERATOR: Uuid = Uuid::from_u128(0xa);
 pub(crate) const VISITOR: Uuid = Uuid::from_u128(0xb);
 
 /// All that can be asked for, with examples of what stands in `{}`.
-pub(crate) const ADDRESSES: [&str; 29] = [
+pub(crate) const ADDRESSES: [&str; 31] = [
     "/ops",
     "/ops/budgets",
     "/ops/slow",
@@ -28,6 +28,7 @@ pub(crate) const ADDRESSES: [&str; 29] = [
     "/ops/job/0190a1b2-0000-7000-8000-000000000000",
     "/ops/modules",
     "/ops/live",
+    "/ops/cache",
     "/ops/dependencies",
     "/ops/errors",
     "/ops/process",
@@ -45,6 +46,7 @@ pub(crate) const ADDRESSES: [&str; 29] = [
     "/ops/api/schedules",
     "/ops/api/modules",
     "/ops/api/realtime",
+    "/ops/api/cache",
     "/ops/api/config",
     "/ops/api/nothing",
 ];
