@@ -102,7 +102,7 @@ impl Module {
     /// A page of the members of a channel, in the order in which they joined.
     pub(super) async fn members_of(&self, channel: Uuid, page: &PageRequest) -> Result<Page<User>> {
         let (store, accounts, page) = (self.store.clone(), self.accounts.clone(), page.clone());
-        let load = |page: PageRequest| async move {
+        let load = move |page: PageRequest| async move {
             let found = store.members(channel, &page).await?;
             let users = users_by_id(&accounts, found.items.clone()).await?;
             let items: Vec<User> = found.items.iter().filter_map(|id| users.get(id).cloned()).collect();
