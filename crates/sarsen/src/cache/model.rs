@@ -216,6 +216,8 @@ impl Schedule {
         };
         let processes = (0..3).map(process).collect();
         let world = Shared::default();
+        // Some time has passed before anything happens.
+        world.lock().now = Duration::from_secs(1_000);
         Self { random, world, processes, open: Vec::new(), committed: Vec::new(), callers: Vec::new() }
     }
 
@@ -398,6 +400,10 @@ impl Schedule {
 
     fn pass_time(&mut self) {
         let by = Duration::from_millis(self.random.u64(1..9_000));
+        self.wait(by);
+    }
+
+    fn wait(&self, by: Duration) {
         self.world.lock().now += by;
         self.processes.iter().for_each(|process| process.clock.advance(by));
     }
@@ -464,6 +470,9 @@ impl Schedule {
         for committed in std::mem::take(&mut self.committed) {
             self.returned(&committed);
         }
+        self.end_loads().await;
+        // A load that has just failed is tried again.
+        self.wait(Duration::from_secs(2));
         for index in 0..self.processes.len() {
             if let Some(reading) = self.processes[index].reading.take() {
                 self.tell(index, &reading);
@@ -567,7 +576,13 @@ fn check(
     let oldest = if stale { world.now.saturating_sub(STALE) } else { since.saturating_sub(SILENCE) };
     let oldest = world.committed_at(row, oldest);
     if !world.at_least(row, version, oldest) {
-        world.violations.push(format!("(e) row {row} was given as {version}, long after {oldest}"));
+        let when = world.rows.get(&row).cloned().unwrap_or_default();
+        let text = format!(
+            "(e) row {row} was given as {version}, long after {oldest}: stale {stale}, asked at {since:?}, now {:?}, {when:?}, \
+             since {} gap {} behind {} changed {} age {:?}",
+            world.now, entry.since, node.versions.may_have_missed(entry.since), node.versions.is_behind(node.real.ticks()), node.versions.changed(&entry.tags, entry.since), entry.age(node.clock.ticks())
+        );
+        world.violations.push(text);
     }
     if entry.age(node.clock.ticks()) == Age::Gone && stale {
         world.violations.push(format!("(e) row {row} was given although it is too old for anything"));
