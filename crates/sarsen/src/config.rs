@@ -1,11 +1,13 @@
 //! Typed configuration: a profile (TOML), the environment over it, and errors that name the key, the file and the fix.
 
+mod blobs;
 mod cache;
 mod ops;
 mod realtime;
 mod telemetry;
 mod types;
 
+pub use blobs::BlobsSection;
 pub use cache::CacheSection;
 pub use ops::OpsSection;
 pub use realtime::RealtimeSection;
@@ -33,6 +35,8 @@ pub struct Config {
     pub jobs: JobsSection,
     /// What happened, and who is told.
     pub events: EventsSection,
+    /// Files of any size.
+    pub blobs: BlobsSection,
     /// What is shown while it happens.
     pub realtime: RealtimeSection,
     /// What is kept in memory.
@@ -369,6 +373,7 @@ fn keys_of<T: Serialize>(value: &T) -> Result<toml::Table> {
 fn exposed(defaults: &Config, mut keys: toml::Table) -> Result<toml::Table> {
     let secrets = [
         ("app", "secret", defaults.app.secret.expose()),
+        ("blobs", "url", defaults.blobs.url.expose()),
         ("cache", "url", defaults.cache.url.expose()),
         ("database", "url", defaults.database.url.expose()),
         ("ops", "token", defaults.ops.token.expose()),

@@ -122,7 +122,7 @@ pub fn start_thread(name: &'static str, work: impl FnOnce() + Send + 'static) ->
 
 /// Points at which a process can be told to die, each with the role that passes it: what a crash there leaves behind is what
 /// `cargo xtask crash` looks at.
-pub const FAULTS: [(&str, &str); 16] = [
+pub const FAULTS: [(&str, &str); 22] = [
     // The row is there, its transaction is not committed.
     ("jobs.inserted", "web"),
     // Taken, and nobody has begun.
@@ -152,6 +152,18 @@ pub const FAULTS: [(&str, &str); 16] = [
     ("events.rebuilding", "web"),
     // They have taken the place of the live ones; not committed.
     ("events.swapping", "worker"),
+    // An upload has its row, and nothing of it is written.
+    ("blobs.pending", "web"),
+    // Some of it is written, and has no name yet.
+    ("blobs.writing", "web"),
+    // All of it is on the disk under its name; no transaction knows.
+    ("blobs.written", "web"),
+    // It is kept; not committed.
+    ("blobs.keeping", "web"),
+    // It is to be deleted; not committed.
+    ("blobs.deleting", "web"),
+    // Its bytes are gone, and its row is still there.
+    ("blobs.removed", "worker"),
 ];
 
 /// Where this process is to die, and at which passing.

@@ -44,6 +44,10 @@ sarsen::each_profile! {
         acts::plans_are_shown_in_development_only().await;
     }
 
+    async fn an_index_is_proposed_beside_the_query_that_needs_it() {
+        acts::an_index_is_proposed_beside_the_query_that_needs_it().await;
+    }
+
     async fn nothing_secret_is_shown() {
         secrets::nothing_secret_is_shown().await;
     }

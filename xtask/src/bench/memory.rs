@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::parley::{self, Parley};
 use super::process::Memory;
 use super::report::{Measurement, Report};
-use super::{Private, peers};
+use super::{Private, files, peers};
 use crate::{Outcome, repository, wait};
 
 const NAME: &str = "memory";
@@ -23,7 +23,8 @@ pub(super) fn run(quick: bool, report: &Report) -> Outcome<()> {
     let messages = if quick { 200_000 } else { 2_000_000 };
     idle(&program, report)?;
     import(&program, report)?;
-    history(&program, &peers, messages, report)
+    history(&program, &peers, messages, report)?;
+    files::run(quick, BUSY_LIMIT, report)
 }
 
 /// A server that has answered a few requests and waits for more.

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures with the command, the machine and the commit, as a table or as one JSON object a line.
 
 mod build;
+mod files;
 mod growth;
 mod jobs;
 mod memory;
@@ -43,7 +44,7 @@ enum Bench {
     Cache,
     /// Whether reads stay as quick when a channel grows.
     DataGrowth(growth::Options),
-    /// How much memory Parley takes: idle, importing, and while a long history is read.
+    /// How much memory Parley takes: idle, importing, while a long history is read; and a server while a large file passes it.
     Memory,
     /// Job queues side by side: enqueueing, draining, and how soon a job starts.
     Jobs(jobs::Options),

@@ -52,10 +52,21 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// A server in a process of its own, which ends with this.
-struct Server {
+pub(super) struct Server {
     process: Child,
     address: String,
     id: String,
+}
+
+impl Server {
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The number of its process.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 impl Drop for Server {
@@ -194,7 +205,7 @@ fn late(name: &str, who: &str, measured: &Value, report: &Report) {
 }
 
 /// Starts a server that says `listening ADDRESS PROCESS`.
-fn start(command: &mut Command) -> Outcome<Server> {
+pub(super) fn start(command: &mut Command) -> Outcome<Server> {
     let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut process = started.map_err(|error| format!("cannot start a server: {error}"))?;
     let mut said = BufReader::new(process.stdout.take().ok_or("the server says nothing")?);

@@ -69,6 +69,16 @@ pub(crate) fn node() -> Outcome<()> {
     if present() { Ok(()) } else { Err("was installed, but PATH has no node or no npm".to_owned()) }
 }
 
+/// A new environment of Python in a folder of its own.
+pub(super) fn python_environment(place: &Path) -> Outcome<()> {
+    let make = || command::succeeds(Command::new("python3").args(["-m", "venv"]).arg(place));
+    if make() {
+        return Ok(());
+    }
+    apt(&["python3", "python3-venv"])?;
+    if make() { Ok(()) } else { Err("was installed, but python3 makes no environment with `-m venv`".to_owned()) }
+}
+
 /// Looks only where the distribution's packages put PostgreSQL: what PATH calls `postgres` may be anything.
 fn newest_postgres(folders: &Path) -> Option<Programs> {
     let versions = fs::read_dir(folders).ok()?.filter_map(Result::ok);

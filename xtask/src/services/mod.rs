@@ -5,6 +5,7 @@ pub(crate) mod folder;
 mod install;
 mod postgres;
 mod redis;
+mod s3;
 mod server;
 
 use std::io;
@@ -23,7 +24,7 @@ use server::Server;
 /// Whatever stops xtask, be it `kill -9`, stops them too.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Only these services; postgres, browser and prometheus when not given.
+    /// Only these services; postgres, browser, prometheus and s3 when not given.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Service>,
     /// Keeps fsync on, as crash tests and benchmarks need it.
@@ -43,12 +44,14 @@ pub(crate) enum Service {
     Browser,
     /// The programs of Prometheus: SARSEN_TEST_PROMTOOL checks metrics and rules, SARSEN_TEST_PROMETHEUS scrapes them.
     Prometheus,
+    /// A server that speaks S3: SARSEN_TEST_S3.
+    S3,
     /// A Redis server, which no test needs yet: SARSEN_TEST_REDIS.
     Redis,
 }
 
 /// What runs when nothing was chosen: what the tests need.
-const NEEDED: &[Service] = &[Service::Postgres, Service::Browser, Service::Prometheus];
+const NEEDED: &[Service] = &[Service::Postgres, Service::Browser, Service::Prometheus, Service::S3];
 
 /// The services that run; they stop when this is dropped, or when the process dies.
 #[derive(Debug)]
@@ -72,6 +75,7 @@ impl Services {
                 Service::Postgres => services.add_postgres(durability)?,
                 Service::Browser => services.add_browser(),
                 Service::Prometheus => services.add_prometheus(),
+                Service::S3 => services.add_s3()?,
                 Service::Redis => services.add_redis(durability)?,
             }
         }
@@ -108,6 +112,18 @@ impl Services {
                 self.servers.push(server);
             }
             Err(reason) => self.skipped.push(format!("redis: {reason}")),
+        }
+        Ok(())
+    }
+
+    fn add_s3(&mut self) -> Outcome<()> {
+        match s3::program() {
+            Ok(program) => {
+                let server = s3::start(&program)?;
+                self.environment.push(("SARSEN_TEST_S3", server.url().to_owned()));
+                self.servers.push(server);
+            }
+            Err(reason) => self.skipped.push(format!("s3: {reason}")),
         }
         Ok(())
     }

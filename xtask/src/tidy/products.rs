@@ -31,14 +31,16 @@ const ALLOWED: &[(&str, May, &str)] = &[
 ];
 
 /// The client crates and the only places that name them.
-const CLIENTS: &[(&str, [&str; 2])] = &[
-    ("rusqlite", ["crates/sarsen/src/data/sqlite.rs", "crates/sarsen/src/data/sqlite/"]),
+const CLIENTS: &[(&str, &[&str])] = &[
+    ("rusqlite", &["crates/sarsen/src/data/sqlite.rs", "crates/sarsen/src/data/sqlite/"]),
     ("tokio_postgres", POSTGRES),
     ("tokio_postgres_rustls", POSTGRES),
     ("deadpool_postgres", POSTGRES),
     ("postgres_types", POSTGRES),
+    // Both drivers are over this crate, and so is what they share.
+    ("object_store", &["crates/sarsen/src/blobs/"]),
 ];
-const POSTGRES: [&str; 2] = ["crates/sarsen/src/data/postgres.rs", "crates/sarsen/src/data/postgres/"];
+const POSTGRES: &[&str] = &["crates/sarsen/src/data/postgres.rs", "crates/sarsen/src/data/postgres/"];
 
 /// Names of products (also as a part of a longer name) stand only in the files of the table; a client crate only in its
 /// driver. Free are comments, tests, conditions on features, and in `data/mod.rs` the `mod` lines and `connect`.
@@ -68,7 +70,7 @@ fn clients(file: &Source) -> Vec<Problem> {
     let found =
         strange.flat_map(|(client, places)| Source::words(&file.code, client).map(move |at| (client, places, at)));
     let problems = found.map(|(client, places, at)| {
-        let fix = format!("only {} and {} may: give the driver what is needed here", places[0], places[1]);
+        let fix = format!("only {} may: give the driver what is needed here", places.join(" and "));
         Problem::new(&file.path, file.line(at), format!("names the client crate `{client}`"), fix)
     });
     problems.collect()

@@ -98,6 +98,8 @@ fn one_operation(page: &Page<'_>) {
     page.see("@query");
     page.click("@query @explain");
     page.see("@query @plan");
+    page.click("@query @index");
+    page.see("@query @proposal");
     page.picture("ops-query");
     page.click("@menu-modules");
     page.click("@module");
@@ -204,5 +206,6 @@ pub(crate) fn in_production_the_pages_open_to_the_token_only(world: &World) {
     page.click("@queries @row");
     page.see("@query");
     page.gone("@explain");
+    page.gone("@index");
     page.clean(&["/ops ", "/favicon.ico"]);
 }

@@ -2,6 +2,7 @@
 
 use super::App;
 use super::secret;
+use crate::blobs::Blobs;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
@@ -40,6 +41,8 @@ pub struct Parts {
     pub events: Events,
     /// The handle on real time.
     pub realtime: Realtime,
+    /// The handle on blobs.
+    pub blobs: Blobs,
     /// The handle on the cache.
     pub cache: Cache,
     /// What was done lately, and how long it took.

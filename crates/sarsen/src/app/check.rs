@@ -2,6 +2,7 @@
 
 use super::App;
 use super::secret;
+use crate::blobs;
 use crate::config::Environment;
 use crate::data::Owners;
 use crate::error::{Error, Result};
@@ -45,6 +46,7 @@ impl App {
             self.ops(),
             export::check(&self.config().telemetry).err().into_iter().collect(),
             self.jobs(),
+            blobs::check(&self.config().blobs).err().into_iter().collect(),
         ];
         parts.into_iter().flatten().collect()
     }

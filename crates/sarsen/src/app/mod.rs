@@ -34,11 +34,12 @@ const MIGRATIONS: MigrationFiles = crate::migrations![
     "../jobs/migrations/0003_jobs_tuning.postgres.sql",
     "../events/migrations/0004_events.sql",
     "../realtime/migrations/0005_realtime.sql",
+    "../blobs/migrations/0006_blobs.sql",
     "../cache/migrations/0007_cache.sql"
 ];
 
 /// The tables that they make.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 19] = [
     "sarsen_sessions",
     "sarsen_migrations",
     "sarsen_log",
@@ -56,6 +57,8 @@ const TABLES: [&str; 17] = [
     "sarsen_inbox",
     "sarsen_projections",
     "sarsen_realtime",
+    "sarsen_blobs",
+    "sarsen_blob_stores",
 ];
 
 /// The migrations of the framework itself, which an application applies first: for tests of a [`Db`] without one.

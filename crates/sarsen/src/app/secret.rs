@@ -50,7 +50,7 @@ impl App {
         secrets.push(config.ops.token.expose().to_owned());
         secrets.retain(|secret| !secret.is_empty());
         secrets.extend(config.jobs.encryption_keys.iter().map(|key| key.expose().to_owned()));
-        let addresses = [config.database.url.expose(), config.telemetry.sentry_dsn.expose()];
+        let addresses = [config.database.url.expose(), config.telemetry.sentry_dsn.expose(), config.blobs.url.expose()];
         secrets.extend(addresses.iter().filter_map(|address| credentials(address)));
         for module in &self.modules {
             let shown = toml::Value::Table((module.show_config)(config)?);

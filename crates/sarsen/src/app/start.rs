@@ -3,6 +3,7 @@
 use super::also::Parts;
 use super::work::{WEB, Working};
 use super::{App, secret};
+use crate::blobs::Blobs;
 use crate::cache::Cache;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
@@ -50,6 +51,7 @@ pub struct Running {
     jobs: Jobs,
     events: Events,
     realtime: Realtime,
+    blobs: Blobs,
     cache: Cache,
     clock: Clock,
     recorder: Recorder,
@@ -89,22 +91,15 @@ impl App {
         let insight = Insight::new(&recorder, &self.clock, self.version);
         let cache = Cache::new(db, &self.config.cache, &recorder, &lifecycle)?;
         let realtime = Realtime::new(db, &self.config.realtime, self.topics().0, &cache, &recorder, &lifecycle)?;
-        let seen = self.parts(db, secret, (&jobs, &events, &realtime, &cache), &insight)?;
+        let signs = (secret::key(secret, "blobs"), self.config.http.address());
+        let blobs = Blobs::new(db, &self.config.blobs, signs, &recorder, &lifecycle)?;
+        let seen = self.parts(db, secret, (&jobs, &events, &realtime, &cache, &blobs), &insight)?;
         command(&recorder, "prepare projections", "", events.prepare()).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
         let identity = Identity { name: self.name, version: self.version };
-        let export = Export::new(identity, &config, &clock, (&jobs, &realtime, &cache), &insight)?;
-        let around = Surroundings {
-            config: config.clone(),
-            db: db.clone(),
-            jobs: jobs.clone(),
-            events: events.clone(),
-            realtime: realtime.clone(),
-            cache: cache.clone(),
-            clock: clock.clone(),
-            lifecycle: lifecycle.clone(),
-        };
+        let export = Export::new(identity, &config, &clock, (&jobs, &realtime, &cache, &blobs), &insight)?;
+        let around = around(&seen, &lifecycle);
         let mut modules = Vec::new();
         let built = async {
             for mounted in self.modules {
@@ -118,6 +113,7 @@ impl App {
                 about: About { title: self.name.to_owned(), version: self.version.to_owned() },
                 sessions: Some(Sessions::new(&db, secret, &config.http)),
                 assets: self.assets,
+                blobs: Some(blobs.clone()),
                 realtime: realtime.is_used().then(|| realtime.clone()),
                 ..StackParts::new(&config.http, &recorder, health(&lifecycle, &db, &modules))
             };
@@ -141,6 +137,7 @@ impl App {
             jobs,
             events,
             realtime,
+            blobs,
             cache,
             clock,
             recorder,
@@ -159,7 +156,7 @@ impl App {
         &self,
         db: &Db,
         secret: &Secret,
-        (jobs, events, realtime, cache): (&Jobs, &Events, &Realtime, &Cache),
+        (jobs, events, realtime, cache, blobs): (&Jobs, &Events, &Realtime, &Cache, &Blobs),
         insight: &Insight,
     ) -> Result<Parts> {
         let configured = &self.config.ops.token;
@@ -173,6 +170,7 @@ impl App {
             jobs: jobs.clone(),
             events: events.clone(),
             realtime: realtime.clone(),
+            blobs: blobs.clone(),
             cache: cache.clone(),
             insight: insight.clone(),
             clock: self.clock.clone(),
@@ -264,6 +262,11 @@ impl Running {
     /// The handle on real time.
     pub fn realtime(&self) -> &Realtime {
         &self.realtime
+    }
+
+    /// The handle on blobs.
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
     }
 
     /// The handle on the cache.
@@ -378,6 +381,21 @@ async fn listen(address: &str) -> Result<TcpListener> {
         Error::unavailable(format!("http.listen = \"{address}\" cannot be listened on: {error}"))
             .hint("stop what listens there, or choose another port; port 0 takes a free one")
     })
+}
+
+/// What modules are made with.
+fn around(seen: &Parts, lifecycle: &Lifecycle) -> Surroundings {
+    Surroundings {
+        config: seen.config.clone(),
+        db: seen.db.clone(),
+        jobs: seen.jobs.clone(),
+        events: seen.events.clone(),
+        realtime: seen.realtime.clone(),
+        blobs: seen.blobs.clone(),
+        cache: seen.cache.clone(),
+        clock: seen.clock.clone(),
+        lifecycle: lifecycle.clone(),
+    }
 }
 
 /// Does `work` as an Operation of kind Command; a panic becomes an error.

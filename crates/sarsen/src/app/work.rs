@@ -25,6 +25,8 @@ pub struct Working {
     worker: Option<Worker>,
     projections: Vec<JoinHandle<()>>,
     scheduler: Option<JoinHandle<()>>,
+    /// Removes files that nobody keeps.
+    sweeper: Option<JoinHandle<()>>,
     lifecycle: Lifecycle,
 }
 
@@ -35,8 +37,9 @@ impl Running {
         let timed = !self.jobs().registry().schedules().is_empty();
         let scheduler =
             (has(SCHEDULER) && timed).then(|| lifecycle::spawn(self.scheduler().run(self.lifecycle().clone())));
+        let sweeper = has(WORKER).then(|| self.blobs().start_upkeep());
         let mut working =
-            Working { worker: None, projections: Vec::new(), scheduler, lifecycle: self.lifecycle().clone() };
+            Working { worker: None, projections: Vec::new(), scheduler, sweeper, lifecycle: self.lifecycle().clone() };
         if has(WORKER) {
             if self.jobs().registry().kinds().next().is_some() {
                 working.worker = Some(self.start_worker().await?);
@@ -79,6 +82,9 @@ impl Working {
         self.lifecycle.stop();
         if let Some(scheduler) = self.scheduler {
             let _ = scheduler.await;
+        }
+        if let Some(sweeper) = self.sweeper {
+            let _ = clock::until(clock::monotonic() + limit, sweeper).await;
         }
         // A projection stops between two batches.
         let projections = futures_util::future::join_all(self.projections);

@@ -1,5 +1,6 @@
 //! `doctor`: looks at everything that keeps an application from running well, and says what to do.
 
+mod blobs;
 mod jobs;
 
 use crate::advisor;
@@ -94,6 +95,7 @@ pub(super) async fn examine(app: &App) -> Vec<Finding> {
     findings.push(time(&Clock::real()));
     findings.extend(descriptors(config));
     findings.extend(live(app));
+    findings.push(blobs::store(app).await);
     findings.push(kept(app.config()));
     let address = address(config).await;
     let runs = address.level == Level::Warn;
@@ -219,6 +221,12 @@ fn database_file(config: &Config) -> Option<PathBuf> {
     (!place.starts_with("//") && !place.is_empty()).then(|| PathBuf::from(place))
 }
 
+/// Where its files are, when they are on this machine.
+fn blobs_folder(config: &Config) -> Option<PathBuf> {
+    let path = config.blobs.url.expose().strip_prefix("file:")?;
+    Some(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
+}
+
 /// Where this process writes.
 fn folders(config: &Config) -> Vec<PathBuf> {
     let folder = |file: &Path| match file.parent() {
@@ -229,6 +237,8 @@ fn folders(config: &Config) -> Vec<PathBuf> {
     if config.app.environment == Environment::Development && config.app.secret.expose().is_empty() {
         folders.push(folder(Path::new(&config.app.secret_file)));
     }
+    folders.extend(blobs_folder(config));
+    folders.sort();
     folders.dedup();
     folders
 }

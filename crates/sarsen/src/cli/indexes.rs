@@ -1,13 +1,11 @@
 //! `indexes`: which index is missing, by the queries that the running application recorded; and its migration.
 
 use super::{budgets, print};
-use crate::advisor::index::{Advice, Proposal, advise};
+use crate::advisor::index::{Advice, Proposal, advise, recorded};
 use crate::app::App;
 use crate::data::{ModuleMigrations, Plan};
 use crate::error::{Error, Result};
-use crate::telemetry::Snapshot;
 use clap::Args;
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,7 +29,7 @@ pub(super) struct IndexesOptions {
 /// Asks the running application which queries it ran, and tries indexes for them on a copy of the tables.
 pub(super) async fn run(app: &App, options: &IndexesOptions) -> Result<()> {
     let (snapshot, note) = budgets::running(app, SPAN).await?;
-    let texts = texts(&snapshot);
+    let texts = recorded(&snapshot);
     let db = super::doctor::connect_to_made(app).await?;
     let advice = advise(&db, &texts).await;
     db.close().await;
@@ -47,17 +45,6 @@ pub(super) async fn run(app: &App, options: &IndexesOptions) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The recorded queries, those that took the most time first.
-fn texts(snapshot: &Snapshot) -> Vec<String> {
-    let mut by_time: BTreeMap<&str, u64> = BTreeMap::new();
-    for cause in snapshot.causes.iter().filter(|cause| cause.query && !cause.text.is_empty()) {
-        *by_time.entry(&cause.text).or_default() += cause.share;
-    }
-    let mut texts: Vec<(&str, u64)> = by_time.into_iter().collect();
-    texts.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
-    texts.into_iter().map(|(text, _)| text.to_owned()).collect()
 }
 
 fn as_text(advice: &Advice, queries: usize) -> String {
@@ -133,7 +120,6 @@ mod tests {
     use super::*;
     use crate::advisor::index::Draft;
     use crate::config::Config;
-    use crate::telemetry::CauseSpan;
     use crate::{Declare, Init, Module, NoApi};
 
     const CREATE: &str = "CREATE TABLE notes (id UUID PRIMARY KEY, writer UUID NOT NULL);";
@@ -178,13 +164,6 @@ mod tests {
         std::fs::remove_dir_all(&sources).expect("goes");
         let error = write(&app, &proposal(), &sources).expect_err("no sources");
         assert!(error.message().contains("module `notes`"), "{error}");
-    }
-
-    #[test]
-    fn queries_are_looked_at_by_their_time() {
-        let cause = |text: &str, share| CauseSpan { query: true, text: text.to_owned(), share, ..CauseSpan::default() };
-        let causes = vec![cause("a", 5), cause("b", 9), cause("a", 6), CauseSpan::default()];
-        assert_eq!(texts(&Snapshot { causes, ..Snapshot::default() }), ["a", "b"]);
     }
 
     #[test]

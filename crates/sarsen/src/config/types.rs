@@ -107,7 +107,7 @@ impl fmt::Display for Url {
                 return Ok(());
             }
             // A path, or a connection string with a mistake in it, which may hold a password anywhere.
-            let is_path = self.scheme() == "sqlite" && !self.0.contains('@') || self.0.ends_with(':');
+            let is_path = matches!(self.scheme(), "sqlite" | "file") && !self.0.contains('@') || self.0.ends_with(':');
             return if is_path { f.write_str(&self.0) } else { write!(f, "{}:[redacted]", self.scheme()) };
         };
         // The last @ first: a password may hold a question mark.

@@ -1,9 +1,11 @@
 //! What has been counted since the start, by name of Operation: the source of every metric.
+//!
+//! It comes from what the threads add up, so nothing is missed however many Operations there are, and it is at most a second old.
 
-use super::sample::Seen;
-use crate::telemetry::{Broken, KINDS, OperationKind, Promise, Trace};
+use crate::clock::Timestamp;
+use crate::insight::{Example, Total};
+use crate::telemetry::{KINDS, OperationKind, Promise, Trace, sum};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Upper ends of the buckets of the histograms, in nanoseconds.
 pub(super) const BOUNDS: [u64; 14] = [
@@ -23,12 +25,13 @@ pub(super) const BOUNDS: [u64; 14] = [
     30_000_000_000,
 ];
 
-/// An Operation that fell into a bucket: its trace, how long it took, and when, in microseconds since 1970.
+/// An Operation that fell into a bucket.
 #[derive(Clone, Debug)]
 pub(super) struct Exemplar {
     pub(super) trace: Trace,
+    /// Nanoseconds.
     pub(super) took: u64,
-    pub(super) at: i64,
+    pub(super) ended: Timestamp,
 }
 
 /// All Operations of one name.
@@ -39,7 +42,7 @@ pub(super) struct Row {
     pub(super) cancelled: u64,
     /// Nanoseconds.
     pub(super) time: u64,
-    /// Not cumulative; the last one is beyond the last bound.
+    /// Not cumulative; the last one is beyond the last bound. A time within 3 % of a bound may be on its other side.
     pub(super) buckets: [u64; BOUNDS.len() + 1],
     pub(super) exemplars: [Option<Exemplar>; BOUNDS.len() + 1],
     pub(super) queries: u64,
@@ -51,54 +54,73 @@ pub(super) struct Row {
 /// By kind, name and module. The recorder makes the names, and no more than its limit.
 pub(super) type Rows = BTreeMap<(OperationKind, &'static str, &'static str), Row>;
 
-/// The counters. They only rise, until the process ends.
-#[derive(Debug, Default)]
-pub(super) struct Counts(Mutex<Rows>);
+/// What is told of what was added up.
+pub(super) fn rows(totals: &[Total]) -> Rows {
+    totals.iter().map(|total| ((total.name.kind(), total.name.as_str(), total.name.module()), row(total))).collect()
+}
 
-impl Counts {
-    pub(super) fn add(&self, seen: &Seen, broken: &[Broken]) {
-        let mut rows = self.lock();
-        let row = rows.entry((seen.kind, seen.name.as_str(), seen.name.module())).or_default();
-        row.count += 1;
-        row.failed += u64::from(seen.failed);
-        row.cancelled += u64::from(seen.cancelled);
-        row.time = row.time.saturating_add(seen.took);
-        let bucket = BOUNDS.partition_point(|bound| *bound < seen.took);
-        row.buckets[bucket] += 1;
-        let exemplar = Exemplar { trace: seen.trace, took: seen.took, at: seen.ended };
-        row.exemplars[bucket] = Some(exemplar);
-        row.queries += seen.queries;
-        row.query_time += seen.query_time;
-        for (all, one) in row.waits.iter_mut().zip(&seen.waits) {
-            *all += one;
-        }
-        for broken in broken {
-            *row.broken.entry(broken.promise).or_default() += 1;
-        }
+fn row(total: &Total) -> Row {
+    let of = |place: usize| total.all.0[place];
+    let over = total.over.over();
+    let promises = [
+        (Promise::Time, over.time),
+        (Promise::Queries, over.queries),
+        (Promise::Allocated, over.allocated),
+        (Promise::Wait, over.wait),
+        (Promise::Retries, over.retries),
+    ];
+    let mut row = Row {
+        count: of(sum::COUNT),
+        failed: of(sum::FAILED),
+        cancelled: of(sum::CANCELLED),
+        time: of(sum::WALL),
+        queries: of(sum::QUERIES),
+        query_time: total.query_time,
+        waits: std::array::from_fn(|kind| of(sum::of_kind(sum::WAIT, kind)) + of(sum::of_kind(sum::SYNC, kind))),
+        broken: promises.into_iter().filter(|(_, times)| *times > 0).collect(),
+        ..Row::default()
+    };
+    for (took, count) in total.histogram.middles() {
+        row.buckets[bucket(took)] += count;
     }
+    for Example { trace, took, ended } in total.examples.values().copied() {
+        row.exemplars[bucket(took)] = Some(Exemplar { trace, took, ended });
+    }
+    row
+}
 
-    /// A copy, so that nobody waits for who writes it down.
-    pub(super) fn rows(&self) -> Rows {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Rows> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn bucket(nanoseconds: u64) -> usize {
+    BOUNDS.partition_point(|bound| *bound < nanoseconds)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::insight::Insight;
+    use crate::telemetry::{Operation, Outcome, Recorder};
 
     #[test]
     fn a_time_falls_into_the_bucket_whose_end_it_does_not_pass() {
-        let counts = Counts::default();
-        for took in [1, 1_000_000, 1_000_001, 40_000_000_000] {
-            counts.add(&Seen { took, ..Seen::for_test("GET /") }, &[]);
+        let places = [1, 1_000_000, 1_000_001, 40_000_000_000].map(bucket);
+        assert_eq!(places, [0, 0, 1, BOUNDS.len()]);
+    }
+
+    #[test]
+    fn nothing_is_missed_that_finds_no_room_in_the_queue_of_the_log() {
+        let recorder = Recorder::new(1);
+        let insight = Insight::new(&recorder, &Clock::real(), "1.0");
+        for number in 0..1_000_u64 {
+            let operation = Operation::open(OperationKind::Request, "GET /", &recorder);
+            operation.close(Outcome::Status(if number % 10 == 0 { 500 } else { 200 }));
         }
-        let rows = counts.rows();
-        let row = rows.values().next().expect("a row");
-        assert_eq!((row.buckets[0], row.buckets[1], row.buckets[BOUNDS.len()]), (2, 1, 1));
+        assert!(recorder.dropped() > 900);
+        insight.collect();
+        let rows = rows(&insight.totals());
+        let row = &rows[&(OperationKind::Request, "GET /", "")];
+        assert_eq!((row.count, row.failed, row.buckets.iter().sum::<u64>()), (1_000, 100, 1_000));
+        assert!(row.exemplars[0].as_ref().is_some_and(|exemplar| exemplar.took < BOUNDS[0]));
+        insight.collect();
+        assert_eq!(super::rows(&insight.totals())[&(OperationKind::Request, "GET /", "")].count, 1_000);
     }
 }

@@ -49,9 +49,11 @@ impl Export {
 
     async fn text(&self, form: Form) -> String {
         let inner = &*self.0;
-        let (queues, rows, process) = (inner.queues().await, inner.counts.rows(), ProcessCounts::read());
+        let (queues, rows, process) = (inner.queues().await, inner.rows(), ProcessCounts::read());
         let lately = inner.insight.snapshot(LATELY);
         let realtime = inner.realtime.is_used().then(|| inner.realtime.state());
+        let blobs = inner.blobs.is_used().then(|| inner.blobs.state());
+        let usage = if blobs.is_some() { inner.blobs.usage().await.ok() } else { None };
         let cache = inner.cache.is_used().then(|| inner.cache.state());
         let told = Told {
             holders: &lately.holders,
@@ -60,6 +62,7 @@ impl Export {
             rows: &rows,
             queues: &queues,
             realtime: realtime.as_ref(),
+            blobs: blobs.map(|moved| (moved, usage.unwrap_or_default())),
             cache: cache.as_ref(),
             process: &process,
             dropped: inner.dropped(),

@@ -19,6 +19,7 @@ pub use alerts::alerts;
 pub(crate) use alerts::words;
 pub use dashboard::dashboard;
 
+use crate::blobs::Blobs;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, TelemetrySection};
@@ -30,7 +31,7 @@ use crate::lifecycle::{self, Lifecycle};
 use crate::realtime::Realtime;
 use crate::telemetry::{Broken, Operation, Promise};
 use bytes::Bytes;
-use counts::Counts;
+use counts::Rows;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use otlp::{Service, Traced};
 use process::ProcessCounts;
@@ -65,9 +66,9 @@ struct Inner {
     clock: Clock,
     jobs: Jobs,
     realtime: Realtime,
+    blobs: Blobs,
     cache: Cache,
     insight: Insight,
-    counts: Counts,
     traces: Option<(Receiver, Ship<Traced>)>,
     metrics: Option<Receiver>,
     errors: Option<(Receiver, Ship<Report>, Lately)>,
@@ -79,7 +80,7 @@ impl Export {
         identity: Identity,
         config: &Config,
         clock: &Clock,
-        (jobs, realtime, cache): (&Jobs, &Realtime, &Cache),
+        (jobs, realtime, cache, blobs): (&Jobs, &Realtime, &Cache, &Blobs),
         insight: &Insight,
     ) -> Result<Self> {
         let section = config.telemetry.clone();
@@ -103,8 +104,8 @@ impl Export {
             Some((receiver, Ship::new(section.queue, 1), Lately::default()))
         };
         let metrics = collector.as_ref().map(|to| at(to, "/v1/metrics"));
-        let (counts, clock, jobs, insight) = (Counts::default(), clock.clone(), jobs.clone(), insight.clone());
-        let (realtime, cache) = (realtime.clone(), cache.clone());
+        let (clock, jobs, insight) = (clock.clone(), jobs.clone(), insight.clone());
+        let (realtime, cache, blobs) = (realtime.clone(), cache.clone(), blobs.clone());
         Ok(Self(Arc::new(Inner {
             section,
             service,
@@ -112,9 +113,9 @@ impl Export {
             clock,
             jobs,
             realtime,
+            blobs,
             cache,
             insight,
-            counts,
             traces,
             metrics,
             errors,
@@ -124,15 +125,17 @@ impl Export {
     /// Whether it must see every Operation, not only those that failed.
     pub(crate) fn is_wanted(&self) -> bool {
         let inner = &*self.0;
-        inner.section.metrics || inner.traces.is_some() || inner.environment == Environment::Development
+        inner.traces.is_some() || inner.environment == Environment::Development
     }
 
     /// Looks at an Operation that was closed.
     pub(crate) fn see(&self, operation: &Operation) {
         let inner = &*self.0;
+        if inner.errors.is_none() && !self.is_wanted() {
+            return;
+        }
         let seen = Seen::new(operation, &inner.clock);
         let broken = operation.broken_promises();
-        inner.counts.add(&seen, &broken);
         if inner.environment == Environment::Development {
             warn_of(operation, &broken);
         }
@@ -180,7 +183,7 @@ impl Export {
             let next = crate::clock::monotonic() + inner.section.metrics_every.0;
             let stopped = crate::clock::until(next, lifecycle.stopping()).await.is_ok();
             let queues = if stopped { Vec::new() } else { inner.queues().await };
-            let (rows, process, now) = (inner.counts.rows(), ProcessCounts::read(), nanoseconds(&inner.clock));
+            let (rows, process, now) = (inner.rows(), ProcessCounts::read(), nanoseconds(&inner.clock));
             let body = otlp::metrics(&inner.service, &rows, &queues, &process, now).to_string();
             if let Err(error) = receiver.deliver(Bytes::from(body), &lifecycle).await {
                 tracing::warn!(to = ?receiver.to, "metrics: {}", error.report());
@@ -198,7 +201,11 @@ impl Inner {
         self.jobs.admin().queues().await.unwrap_or_default()
     }
 
-    /// What was closed and is in no metric or trace, ever.
+    fn rows(&self) -> Rows {
+        counts::rows(&self.insight.totals())
+    }
+
+    /// What was closed and is in no line of the log or no trace, ever.
     fn dropped(&self) -> u64 {
         let traces = self.traces.as_ref().map_or(0, |(_, ship)| ship.dropped());
         let errors = self.errors.as_ref().map_or(0, |(_, ship, _)| ship.dropped());

@@ -128,7 +128,7 @@ fn leaf_span(seen: &Seen, leaf: &Leaf, from: i128, to: i128) -> Value {
     let statement = leaf.query.as_ref().and_then(|query| query.statement.normalised.split(' ').next());
     let name = statement.unwrap_or(if leaf.label.is_empty() { leaf.kind.as_str() } else { &leaf.label });
     let failed = leaf.query.as_ref().is_some_and(|query| query.failed);
-    let outside = leaf.query.is_some() || matches!(leaf.kind, WaitKind::Http | WaitKind::Mail);
+    let outside = leaf.query.is_some() || matches!(leaf.kind, WaitKind::Http | WaitKind::Mail | WaitKind::Blob);
     json!({
         "traceId": seen.trace.id(),
         "spanId": format!("{:016x}", fastrand::u64(1..)),

@@ -2,6 +2,7 @@
 
 use super::counts::{BOUNDS, Exemplar, Row, Rows};
 use super::process::ProcessCounts;
+use crate::blobs;
 use crate::clock::Timestamp;
 use crate::jobs::QueueState;
 use crate::cache::{self, FamilyState};
@@ -41,6 +42,7 @@ pub(super) struct Told<'a> {
     pub(super) queues: &'a [QueueState],
     /// Where a module serves topics.
     pub(super) realtime: Option<&'a State>,
+    pub(super) blobs: Option<(blobs::State, blobs::Usage)>,
     /// Where anything was fetched.
     pub(super) cache: Option<&'a cache::State>,
     pub(super) holders: &'a [HolderSpan],
@@ -60,6 +62,9 @@ pub(super) fn text(form: Form, told: &Told<'_>) -> String {
     page.pools(told.holders);
     if let Some(state) = told.realtime {
         page.realtime(state);
+    }
+    if let Some((moved, usage)) = &told.blobs {
+        page.blobs(moved, usage);
     }
     if let Some(state) = told.cache {
         page.cache(state);
@@ -159,7 +164,8 @@ impl Page {
     }
 
     fn exemplar(&mut self, exemplar: Option<&Exemplar>) {
-        if let (Form::OpenMetrics, Some(Exemplar { trace, took, at })) = (self.form, exemplar) {
+        if let (Form::OpenMetrics, Some(Exemplar { trace, took, ended })) = (self.form, exemplar) {
+            let at = ended.as_micros();
             let (whole, part) = (at.div_euclid(1_000_000), at.rem_euclid(1_000_000) / 1_000);
             let _ = write!(self.text, " # {{trace_id=\"{}\"}} {} {whole}.{part:03}", trace.id(), seconds(*took));
         }
@@ -225,6 +231,31 @@ impl Page {
             for (topics, of_kind) in &state.kinds {
                 self.sample(name, &[("topics", topics)], look(of_kind) as f64);
             }
+        }
+    }
+
+    /// What is in the store of blobs, and what this process moved.
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+    fn blobs(&mut self, moved: &blobs::State, usage: &blobs::Usage) {
+        let figures: [(Kind, &str, &str, u64); 14] = [
+            (Kind::Gauge, "sarsen_blobs_kept", "Blobs that are kept.", usage.kept),
+            (Kind::Gauge, "sarsen_blobs_kept_bytes", "Their bytes.", usage.kept_bytes),
+            (Kind::Gauge, "sarsen_blobs_pending", "Uploads that no transaction has kept.", usage.pending),
+            (Kind::Gauge, "sarsen_blobs_to_delete", "Blobs that are to be removed.", usage.to_delete),
+            (Kind::Gauge, "sarsen_blobs_to_delete_bytes", "Their bytes.", usage.to_delete_bytes),
+            (Kind::Gauge, "sarsen_blobs_uploading", "Uploads that are at work.", moved.uploading),
+            (Kind::Gauge, "sarsen_blobs_reading", "Downloads that are at work.", moved.reading),
+            (Kind::Counter, "sarsen_blobs_uploaded_total", "Uploads that came to their end.", moved.uploaded),
+            (Kind::Counter, "sarsen_blobs_broken_off_total", "Uploads that did not.", moved.broken_off),
+            (Kind::Counter, "sarsen_blobs_in_bytes_total", "Bytes that came in.", moved.bytes_in),
+            (Kind::Counter, "sarsen_blobs_out_bytes_total", "Bytes that went out.", moved.bytes_out),
+            (Kind::Counter, "sarsen_blobs_errors_total", "Calls of the store that failed.", moved.errors),
+            (Kind::Counter, "sarsen_blobs_swept_total", "Blobs that were removed.", moved.swept),
+            (Kind::Counter, "sarsen_blobs_orphans_total", "Objects without a row, removed.", moved.orphans),
+        ];
+        for (kind, name, help, value) in figures {
+            self.family(kind, name, help);
+            self.sample(name, &[], value as f64);
         }
     }
 
@@ -340,7 +371,11 @@ impl Page {
         }
         let counters = [
             ("process_cpu_seconds_total", "CPU time of the process.", process.cpu),
-            ("sarsen_operations_dropped_total", "Closed Operations that were not recorded.", told.dropped as f64),
+            (
+                "sarsen_operations_dropped_total",
+                "Closed Operations that found no room for a line of the log or a trace.",
+                told.dropped as f64,
+            ),
         ];
         for (name, help, value) in counters {
             self.family(Kind::Counter, name, help);
@@ -356,15 +391,15 @@ fn of(&(kind, operation, module): &(OperationKind, &'static str, &'static str)) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::counts::Counts;
-    use crate::export::sample::Seen;
-    use crate::telemetry::{Broken, Promise};
+    use crate::telemetry::{Promise, Trace};
 
     fn written(form: Form) -> String {
-        let counts = Counts::default();
-        let broken = [Broken { promise: Promise::Queries, was: 9, limit: 6 }];
-        counts.add(&Seen::for_test("GET /\"x\""), &broken);
-        let (rows, process) = (counts.rows(), ProcessCounts::default());
+        let mut row = Row { count: 1, time: 1_500_000, broken: [(Promise::Queries, 1)].into(), ..Row::default() };
+        let ended = Timestamp::from_micros(1_767_225_600_000_000);
+        row.buckets[1] = 1;
+        row.exemplars[1] = Some(Exemplar { trace: Trace::new(), took: 1_500_000, ended });
+        let rows = Rows::from([((OperationKind::Request, "GET /\"x\"", "shop"), row)]);
+        let process = ProcessCounts::default();
         let now = Timestamp::default();
         let room = KindState { subscribers: 3, delivered: 7, slow: 1, ..KindState::default() };
         let state = State { connections: 4, kinds: [("room", room)].into(), ..State::default() };
@@ -378,6 +413,7 @@ mod tests {
                 rows: &rows,
                 queues: &[],
                 realtime: Some(&state),
+                blobs: Some((blobs::State { bytes_in: 9, ..Default::default() }, blobs::Usage::default())),
                 cache: Some(&cache),
                 holders: &[],
                 process: &process,
@@ -398,6 +434,7 @@ mod tests {
             format!("sarsen_operation_duration_seconds_sum{{{name}}} 0.0015\n"),
             format!("sarsen_budget_broken_total{{{name},promise=\"queries\"}} 1\n"),
             "sarsen_operations_dropped_total 3\n".to_owned(),
+            "sarsen_blobs_in_bytes_total 9\n".to_owned(),
             "sarsen_realtime_connections 4\n".to_owned(),
             "sarsen_cache_hits_total{family=\"shop.access\"} 5\n".to_owned(),
             "sarsen_cache_bytes{family=\"shop.access\"} 900\n".to_owned(),

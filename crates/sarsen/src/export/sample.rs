@@ -4,7 +4,7 @@ use crate::clock::{Clock, Ticks};
 use crate::error::Kind;
 #[cfg(test)]
 use crate::telemetry::Recorder;
-use crate::telemetry::{KINDS, Leaf, Name, Operation, OperationKind, Outcome, Trace, WaitKind};
+use crate::telemetry::{Leaf, Name, Operation, OperationKind, Outcome, Trace};
 
 /// An Operation that was closed. Times are nanoseconds.
 #[derive(Clone, Debug)]
@@ -14,15 +14,12 @@ pub(super) struct Seen {
     pub(super) trace: Trace,
     pub(super) outcome: Outcome,
     pub(super) failed: bool,
-    pub(super) cancelled: bool,
     pub(super) error: Option<String>,
     pub(super) error_kind: Option<Kind>,
     pub(super) took: u64,
     /// When it ended, in microseconds since 1970.
     pub(super) ended: i64,
     pub(super) queries: u64,
-    pub(super) query_time: u64,
-    pub(super) waits: [u64; KINDS],
 }
 
 fn nanoseconds(time: std::time::Duration) -> u64 {
@@ -32,10 +29,6 @@ fn nanoseconds(time: std::time::Duration) -> u64 {
 impl Seen {
     pub(super) fn new(operation: &Operation, clock: &Clock) -> Self {
         let record = operation.record();
-        let mut waits = [0; KINDS];
-        for kind in WaitKind::ALL {
-            waits[kind as usize] = record.account.of(kind);
-        }
         let since_its_end = (Ticks::now() - operation.started()).saturating_sub(record.duration);
         Self {
             kind: operation.kind(),
@@ -43,14 +36,11 @@ impl Seen {
             trace: *operation.trace(),
             outcome: record.outcome,
             failed: record.has_failed(),
-            cancelled: record.outcome == Outcome::Cancelled,
             error: record.error.clone(),
             error_kind: record.error_kind,
             took: nanoseconds(record.duration),
             ended: clock.now().as_micros() - i64::try_from(since_its_end.as_micros()).unwrap_or(0),
             queries: record.query_count,
-            query_time: record.queries().map(|query| nanoseconds(query.execution)).sum(),
-            waits,
         }
     }
 
@@ -67,14 +57,11 @@ impl Seen {
             trace: Trace::new(),
             outcome: Outcome::Status(200),
             failed: false,
-            cancelled: false,
             error: None,
             error_kind: None,
             took: 1_500_000,
             ended: 1_767_225_600_000_000,
             queries: 0,
-            query_time: 0,
-            waits: [0; KINDS],
         }
     }
 }

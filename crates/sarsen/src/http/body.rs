@@ -47,11 +47,18 @@ impl fmt::Debug for Alarm {
 pub(super) struct BodyLimits {
     size: u64,
     pause: Duration,
+    /// The key that says how large.
+    key: &'static str,
 }
 
 impl BodyLimits {
     pub(super) fn new(section: &HttpSection) -> Self {
-        Self { size: section.max_body.0, pause: section.body_pause.0 }
+        Self { size: section.max_body.0, pause: section.body_pause.0, key: "[http] max_body" }
+    }
+
+    /// Of routes that take files: `most` and what a form puts around it.
+    pub(super) fn of_uploads(section: &HttpSection, most: u64) -> Self {
+        Self { size: most.saturating_add(AROUND), pause: section.body_pause.0, key: "[blobs] max_upload" }
     }
 
     /// Refuses at once what says itself that it is too large.
@@ -75,13 +82,13 @@ impl BodyLimits {
     }
 
     fn too_large(self) -> Error {
-        too_large(&format!("the body is larger than {:?}", crate::config::Size(self.size)))
+        let text = format!("the body is larger than {:?}", crate::config::Size(self.size));
+        Refusal::TooLarge.error(text).hint(format!("send less, or raise {}", self.key))
     }
 }
 
-fn too_large(message: &str) -> Error {
-    Refusal::TooLarge.error(message.to_owned()).hint("send less, or raise [http] max_body")
-}
+/// What the parts of a form may take beside the largest file.
+const AROUND: u64 = 64 << 10;
 
 /// The body of a request: never too large, never silent for too long; waiting for the client is booked.
 struct Incoming<B> {
@@ -144,11 +151,11 @@ pub(super) async fn read_at_most(body: Body, most: usize) -> Result<Bytes, Error
     read(Body::new(Limited::new(body, most))).await
 }
 
-fn explain(error: &axum::Error) -> Error {
+pub(super) fn explain(error: &axum::Error) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if error.is::<LengthLimitError>() {
-            return too_large("the body is too large");
+            return Refusal::TooLarge.error("the body is too large").hint("send less");
         }
         if error.is::<Refusal>() {
             return Refusal::Slow.error("the body came too slowly");

@@ -5,6 +5,7 @@
 
 mod assets;
 mod auth;
+mod blobs;
 mod body;
 pub(crate) mod budget;
 mod caching;
@@ -35,6 +36,7 @@ pub use aide::axum::routing;
 pub use assets::{Asset, Assets};
 pub use auth::{Actor, Authenticate, MaybeActor, Session};
 pub(crate) use auth::{bearer, unseen};
+pub use blobs::{Download, UploadPart, Uploads, Wanted};
 pub use budget::Promises;
 pub use caching::{CacheControl, CdnTags, Etag, IfChanged, Unchanged, Version, Versioned};
 pub use extract::{Created, Json, NoContent, Path, Query};

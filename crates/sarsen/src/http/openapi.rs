@@ -1,8 +1,8 @@
 //! The OpenAPI 3.1 document, made from the types of the handlers.
 
-use super::budget;
 use super::problem::Problem;
 use super::routes::ModuleRoutes;
+use super::{blobs, budget};
 use crate::error::{Error, Result};
 use crate::telemetry::Budget;
 use aide::generate::GenContext;
@@ -58,6 +58,8 @@ pub(super) struct Documented {
     pub(super) auth: bool,
     /// Whether pages of other origins may call it.
     pub(super) any_origin: bool,
+    /// Whether it takes files, which may be larger than other bodies.
+    pub(super) uploads: bool,
     /// What it promises.
     pub(super) budget: Option<Budget>,
 }
@@ -79,9 +81,10 @@ pub(super) fn finish(api: &mut OpenApi, module: &'static str) -> Vec<Documented>
         for (method, operation) in operations(item) {
             let auth = operation.extensions.shift_remove(AUTH).is_some();
             let budget = budget::take(operation);
+            let uploads = blobs::take_uploads(operation);
             complete(operation, pattern, module);
             let any_origin = operation.extensions.contains_key(ANY_ORIGIN);
-            routes.push(Documented { method, pattern: pattern.clone(), auth, any_origin, budget });
+            routes.push(Documented { method, pattern: pattern.clone(), auth, any_origin, uploads, budget });
         }
     }
     routes

@@ -1,5 +1,6 @@
 //! Errors as problem documents (RFC 9457): the kind decides the status, and nothing leaks.
 
+use crate::blobs::{TooLarge, TooSlow};
 use crate::error::{Error, Kind};
 use crate::telemetry::Operation;
 use axum::body::Body;
@@ -104,7 +105,13 @@ impl Refusal {
     }
 
     fn of(error: &Error) -> Option<Refusal> {
-        std::error::Error::source(error)?.downcast_ref().copied()
+        let source = std::error::Error::source(error)?;
+        let of_blobs = || match source {
+            source if source.is::<TooLarge>() => Some(Refusal::TooLarge),
+            source if source.is::<TooSlow>() => Some(Refusal::Slow),
+            _ => None,
+        };
+        source.downcast_ref().copied().or_else(of_blobs)
     }
 }
 

@@ -55,7 +55,14 @@ impl ModuleRoutes {
     /// Adds routes of a plain router that are known beforehand, which saves finding their name in a layer.
     pub(crate) fn listed(mut self, router: Router, routes: impl IntoIterator<Item = (Method, String)>) -> Self {
         self.router = self.router.merge(router);
-        let plain = |(method, pattern)| Documented { method, pattern, auth: false, any_origin: false, budget: None };
+        let plain = |(method, pattern)| Documented {
+            method,
+            pattern,
+            auth: false,
+            any_origin: false,
+            uploads: false,
+            budget: None,
+        };
         self.listed.extend(routes.into_iter().map(plain));
         self
     }
@@ -64,7 +71,7 @@ impl ModuleRoutes {
     pub(crate) fn known(mut self, routes: impl IntoIterator<Item = (Method, &'static str)>) -> Self {
         let plain = |(method, pattern): (Method, &str)| {
             let pattern = pattern.to_owned();
-            Documented { method, pattern, auth: true, any_origin: false, budget: None }
+            Documented { method, pattern, auth: true, any_origin: false, uploads: false, budget: None }
         };
         self.listed.extend(routes.into_iter().map(plain));
         self
@@ -102,6 +109,8 @@ pub(super) struct RouteName {
     pub(super) auth: bool,
     /// Whether pages of other origins may call it.
     pub(super) any_origin: bool,
+    /// Whether it takes files.
+    pub(super) uploads: bool,
     /// Whether it is in the table; what is not may still be a plain route.
     pub(super) known: bool,
 }
@@ -135,8 +144,8 @@ impl RouteTable {
             if let Some(budget) = listed.budget {
                 name.set_budget(budget);
             }
-            let (auth, any_origin) = (listed.auth, listed.any_origin);
-            let route = RouteName { name, auth, any_origin, known: true };
+            let (auth, any_origin, uploads) = (listed.auth, listed.any_origin, listed.uploads);
+            let route = RouteName { name, auth, any_origin, uploads, known: true };
             routes.push((listed.method.clone(), route));
         }
         let mut paths = matchit::Router::new();
@@ -191,5 +200,5 @@ fn known(method: &Method) -> &str {
 /// What no table knows may be a plain route, so it gets to know who is there.
 fn no_route(method: &str, recorder: &Recorder) -> RouteName {
     let name = recorder.name(OperationKind::Request, "", &format!("{method} (no route)"));
-    RouteName { name, auth: true, any_origin: false, known: false }
+    RouteName { name, auth: true, any_origin: false, uploads: false, known: false }
 }

@@ -2,6 +2,7 @@
 
 use super::assets::Assets;
 use super::auth::{Auth, Authenticate, Identities};
+use super::blobs;
 use super::body::{BodyLimits, Outgoing};
 use super::budget::{self, Audience};
 use super::guard::{Closing, Guarded};
@@ -12,6 +13,7 @@ use super::problem::{self, Refusal};
 use super::routes::{ModuleRoutes, RouteName, RouteTable};
 use super::session::Sessions;
 use super::{docs, headers, openapi, origin};
+use crate::blobs::Blobs;
 use crate::clock::Ticks;
 use crate::config::{Environment, HttpSection};
 use crate::error::{Error, Result};
@@ -60,6 +62,8 @@ pub struct StackParts {
     pub assets: Option<Assets>,
     /// Real time, if any module serves topics.
     pub realtime: Option<Realtime>,
+    /// The store of files, if there is one.
+    pub blobs: Option<Blobs>,
 }
 
 impl fmt::Debug for StackParts {
@@ -82,6 +86,7 @@ impl StackParts {
             authenticate: Vec::new(),
             assets: None,
             realtime: None,
+            blobs: None,
         }
     }
 }
@@ -102,6 +107,8 @@ struct Inner {
     max_in_flight: usize,
     timeout: Duration,
     body: BodyLimits,
+    /// The same where files are taken.
+    uploads: (BodyLimits, Duration),
     /// Who hears of budgets; nobody in production.
     audience: Option<Audience>,
     development: bool,
@@ -117,7 +124,9 @@ impl Stack {
             Some(Audience::Developer) => assets.with_script("sarsen-budgets", budget::BANNER),
             _ => assets,
         };
-        modules.push(own_routes(&document, parts.assets.map(told))?.plain(live::routes(parts.realtime)));
+        let uploads = limits_of_uploads(&section, parts.blobs.as_ref());
+        let own = own_routes(&document, parts.assets.map(told))?;
+        modules.push(own.plain(live::routes(parts.realtime)).plain(blobs::routes(parts.blobs)));
         let routes = RouteTable::new(&modules, &recorder)?;
         let named = modules.iter().fold(Router::new(), |all, module| all.merge(module.named()));
         let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
@@ -136,6 +145,7 @@ impl Stack {
             max_in_flight: section.max_in_flight,
             timeout: section.request_timeout.0,
             body: BodyLimits::new(&section),
+            uploads,
             audience: audience(environment),
             development: environment == Environment::Development,
             https: section.public_url.starts_with("https://"),
@@ -175,8 +185,9 @@ impl Stack {
         // 1. The name comes from the route table, so every Operation has one, whatever happens next.
         let route = stack.routes.find(request.method(), request.uri().path());
         // 2. The Operation is outermost: it sees everything, and is cancelled when the client hangs up.
-        let running = stack.open(&request, route);
-        let deadline = running.operation().map_or_else(Ticks::now, Operation::started) + stack.timeout;
+        let (limits, timeout) = if route.uploads { stack.uploads } else { (stack.body, stack.timeout) };
+        let running = stack.open(&request, route, timeout);
+        let deadline = running.operation().map_or_else(Ticks::now, Operation::started) + timeout;
         let closing = Closing::new(running);
         let mut place = Place { stack: self.clone(), taken: false };
         // 3. Health answers under any load.
@@ -185,7 +196,7 @@ impl Stack {
             let answer = Box::pin(async move { stack.0.health.answer(request).await });
             return Answer { work: Work::Health { answer }, place, closing, held: Some(held), head };
         }
-        let auth = match stack.admit(&request, route, &mut place) {
+        let auth = match stack.admit(&request, route, limits, &mut place) {
             Ok(auth) => auth,
             Err(error) => {
                 return Answer { work: Work::Refused { error: Some(error) }, place, closing, held: Some(held), head };
@@ -193,7 +204,7 @@ impl Stack {
         };
         // 7. The routes. Only what the table does not know goes through the layer that names it.
         let mut router = if route.known { stack.router.clone() } else { stack.named.clone() };
-        let mut request = request.map(|body| stack.body.limit(body, deadline));
+        let mut request = request.map(|body| limits.limit(body, deadline));
         if let Some(auth) = &auth {
             request.extensions_mut().insert(auth.clone());
         }
@@ -272,7 +283,9 @@ impl<H: Send + Unpin + 'static> Future for Answer<H> {
             let held = this.held.take();
             return Poll::Ready(response.map(|body| Body::new(Outgoing::new(body, this.closing.take(), status, held))));
         }
-        if let Some(length) = response.body().size_hint().exact() {
+        // A file of a known length takes its time too.
+        let lasting = response.extensions_mut().remove::<Lasting>().is_some();
+        if let Some(length) = response.body().size_hint().exact().filter(|_| !lasting) {
             this.closing.close(Outcome::Status(status), length);
             *this.held = None;
             return Poll::Ready(response);
@@ -283,13 +296,19 @@ impl<H: Send + Unpin + 'static> Future for Answer<H> {
 }
 
 impl Inner {
-    fn open<B>(&self, request: &Request<B>, route: &RouteName) -> Running {
-        Running::open_request(self.timeout, route.name, trace_of(request.headers()), &self.recorder)
+    fn open<B>(&self, request: &Request<B>, route: &RouteName, timeout: Duration) -> Running {
+        Running::open_request(timeout, route.name, trace_of(request.headers()), &self.recorder)
     }
 
     /// What is decided before the handler runs; nothing here waits.
     #[inline]
-    fn admit<B>(&self, request: &Request<B>, route: &RouteName, place: &mut Place) -> Result<Option<Arc<Auth>>>
+    fn admit<B>(
+        &self,
+        request: &Request<B>,
+        route: &RouteName,
+        limits: BodyLimits,
+        place: &mut Place,
+    ) -> Result<Option<Arc<Auth>>>
     where
         B: http_body::Body,
     {
@@ -298,7 +317,7 @@ impl Inner {
             return Err(Refusal::Busy.error("too many requests are at work"));
         }
         // 5. Limits of the body before anybody can read it; then who may send it.
-        self.body.check(request.body())?;
+        limits.check(request.body())?;
         if !route.any_origin {
             origin::check(request.method(), request.uri(), request.headers())?;
         }
@@ -318,6 +337,21 @@ impl Inner {
         if let Some(operation) = closing.operation() {
             headers::complete(response, head, self.https, operation.trace());
         }
+    }
+}
+
+/// Says of an answer that its body is read while it goes out, though its length is known: the Operation closes at its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lasting;
+
+/// How large and how long a body may be that brings files.
+fn limits_of_uploads(section: &HttpSection, blobs: Option<&Blobs>) -> (BodyLimits, Duration) {
+    match blobs.map(Blobs::section) {
+        Some(of_blobs) => (
+            BodyLimits::of_uploads(section, of_blobs.max_upload.0),
+            of_blobs.upload_timeout.0.max(section.request_timeout.0),
+        ),
+        None => (BodyLimits::new(section), section.request_timeout.0),
     }
 }
 

@@ -21,6 +21,7 @@ mod row;
 mod sample;
 mod store;
 mod summary;
+mod totals;
 mod window;
 
 use crate::clock::{self, Clock, Ticks, Timestamp};
@@ -42,6 +43,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use store::{News, Restored};
 use summary::Budgets;
+use totals::Totals;
+pub(crate) use totals::{Example, Total};
 use window::Windows;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -67,6 +70,7 @@ struct State {
     build: String,
     keys: Keys,
     windows: Windows,
+    totals: Totals,
     samples: Samples,
     errors: Errors,
     queues: Vec<QueueState>,
@@ -92,6 +96,7 @@ impl Insight {
             build: version.to_owned(),
             keys: Keys::default(),
             windows: Windows::default(),
+            totals: Totals::default(),
             samples: Samples::default(),
             errors: Errors::default(),
             queues: Vec::new(),
@@ -143,6 +148,11 @@ impl Insight {
         Arc::unwrap_or_clone(snapshot)
     }
 
+    /// What was added up since the process began, by name; at most a second old.
+    pub(crate) fn totals(&self) -> Vec<Total> {
+        self.state().totals.all()
+    }
+
     fn budgets(&self) -> Budgets {
         let named = self.0.recorder.names().into_iter();
         named.filter_map(|name| Some(((name.kind(), name.as_str().to_owned()), *name.budget()?))).collect()
@@ -157,6 +167,7 @@ impl Insight {
         let mut guard = self.state();
         let state = &mut *guard;
         let (now, at) = (clock::monotonic(), self.0.clock.now());
+        state.totals.add(&collected, at);
         let kept = std::mem::take(&mut collected.kept);
         let mut gathered = Gathered::of(collected, &mut state.keys, &mut state.errors, at);
         state.keep(kept, at);

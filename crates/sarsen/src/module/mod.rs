@@ -40,6 +40,7 @@ pub use deps::{Dependency, Deps};
 pub use mounted::ModuleInfo;
 pub(crate) use mounted::{Live, Mounted, Surroundings};
 
+use crate::blobs::Blobs;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -113,6 +114,8 @@ pub struct Init<M: Module> {
     pub events: Events,
     /// Broadcasts to topics.
     pub realtime: Realtime,
+    /// Stores files.
+    pub blobs: Blobs,
     /// Keeps what is read often.
     pub cache: Cache,
     /// The clock of the application.

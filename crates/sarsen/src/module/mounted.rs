@@ -5,6 +5,7 @@ use super::call::CallCount;
 use super::declare::{BuildView, Declare, MayHear};
 use super::deps::{Dependency, Deps};
 use super::{Init, Module};
+use crate::blobs::Blobs;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -73,6 +74,7 @@ pub(crate) struct Surroundings {
     pub(crate) jobs: Jobs,
     pub(crate) events: Events,
     pub(crate) realtime: Realtime,
+    pub(crate) blobs: Blobs,
     pub(crate) cache: Cache,
     pub(crate) clock: Clock,
     pub(crate) lifecycle: Lifecycle,
@@ -154,11 +156,11 @@ fn show_config<M: Module>(config: &Config) -> Result<toml::Table> {
 
 async fn init<M: Module>(deps: M::Deps, declared: Declare<M>, handle: M::Api, around: Surroundings) -> Result<Live> {
     let config = config_of::<M>(&around.config)?;
-    let Surroundings { db, jobs, events, realtime, cache, clock, lifecycle, .. } = around;
+    let Surroundings { db, jobs, events, realtime, blobs, cache, clock, lifecycle, .. } = around;
     let public_url = around.config.http.address();
     let (db, cache) = (db.for_module(M::NAME), cache.for_module(M::NAME));
-    let module =
-        Arc::new(M::init(Init { deps, config, db, jobs, events, realtime, cache, clock, public_url, lifecycle }).await?);
+    let init = Init { deps, config, db, jobs, events, realtime, blobs, cache, clock, public_url, lifecycle };
+    let module = Arc::new(M::init(init).await?);
     handle.slot().bind(<M::Api as ServedBy<M>>::erase(module.clone()));
     Ok(Live::new(module, declared))
 }

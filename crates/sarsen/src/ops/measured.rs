@@ -31,7 +31,7 @@ pub(super) fn routes() -> Router<Arc<Ops>> {
 /// The last so many seconds.
 #[derive(Deserialize)]
 #[serde(default)]
-struct Lately {
+pub(super) struct Lately {
     span: u64,
 }
 
@@ -42,14 +42,18 @@ impl Default for Lately {
 }
 
 impl Lately {
-    fn span(&self) -> Duration {
+    pub(super) fn of(span: Option<u64>) -> Self {
+        span.map_or_else(Self::default, |span| Self { span })
+    }
+
+    pub(super) fn span(&self) -> Duration {
         Duration::from_secs(self.span.clamp(1, LONGEST))
     }
 }
 
 impl Ops {
     /// What was recorded, without the pages themselves and without what people or their data put into texts.
-    fn snapshot(&self, span: Duration) -> Snapshot {
+    pub(super) fn snapshot(&self, span: Duration) -> Snapshot {
         let mut snapshot = self.parts.insight.snapshot(span);
         let own = |operation: &(OperationKind, String)| {
             operation.0 == OperationKind::Request && operation.1.split_once(' ').is_some_and(|(_, path)| is_own(path))
@@ -139,7 +143,7 @@ struct Which {
 }
 
 async fn histogram(State(ops): State<Arc<Ops>>, Query(which): Query<Which>) -> Result<Json<Value>> {
-    let span = Lately { span: which.span.unwrap_or(60) }.span();
+    let span = Lately::of(which.span).span();
     Ok(Json(json!({ "buckets": ops.parts.insight.distribution(which.kind, &which.name, span) })))
 }
 

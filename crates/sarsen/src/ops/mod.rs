@@ -4,10 +4,12 @@
 //! command `ops token` prints, or the word of [`App::authorize_ops`].
 
 mod api;
+mod blobs;
 mod cache;
 mod changes;
 mod door;
 mod facts;
+mod indexes;
 mod jobs;
 mod measured;
 mod modules;

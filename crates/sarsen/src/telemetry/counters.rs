@@ -78,10 +78,20 @@ pub(crate) mod sum {
     pub(crate) const RUNNABLE: usize = 12;
     pub(crate) const OTHER: usize = 13;
     pub(crate) const POLLS: usize = 14;
+    /// By kind; see [`of_kind`].
     pub(crate) const WAIT: usize = 15;
-    pub(crate) const SYNC: usize = WAIT + KINDS;
-    pub(crate) const CRITICAL: usize = SYNC + KINDS;
-    pub(crate) const ALL: usize = CRITICAL + KINDS;
+    pub(crate) const SYNC: usize = WAIT + FIRST;
+    pub(crate) const CRITICAL: usize = SYNC + FIRST;
+    /// Three places for each kind that came later.
+    const LATER: usize = CRITICAL + FIRST;
+    pub(crate) const ALL: usize = LATER + 3 * (KINDS - FIRST);
+    /// The kinds that there were when the first stores were written.
+    const FIRST: usize = 14;
+
+    /// The place of a kind in `WAIT`, `SYNC` or `CRITICAL`.
+    pub(crate) const fn of_kind(list: usize, kind: usize) -> usize {
+        if kind < FIRST { list + kind } else { LATER + 3 * (kind - FIRST) + (list - WAIT) / FIRST }
+    }
 }
 
 /// The sums of one name.
@@ -91,7 +101,7 @@ impl SumValues {
     /// As the snapshot has them.
     pub(crate) fn sums(&self, longest_poll: u64) -> Sums {
         let of = |place: usize| self.0[place];
-        let kinds = |from: usize| std::array::from_fn(|kind| self.0[from + kind]);
+        let kinds = |from: usize| std::array::from_fn(|kind| self.0[sum::of_kind(from, kind)]);
         Sums {
             count: of(sum::COUNT),
             failed: of(sum::FAILED),
@@ -178,5 +188,24 @@ impl CauseValues {
         (span.rows, span.examined, span.failed) = (of(part::ROWS), of(part::EXAMINED), of(part::FAILED));
         (span.while_holding, span.while_holding_wall) = (of(part::HOLDING), of(part::HOLDING_WALL));
         span.after_another = of(part::AFTER_ANOTHER);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_places_of_its_own_and_keeps_them() {
+        let lists = [sum::WAIT, sum::SYNC, sum::CRITICAL];
+        let mut places: Vec<usize> =
+            lists.iter().flat_map(|list| (0..KINDS).map(|kind| sum::of_kind(*list, kind))).collect();
+        places.sort_unstable();
+        assert_eq!(places, (sum::WAIT..sum::ALL).collect::<Vec<_>>());
+        // As stores have them that were written when there were 14 kinds.
+        assert_eq!(
+            [sum::of_kind(sum::WAIT, 13), sum::of_kind(sum::SYNC, 0), sum::of_kind(sum::CRITICAL, 13)],
+            [28, 29, 56]
+        );
     }
 }

@@ -25,6 +25,11 @@ fn bounds_of(bucket: usize) -> (u64, u64) {
     (least(bucket) << 6, least(bucket + 1) << 6)
 }
 
+fn middle_of(bucket: u16) -> u64 {
+    let (least, above) = bounds_of(usize::from(bucket));
+    least.midpoint(above)
+}
+
 /// How many were in each bucket; only those that are not empty are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Histogram {
@@ -61,6 +66,11 @@ impl Histogram {
         self.counts.iter().map(|(bucket, count)| (bounds_of(usize::from(*bucket)).1, *count))
     }
 
+    /// The middle of each bucket that is not empty, and how many are in it.
+    pub(crate) fn middles(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.counts.iter().map(|(bucket, count)| (middle_of(*bucket), *count))
+    }
+
     /// The time that `part` of all (0 to 1) are not above; the middle of its bucket. Zero where there is nothing.
     pub(crate) fn quantile(&self, part: f64) -> u64 {
         let wanted = (self.total() as f64 * part).ceil().max(1.0) as u64;
@@ -69,10 +79,7 @@ impl Histogram {
             seen += count;
             seen >= wanted
         });
-        found.map_or(0, |(bucket, _)| {
-            let (least, above) = bounds_of(usize::from(*bucket));
-            least.midpoint(above)
-        })
+        found.map_or(0, |(bucket, _)| middle_of(*bucket))
     }
 }
 

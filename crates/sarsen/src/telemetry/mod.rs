@@ -103,11 +103,13 @@ pub enum WaitKind {
     Child,
     /// Something else that was named.
     Named,
+    /// The store of blobs.
+    Blob,
 }
 
 impl WaitKind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [WaitKind; 14] = [
+    pub const ALL: [WaitKind; 15] = [
         WaitKind::DatabasePool,
         WaitKind::Database,
         WaitKind::Cache,
@@ -122,6 +124,7 @@ impl WaitKind {
         WaitKind::Blocking,
         WaitKind::Child,
         WaitKind::Named,
+        WaitKind::Blob,
     ];
 
     /// The name in logs.
@@ -141,6 +144,7 @@ impl WaitKind {
             WaitKind::Blocking => "blocking",
             WaitKind::Child => "child",
             WaitKind::Named => "named",
+            WaitKind::Blob => "blob",
         }
     }
 }

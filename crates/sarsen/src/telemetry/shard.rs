@@ -218,9 +218,9 @@ fn add_sums(sums: &Counters<{ sum::ALL }>, record: &Record) {
         return;
     }
     for kind in (0..KINDS).filter(|kind| account.wait[*kind] | account.sync[*kind] | account.critical[*kind] != 0) {
-        sums.add(sum::WAIT + kind, account.wait[kind]);
-        sums.add(sum::SYNC + kind, account.sync[kind]);
-        sums.add(sum::CRITICAL + kind, account.critical[kind]);
+        sums.add(sum::of_kind(sum::WAIT, kind), account.wait[kind]);
+        sums.add(sum::of_kind(sum::SYNC, kind), account.sync[kind]);
+        sums.add(sum::of_kind(sum::CRITICAL, kind), account.critical[kind]);
     }
 }
 

@@ -26,7 +26,7 @@ pub use queries::{assert_queries, assert_within_budget};
 
 use crate::app::{App, Running};
 use crate::clock::{Clock, Timestamp};
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, Url};
 use crate::data::Db;
 use crate::http;
 use crate::jobs::{Job, Ran};
@@ -36,18 +36,26 @@ use crate::telemetry::Operation;
 use profile::Database;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 /// 2026-01-01: where the clock of a test stands at first.
 const START: i64 = 1_767_225_600_000_000;
+
+/// Where an application of a test, and those beside it, keep what they keep.
+#[derive(Debug)]
+struct Place {
+    database: Database,
+    files: TempDir,
+}
 
 /// An application that is up, in a test: nothing listens, and time passes when the test says so.
 #[derive(Debug)]
 pub struct TestApp {
     running: Option<Running>,
     client: Client,
-    // Dropped last: it throws the database away.
-    database: Arc<Database>,
+    // Dropped last: it throws the database and the files away.
+    place: Arc<Place>,
 }
 
 impl TestApp {
@@ -55,20 +63,23 @@ impl TestApp {
     ///
     /// The profile is that of [`each_profile!`](crate::each_profile) around the test, else that which
     /// `SARSEN_TEST_PROFILE` names, else the embedded one.
+    #[expect(clippy::expect_used, reason = "a test without a folder cannot begin")]
     pub async fn start(build: impl FnOnce(Config) -> App) -> TestApp {
         let database = Database::create(Profile::at_hand()).await;
-        Self::on(Arc::new(database), Clock::simulated(Timestamp::from_micros(START)), build).await
+        let place = Place { database, files: tempfile::tempdir().expect("a temporary folder") };
+        Self::on(Arc::new(place), Clock::simulated(Timestamp::from_micros(START)), build).await
     }
 
     /// Starts one more process on the same database: the same application, or another build of it. Its clock is its own,
     /// and stands where this one stands.
     pub async fn beside(&self, build: impl FnOnce(Config) -> App) -> TestApp {
-        Self::on(self.database.clone(), Clock::simulated(self.clock().now()), build).await
+        Self::on(self.place.clone(), Clock::simulated(self.clock().now()), build).await
     }
 
     #[expect(clippy::panic, reason = "a test that cannot begin says why")]
-    async fn on(database: Arc<Database>, clock: Clock, build: impl FnOnce(Config) -> App) -> TestApp {
-        let mut config = Config { database: database.section(), ..Config::default() };
+    async fn on(place: Arc<Place>, clock: Clock, build: impl FnOnce(Config) -> App) -> TestApp {
+        let mut config = Config { database: place.database.section(), ..Config::default() };
+        config.blobs.url = Url::new(format!("file:{}", place.files.path().display()));
         config.app.environment = Environment::Test;
         let mut app = build(config).with_clock(clock);
         ops::mount(&mut app);
@@ -81,7 +92,7 @@ impl TestApp {
         }
         running.recorder().drain();
         let client = Client::new(running.stack().clone());
-        TestApp { running: Some(running), client, database }
+        TestApp { running: Some(running), client, place }
     }
 
     /// Listens on a free port until the application stops, for what needs a real connection.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use tracing_subscriber::fmt::MakeWriter;
+use uuid::Uuid;
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -126,4 +127,29 @@ pub(crate) async fn plans_are_shown_in_development_only() {
     let closed = production(|app| app.authorize_ops(|person| async move { Ok(person == OPERATOR) })).await;
     closed.post(&format!("/sign-in/{OPERATOR}")).await.expect_status(204);
     closed.get("/ops/api/explain?fingerprint=1").await.expect_status(403);
+}
+
+pub(crate) async fn an_index_is_proposed_beside_the_query_that_needs_it() {
+    let app = development().await;
+    let things = (0..600_i64).map(|number| (Uuid::from_u128(number as u128), number % 200, format!("thing {number}")));
+    for (id, shelf, name) in things {
+        let insert = app.db().query("INSERT INTO things (id, shelf, name) VALUES (?, ?, ?)");
+        insert.bind(id).bind(shelf).bind(name).execute().await.unwrap();
+    }
+    let names: Vec<String> = app.get("/shelves/7").await.expect_status(200).json();
+    assert_eq!(names.len(), 3);
+    app.running().insight().collect();
+    let snapshot: Value = app.get("/ops/api/snapshot").await.expect_status(200).json();
+    let mut causes = snapshot["causes"].as_array().unwrap().iter();
+    let reads = causes.find(|cause| cause["text"].as_str().unwrap_or("").contains("FROM things")).unwrap();
+    let path = format!("/ops/api/indexes?fingerprint={}", reads["label"].as_str().unwrap());
+    let advice: Value = app.get(&path).await.expect_status(200).json();
+    assert_eq!(advice["proposals"][0]["sql"], "CREATE INDEX things_shelf ON things (shelf)", "{advice}");
+    let tried = &advice["proposals"][0]["queries"][0];
+    assert!(tried["after"]["rows"].as_f64().unwrap() * 10.0 < tried["before"]["rows"].as_f64().unwrap(), "{tried}");
+    app.get("/ops/api/indexes?fingerprint=1").await.expect_status(404);
+
+    let closed = production(|app| app.authorize_ops(|person| async move { Ok(person == OPERATOR) })).await;
+    closed.post(&format!("/sign-in/{OPERATOR}")).await.expect_status(204);
+    closed.get("/ops/api/indexes").await.expect_status(403);
 }

@@ -1,11 +1,12 @@
 //! A small application with jobs that fail, people who sign in, and requests with secrets in them.
 
+use axum::extract::State;
 use sarsen::config::{Environment, Secret};
 use sarsen::http::routing::{get_with, post_with};
 use sarsen::http::{Json, NoContent, Path, Query, Routes, Session};
 use sarsen::jobs::{Firing, Job, Policy, Run, Schedule};
 use sarsen::testing::{Response, TestApp};
-use sarsen::{App, Config, Declare, Error, Init, Module, NoApi, Result};
+use sarsen::{App, Config, Db, Declare, Error, Init, Module, NoApi, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ pub(crate) const OPERATOR: Uuid = Uuid::from_u128(0xa);
 pub(crate) const VISITOR: Uuid = Uuid::from_u128(0xb);
 
 /// All that can be asked for, with examples of what stands in `{}`.
-pub(crate) const ADDRESSES: [&str; 31] = [
+pub(crate) const ADDRESSES: [&str; 34] = [
     "/ops",
     "/ops/budgets",
     "/ops/slow",
@@ -41,17 +42,25 @@ pub(crate) const ADDRESSES: [&str; 31] = [
     "/ops/api/history?span=60",
     "/ops/api/histogram?kind=request&name=GET%20%2Fcards%2F%7Bnumber%7D",
     "/ops/api/samples?kind=request&name=GET%20%2Fcards%2F%7Bnumber%7D",
+    "/ops/api/indexes?span=60",
     "/ops/api/jobs",
     "/ops/api/jobs/list?state=discarded",
     "/ops/api/schedules",
     "/ops/api/modules",
     "/ops/api/realtime",
+    "/ops/api/blobs",
+    "/ops/files",
     "/ops/api/cache",
     "/ops/api/config",
     "/ops/api/nothing",
 ];
 
-pub(crate) struct Shop;
+/// Things on shelves, which nobody has put in order.
+const SHELVES: &str = "CREATE TABLE things (id UUID PRIMARY KEY, shelf BIGINT NOT NULL, name TEXT NOT NULL);";
+
+pub(crate) struct Shop {
+    db: Db,
+}
 
 /// Fails, and its error holds what it was given.
 #[derive(Serialize, Deserialize)]
@@ -93,22 +102,25 @@ impl Module for Shop {
     type Config = ShopConfig;
 
     fn declare(declare: &mut Declare<Self>) {
+        declare.tables(["things"]).migrations(&[("migrations/0001_things.sql", SHELVES)]);
         declare.job(Self::charge).routes(Self::routes).schedule(
             Schedule::every("shop.sweep", Duration::from_secs(3600)),
             |_: Firing| Charge { card: "none".into(), works: true },
         );
     }
-    async fn init(_: Init<Self>) -> Result<Self> {
-        Ok(Shop)
+    async fn init(init: Init<Self>) -> Result<Self> {
+        Ok(Shop { db: init.db })
     }
 }
 
 impl Shop {
-    fn routes(_: Arc<Self>) -> Routes {
+    fn routes(shop: Arc<Self>) -> Routes {
         Routes::new()
             .api_route("/sign-in/{id}", post_with(sign_in, |op| op))
             .api_route("/cards/{number}", get_with(card, |op| op))
             .api_route("/notes", post_with(note, |op| op))
+            .api_route("/shelves/{number}", get_with(shelf, |op| op))
+            .with_state(shop)
     }
 
     async fn charge(self: Arc<Self>, job: Charge, _: Run) -> Result<()> {
@@ -126,6 +138,11 @@ async fn sign_in(session: Session, Path(id): Path<Uuid>) -> Result<NoContent> {
 
 async fn card(Path(number): Path<String>, Query(coupon): Query<Coupon>) -> Result<NoContent> {
     Err(Error::internal(format!("the card {number} with the coupon {:?} cannot be read", coupon.code)))
+}
+
+async fn shelf(State(shop): State<Arc<Shop>>, Path(number): Path<i64>) -> Result<Json<Vec<String>>> {
+    let things: Vec<(String,)> = shop.db.query("SELECT name FROM things WHERE shelf = ?").bind(number).all().await?;
+    Ok(Json(things.into_iter().map(|(name,)| name).collect()))
 }
 
 async fn note(Json(note): Json<Note>) -> Result<NoContent> {

@@ -107,7 +107,7 @@ pub(in crate::advisor) fn reason<'a>(snapshot: &'a Snapshot, held: &Held) -> Rea
 }
 
 pub(in crate::advisor) fn is_external(cause: &CauseSpan) -> bool {
-    matches!(cause.kind, WaitKind::Http | WaitKind::Mail)
+    matches!(cause.kind, WaitKind::Http | WaitKind::Mail | WaitKind::Blob)
 }
 
 /// Slow by itself: it takes long, or looks at far more than it gives.

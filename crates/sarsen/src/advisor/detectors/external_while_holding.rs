@@ -15,7 +15,7 @@ pub(super) fn find(snapshot: &Snapshot) -> Vec<Finding> {
 }
 
 fn of(snapshot: &Snapshot, cause: &CauseSpan) -> Option<Finding> {
-    let outside = matches!(cause.kind, WaitKind::Http | WaitKind::Mail | WaitKind::Sleep);
+    let outside = matches!(cause.kind, WaitKind::Http | WaitKind::Mail | WaitKind::Blob | WaitKind::Sleep);
     let mean = ratio(cause.while_holding_wall, cause.while_holding);
     if !outside || cause.while_holding == 0 || mean < LEAST {
         return None;

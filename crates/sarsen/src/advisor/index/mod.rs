@@ -7,9 +7,10 @@ pub use candidate::Draft;
 
 use crate::data::{Db, Plan, TableFacts, Workbench, plannable};
 use crate::error::Result;
+use crate::telemetry::Snapshot;
 use serde::{Deserialize, Serialize};
 use shape::Shape;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of each table that are copied, and fewest of a table for which an index is worth its writes.
 const ROWS: u64 = 20_000;
@@ -50,6 +51,17 @@ pub struct Advice {
     pub proposals: Vec<Proposal>,
     /// Queries that could not be tried, and why.
     pub skipped: Vec<(String, String)>,
+}
+
+/// The texts of the recorded queries, those that took the most time first: what [`advise`] asks for.
+pub fn recorded(snapshot: &Snapshot) -> Vec<String> {
+    let mut by_time: BTreeMap<&str, u64> = BTreeMap::new();
+    for cause in snapshot.causes.iter().filter(|cause| cause.query && !cause.text.is_empty()) {
+        *by_time.entry(&cause.text).or_default() += cause.share;
+    }
+    let mut texts: Vec<(&str, u64)> = by_time.into_iter().collect();
+    texts.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
+    texts.into_iter().map(|(text, _)| text.to_owned()).collect()
 }
 
 /// Proposes indexes for queries, given by their normalised texts, those that took the most time first.
@@ -143,4 +155,17 @@ fn fold_prefixes(proposals: &mut Vec<Proposal>) {
         }
     }
     *proposals = kept;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::CauseSpan;
+
+    #[test]
+    fn queries_are_looked_at_by_their_time() {
+        let cause = |text: &str, share| CauseSpan { query: true, text: text.to_owned(), share, ..CauseSpan::default() };
+        let causes = vec![cause("a", 5), cause("b", 9), cause("a", 6), CauseSpan::default()];
+        assert_eq!(recorded(&Snapshot { causes, ..Snapshot::default() }), ["a", "b"]);
+    }
 }

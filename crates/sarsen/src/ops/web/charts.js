@@ -3,10 +3,10 @@
 import { amount, make, number, percent, svg, time } from "./dom.js";
 
 /** The kinds of waits in the order of their numbers (telemetry/mod.rs). */
-const KINDS = ["database_pool", "database", "cache", "http", "mail", "lock", "queue", "sleep", "body_in", "body_out", "file", "blocking", "child", "named"];
+const KINDS = ["database_pool", "database", "cache", "http", "mail", "lock", "queue", "sleep", "body_in", "body_out", "file", "blocking", "child", "named", "blob"];
 const TITLES = {
   cpu: "CPU", sync: "in polls", database_pool: "pool", database: "database", cache: "cache", http: "HTTP", mail: "mail", lock: "lock", queue: "queue",
-  sleep: "sleep", body_in: "client sends", body_out: "client reads", file: "file", blocking: "blocking", child: "child", named: "named", runnable: "runnable", other: "undeclared",
+  sleep: "sleep", body_in: "client sends", body_out: "client reads", file: "file", blocking: "blocking", child: "child", named: "named", blob: "files", runnable: "runnable", other: "undeclared",
 };
 
 export const titleOf = (kind) => TITLES[kind] || kind;

@@ -321,17 +321,41 @@ function waterfall(one, ctx) {
 }
 
 /** Asks the database how it would run a query; in development only. */
-export function explainer(sql, fingerprint, ctx) {
-  const said = ctx.said(`plan ${fingerprint}`);
+/** What an address says of a query when one asks: a button, and the answer below it. */
+function asked(ctx, key, { path, label, test, shown }) {
+  const said = ctx.said(key);
   const ask = async () => {
+    ctx.say(key, make("p", { class: "empty" }, "…"));
     try {
-      const { plan } = await ctx.get(`explain?fingerprint=${encodeURIComponent(fingerprint)}`);
-      ctx.say(`plan ${fingerprint}`, plan);
+      ctx.say(key, shown(await ctx.get(path)));
     } catch (error) {
-      ctx.say(`plan ${fingerprint}`, error.message);
+      ctx.say(key, make("p", { class: "error" }, error.message));
     }
   };
-  return make("div", {}, make("button", { type: "button", class: "button", onclick: ask, "data-test": "explain" }, "EXPLAIN"), said && make("pre", { "data-test": "plan" }, said));
+  return [make("button", { type: "button", class: "button", onclick: ask, "data-test": test }, label), said];
+}
+
+export function explainer(sql, fingerprint, ctx) {
+  const path = `explain?fingerprint=${encodeURIComponent(fingerprint)}`;
+  return make("div", {}, asked(ctx, `plan ${fingerprint}`, { path, label: "EXPLAIN", test: "explain", shown: ({ plan }) => make("pre", { "data-test": "plan" }, plan) }));
+}
+
+/** Tries on a copy of the tables which index would help a query. */
+export function indexer(fingerprint, ctx) {
+  const path = `indexes?span=${ctx.span}&fingerprint=${encodeURIComponent(fingerprint)}`;
+  return make("div", {}, asked(ctx, `index ${fingerprint}`, { path, label: "Try an index", test: "index", shown: proposals }));
+}
+
+const planLine = (name, plan) => make("tr", {}, make("td", { class: "left" }, name), make("td", {}, amount(plan.rows)), make("td", {}, amount(plan.cost)), make("td", {}, plan.took ? time(lasting(plan.took) * 1e9) : "–"), make("td", { class: "left" }, make("code", {}, plan.lines.map((one) => make("div", {}, one)))));
+
+function proposals({ proposals: all, skipped }) {
+  const none = all.length === 0 && make("p", { class: "empty" }, skipped.length ? `It could not be tried: ${skipped[0][1]}` : "No index that was tried helps it.");
+  return make("div", { "data-test": "proposal" }, none, all.map((one) => make("div", {},
+    make("pre", {}, `${one.sql};`),
+    one.queries.map((tried) => make("table", { class: "plain" },
+      make("thead", {}, make("tr", {}, ["", "rows", "cost", "took", "plan"].map((title) => make("th", { class: title === "plan" ? "left" : "" }, title)))),
+      make("tbody", {}, planLine("before", tried.before), planLine("after", tried.after)))),
+    make("p", { class: "faint" }, "Tried on a copy; nothing has changed. ", make("code", {}, "indexes --write"), " on the command line writes the migration."))));
 }
 
 /** The samples of one trace as a tree by who caused whom. */

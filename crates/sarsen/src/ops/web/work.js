@@ -2,7 +2,7 @@
 
 import { graph, spark, stack } from "./charts.js";
 import { ago, amount, bytes, clock, lasting, line, make, number, percent, seconds, time } from "./dom.js";
-import { chip, explainer, fact, facts, finding, grouped, marksOf, operationPath } from "./pages.js";
+import { chip, explainer, fact, facts, finding, grouped, indexer, marksOf, operationPath } from "./pages.js";
 
 const NUMBER = (title, pick, show, more = {}) => ({ title, cell: (row) => show(pick(row)), sort: pick, ...more });
 const act = (ctx, label, path, { ask = "", kind = "", test } = {}) => make("button", { type: "button", class: `button ${kind}`, "data-test": test, onclick: () => (!ask || confirm(ask)) && ctx.post(path) }, label);
@@ -43,6 +43,7 @@ function query(one, fingerprint, why, ctx) {
     facts(fact("Calls", number(one.calls)), fact("Time", time(one.share)), fact("mean", time(one.wall / (one.calls || 1))), fact("Rows of a call", amount(one.rows / (one.calls || 1))), fact("Different parameters", `about ${number(Math.max(1, Math.round(one.distinct)))}`), one.identical > 0 && fact("Identical in one Operation", number(one.identical)), one.failed > 0 && fact("Failed", number(one.failed))),
     mine.length > 0 && make("ul", { class: "findings" }, mine.map(finding)),
     ctx.about.explains && explainer(one.text, fingerprint, ctx),
+    ctx.about.explains && indexer(fingerprint, ctx),
     make("table", { class: "plain" }, make("thead", {}, make("tr", {}, ["Operation", "Line", "calls", "most in one", "time"].map((title) => make("th", { class: title === "Line" ? "left" : "" }, title)))),
       make("tbody", {}, [...one.by].sort((a, b) => b.share - a.share).slice(0, 20).map((each) => make("tr", {}, make("td", { class: "left" }, make("a", { href: operationPath(each.operation) }, each.operation[1])), make("td", { class: "left" }, line(each.site)), make("td", {}, number(each.calls)), make("td", {}, number(each.most)), make("td", {}, time(each.share)))))));
 }
@@ -213,6 +214,27 @@ export const realtime = {
   },
 };
 
+export const blobs = {
+  name: "Files", key: "f", every: 2000,
+  async load(ctx) {
+    const blobs = await ctx.get("blobs");
+    return { blobs, at: performance.now() };
+  },
+  draw({ blobs, at }, ctx) {
+    const { usage } = blobs;
+    const first = ctx.keep("moved", () => ({ at, in: blobs.bytes_in, out: blobs.bytes_out }));
+    const passed = (at - first.at) / 1000;
+    const rate = (now, then) => (passed > 0 ? `${bytes((now - then) / passed)}/s` : "–");
+    return make("div", {},
+      make("section", { class: "panel", "data-test": "blobs" },
+        make("header", { class: "page-head" }, make("h2", {}, "In the store"), chip(blobs.driver)),
+        facts(fact("Files", number(usage.kept), "Kept by a transaction"), fact("Bytes", bytes(usage.kept_bytes)), fact("Pending", number(usage.pending), "Uploaded, or on their way, and kept by no transaction yet"), fact("To be removed", `${number(usage.to_delete)} (${bytes(usage.to_delete_bytes)})`), blobs.space && fact("Free on the disk", `${bytes(blobs.space[0])} of ${bytes(blobs.space[1])}`))),
+      make("section", { class: "panel", "data-test": "blobs-moved" },
+        make("header", { class: "page-head" }, make("h2", {}, "Moved by this process")),
+        facts(fact("Uploads at work", `${number(blobs.uploading)} of ${number(blobs.max_uploads)}`), fact("Downloads at work", number(blobs.reading)), fact("Came in", bytes(blobs.bytes_in), rate(blobs.bytes_in, first.in)), fact("Went out", bytes(blobs.bytes_out), rate(blobs.bytes_out, first.out)), fact("Uploads", number(blobs.uploaded)), fact("Broken off", number(blobs.broken_off), "The client left, or a limit was reached"), fact("Swept", number(blobs.swept)), fact("Orphans", number(blobs.orphans), "Objects that no row knew"), fact("Errors of the store", number(blobs.errors)))));
+  },
+};
+
 export const cache = {
   name: "Cache", key: "c", every: 1000,
   async load(ctx) {
@@ -248,7 +270,7 @@ export const dependencies = {
   load: (ctx) => ctx.get(`snapshot?span=${ctx.span}`),
   draw(snapshot, ctx) {
     const span = lasting(snapshot.span) || 1;
-    const hosts = grouped(snapshot.causes.filter((cause) => !cause.query && ["http", "mail", "cache", "named", "lock", "file"].includes(cause.kind)));
+    const hosts = grouped(snapshot.causes.filter((cause) => !cause.query && ["http", "mail", "cache", "named", "lock", "file", "blob"].includes(cause.kind)));
     const pool = (one) => {
       const held = one.held.reduce((sum, each) => sum + each.time, 0);
       return make("section", { class: "panel", "data-test": "holder" },

@@ -1,0 +1,4 @@
+CREATE TABLE files (
+    key TEXT PRIMARY KEY,
+    sha256 TEXT NOT NULL
+);
