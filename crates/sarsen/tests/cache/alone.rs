@@ -3,7 +3,7 @@
 use crate::stage::{Stage, TTL, keep, row_key, until};
 use futures_util::future::join_all;
 use sarsen::cache::{FamilyState, Keep, key};
-use sarsen::config::{Size, Url};
+use sarsen::config::{Environment, Size, Url};
 use sarsen::error::Kind;
 use sarsen::telemetry::{Operation, OperationKind, WaitKind};
 use sarsen::{App, Config, Error, clock, lifecycle};
@@ -247,8 +247,10 @@ sarsen::each_profile! {
 
 #[tokio::test]
 async fn a_url_that_no_driver_knows_stops_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
     let mut config = Config::default();
-    config.database.url = Url::new("sqlite::memory:");
+    config.app.environment = Environment::Test;
+    config.database.url = Url::new(format!("sqlite:{}", folder.path().join("app.db").display()));
     config.cache.url = Url::new("redis://localhost");
     let error = App::new("rows", "0.0.0", config).start().await.expect_err("there is no such driver");
     assert!(error.message().contains("cache.url"), "{error}");
