@@ -40,7 +40,7 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
         .api_route(
             "/v1/me",
             get_with(me, |op| op.summary("Your account").tag(TAG).budget(read(4))).patch_with(update_me, |op| {
-                op.summary("Change how others see you, and where your mail goes").tag(TAG).budget(write(4))
+                op.summary("Change how others see you, and where your mail goes").tag(TAG).budget(write(5))
             }),
         )
         .api_route(
