@@ -35,6 +35,7 @@ fn own_files() -> Vec<Asset> {
         "api.js",
         "app.css",
         "app.js",
+        "attachments.js",
         "avatar.js",
         "channel-dialogs.js",
         "channel.js",
@@ -44,8 +45,10 @@ fn own_files() -> Vec<Asset> {
         "csv.js",
         "dialog.js",
         "dom.js",
+        "dropping.js",
         "emoji.js",
         "favicon.svg",
+        "files.css",
         "history.js",
         "icons.js",
         "index.html",
@@ -84,7 +87,9 @@ fn own_files() -> Vec<Asset> {
         "thread.js",
         "time.js",
         "timeline.js",
+        "tray.js",
         "typing.js",
+        "viewer.js",
         "webhooks.js",
     ]
     .to_vec()

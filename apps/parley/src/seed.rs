@@ -1,5 +1,6 @@
 //! A small made-up workspace for an empty database in development, so that there is something to look at.
 
+mod drawings;
 mod workspace;
 
 use crate::Handles;
@@ -71,7 +72,11 @@ async fn live(people: &HashMap<&'static str, Person<'_>>, channels: &HashMap<&'s
     for step in LIVE {
         let author = &people[step.by];
         let path = format!("/v1/channels/{}/messages", channels[step.channel]);
-        let posted = author.send(Method::POST, &path, json!({ "text": step.text })).await?;
+        let mut files = Vec::new();
+        if let Some((name, draw)) = step.picture {
+            files.push(author.upload(channels[step.channel], name, draw()?).await?);
+        }
+        let posted = author.send(Method::POST, &path, json!({ "text": step.text, "files": files })).await?;
         let id = posted["id"].as_str().unwrap_or_default().to_owned();
         for (by, text) in step.replies {
             people[by].send(Method::POST, &path, json!({ "text": text, "thread_id": id })).await?;
@@ -82,6 +87,12 @@ async fn live(people: &HashMap<&'static str, Person<'_>>, channels: &HashMap<&'s
         }
     }
     Ok(())
+}
+
+/// The body of a request.
+enum Sent {
+    Json(Value),
+    File(Vec<u8>),
 }
 
 /// Somebody who is signed in.
@@ -95,7 +106,7 @@ impl<'a> Person<'a> {
     async fn join(running: &'a Running, username: &str, display_name: &str, about: &str) -> Result<Self> {
         let account = json!({ "username": username, "display_name": display_name, "password": PASSWORD });
         let nobody = Self { running, id: Uuid::nil(), cookie: String::new() };
-        let answer = nobody.request(Method::POST, "/v1/accounts", account).await?;
+        let answer = nobody.request(Method::POST, "/v1/accounts", Sent::Json(account)).await?;
         let cookie = answer.0.ok_or_else(|| Error::internal("signing up gave no session"))?;
         let id = answer.1["id"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
         let person = Self { running, id, cookie };
@@ -104,15 +115,27 @@ impl<'a> Person<'a> {
     }
 
     async fn send(&self, method: Method, path: &str, body: Value) -> Result<Value> {
-        Ok(self.request(method, path, body).await?.1)
+        Ok(self.request(method, path, Sent::Json(body)).await?.1)
+    }
+
+    /// Uploads a file; gives its id.
+    async fn upload(&self, channel: Uuid, name: &str, bytes: Vec<u8>) -> Result<Value> {
+        let path = format!("/v1/channels/{channel}/files?name={name}");
+        Ok(self.request(Method::POST, &path, Sent::File(bytes)).await?.1["id"].take())
     }
 
     /// Sends a request through the whole stack; gives the session cookie, if one was set, and the answer.
-    async fn request(&self, method: Method, path: &str, body: Value) -> Result<(Option<String>, Value)> {
-        let mut request = Request::builder().method(method).uri(path).header(header::COOKIE, &self.cookie);
-        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
-        request = request.header(header::CONTENT_TYPE, "application/json");
-        let request = request.body(body).map_err(|error| Error::internal(format!("{path}: {error}")))?;
+    async fn request(&self, method: Method, path: &str, sent: Sent) -> Result<(Option<String>, Value)> {
+        let request = Request::builder().method(method).uri(path).header(header::COOKIE, &self.cookie);
+        let (content_type, body) = match sent {
+            Sent::Json(Value::Null) => ("application/json", Body::empty()),
+            Sent::Json(value) => ("application/json", Body::from(value.to_string())),
+            Sent::File(bytes) => ("application/octet-stream", Body::from(bytes)),
+        };
+        let request = request
+            .header(header::CONTENT_TYPE, content_type)
+            .body(body)
+            .map_err(|error| Error::internal(format!("{path}: {error}")))?;
         let (parts, body) = self.running.stack().call(request).await.into_parts();
         let bytes = axum::body::to_bytes(body, MAX_ANSWER).await.map_err(|error| Error::internal(error.to_string()))?;
         if !parts.status.is_success() {

@@ -19,6 +19,8 @@ mod company;
 mod docs;
 #[path = "browser/driver.rs"]
 mod driver;
+#[path = "browser/files.rs"]
+mod files;
 #[path = "browser/history.rs"]
 mod history;
 #[path = "browser/http.rs"]
@@ -65,6 +67,9 @@ stories! {
     channels::channels_and_conversations_begin_and_end;
     company::two_people_see_each_other;
     docs::the_reference_lists_and_tries_operations;
+    files::pictures_are_dropped_sent_and_looked_at;
+    files::a_video_plays_and_everything_else_is_saved;
+    files::files_fit_a_phone;
     history::seven_hundred_messages_scroll_back_in_order;
     live::two_people_see_what_the_other_does_while_it_happens;
     live::who_was_away_comes_back_complete_and_in_order;

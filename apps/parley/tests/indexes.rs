@@ -14,7 +14,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// Every secondary index of Parley, as its migrations make it, with its table.
-const INDEXES: [(&str, &str, &str); 18] = [
+const INDEXES: [(&str, &str, &str); 20] = [
     ("tokens", "tokens_user", "(user_id, id)"),
     ("audit_entries", "audit_entries_actor", "(actor_id, at, id)"),
     ("audit_entries", "audit_entries_channel", "(channel_id, at, id)"),
@@ -26,6 +26,8 @@ const INDEXES: [(&str, &str, &str); 18] = [
     ("messages", "messages_thread", "(thread_id, posted_at, id)"),
     ("messages", "messages_changes", "(channel_id, revision)"),
     ("messages", "messages_activity", "(channel_id, posted_at, id)"),
+    ("files", "files_message", "(message_id, id)"),
+    ("files", "files_pending", "(uploader_id, uploaded_at) WHERE message_id IS NULL"),
     ("mentions", "mentions_user", "(user_id, posted_at, message_id)"),
     ("reports", "reports_owner", "(owner_id, id)"),
     ("reports", "reports_job", "(job_id)"),
@@ -194,6 +196,7 @@ async fn recorded(app: &TestApp) -> Vec<String> {
     for text in ["a reply", "another @ada"] {
         post(&of("/messages"), json!({"text": text, "thread_id": message})).await;
     }
+    sent(app.post(&of("/files?name=a.txt")).body("a file")).await;
     post("/v1/me/tokens", json!({"name": "script"})).await;
     let hook = json!({"url": "http://127.0.0.1:9999/", "events": ["messages.posted"]});
     let hook = id(&post(&of("/webhooks"), hook).await["webhook"]);
@@ -364,6 +367,29 @@ async fn fill(db: &Db) {
                 thread,
                 Value::Int(0),
                 revision,
+            ]
+        }),
+    )
+    .await;
+    insert(
+        db,
+        "files",
+        "id, channel_id, uploader_id, message_id, name, content_type, size, uploaded_at, blob, thumbnail, tries, note",
+        (0..8_000).map(|n| {
+            let message = if n % 20 == 0 { Value::Null } else { uuid(6, n) };
+            vec![
+                uuid(14, n),
+                uuid(4, n % 61),
+                uuid(1, n % 250),
+                message,
+                words("a.txt"),
+                words("application/octet-stream"),
+                one.clone(),
+                at(n),
+                words("files/00/00000000000000000000000000000000"),
+                words("none"),
+                Value::Int(0),
+                words(""),
             ]
         }),
     )

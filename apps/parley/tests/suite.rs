@@ -10,6 +10,8 @@ mod cached;
 mod channels;
 #[path = "suite/document.rs"]
 mod document;
+#[path = "suite/files.rs"]
+mod files;
 #[path = "suite/hooks.rs"]
 mod hooks;
 #[path = "suite/lists.rs"]
@@ -26,6 +28,8 @@ mod reports;
 mod sink;
 #[path = "suite/statistics.rs"]
 mod statistics;
+#[path = "suite/thumbnails.rs"]
+mod thumbnails;
 #[path = "suite/unread.rs"]
 mod unread;
 #[path = "suite/webhooks.rs"]
@@ -98,6 +102,21 @@ behaviours! {
     lists::search_knows_the_same_words_on_every_database(world);
     lists::search_results_come_by_pages(world);
     lists::lists_take_as_many_queries_for_3_items_as_for_60(few, many);
+    files::a_file_is_uploaded_posted_and_read(world);
+    files::only_those_who_may_read_the_channel_have_its_files(world);
+    files::a_file_is_posted_once_where_it_was_uploaded_by_who_did(world);
+    files::parts_of_a_file_are_given(world);
+    files::a_deleted_message_takes_its_files_along(world);
+    files::files_that_nobody_posts_are_forgotten(world);
+    files::an_upload_that_breaks_off_leaves_nothing(world);
+    files::files_have_limits(world);
+    files::what_could_run_is_only_saved(world);
+    files::names_of_files_are_never_paths(world);
+    thumbnails::a_picture_becomes_small_after_it_is_posted(world);
+    thumbnails::a_picture_becomes_small_before_it_is_posted(world);
+    thumbnails::a_picture_that_is_gone_is_not_made_small(world);
+    thumbnails::hostile_pictures_end_with_a_reason_and_stop_no_other(world);
+    thumbnails::what_pictures_may_take_is_configured(world);
     notifications::signing_up_waits_for_no_mail_server(world);
     notifications::every_mail_arrives_once_after_ten_minutes_without_a_server(world);
     notifications::a_mail_that_is_sent_again_has_the_same_id(world);

@@ -72,3 +72,26 @@ export const patch = (path, body) => request("PATCH", path, body);
 /** What is small and should arrive even when the window closes. */
 export const put = (path, body) => request("PUT", path, body, { keepalive: true });
 export const remove = (path, options) => request("DELETE", path, undefined, options);
+
+/** Sends a file and says how much of it is there, from 0 to 1: `fetch` does not tell. It takes as long as it takes. */
+export function upload(path, file, onProgress) {
+  const sending = new XMLHttpRequest();
+  const done = new Promise((resolve, reject) => {
+    const fail = (status, body) => reject(new Problem(status, body));
+    sending.upload.addEventListener("progress", (event) => event.lengthComputable && onProgress(event.total ? event.loaded / event.total : 1));
+    sending.addEventListener("error", () => fail(0, { detail: "The connection broke while the file was sent." }));
+    sending.addEventListener("abort", () => fail(0, { detail: "You stopped it." }));
+    sending.addEventListener("load", () => {
+      const value = decode(sending.responseText);
+      if (sending.status === 201) return resolve(value);
+      if (sending.status === 401) signedOut();
+      fail(sending.status, { title: `The server answered ${sending.status}.`, ...value });
+    });
+  });
+  sending.open("POST", path);
+  sending.setRequestHeader("accept", "application/json");
+  // Not what the browser thinks that it is: the server looks at the bytes.
+  sending.setRequestHeader("content-type", "application/octet-stream");
+  sending.send(file);
+  return { done, cancel: () => sending.abort() };
+}

@@ -5,6 +5,7 @@ import { findChannel, joinChannel } from "./channels.js";
 import { complain, emptyState, errorState, skeleton, toast } from "./dialog.js";
 import { fill, make } from "./dom.js";
 import { createComposer } from "./composer.js";
+import { acceptDrops } from "./dropping.js";
 import { createHistory } from "./history.js";
 import { icon } from "./icons.js";
 import { send } from "./posting.js";
@@ -70,11 +71,12 @@ export function createChannelView(channelId, { setHead }) {
     const name = channelName(channel);
     typing ??= createTyping(channel.id);
     composer = createComposer({
-      key: channel.id, placeholder: channel.kind === "direct" ? `Message ${name}` : `Message #${name}`, test: "composer", sendTest: "send",
-      onSend: (text) => { send(channel.id, text); history.toNewest(); },
+      key: channel.id, channelId: channel.id, placeholder: channel.kind === "direct" ? `Message ${name}` : `Message #${name}`, test: "composer", sendTest: "send",
+      onSend: (text, files) => { send(channel.id, text, { files }); history.toNewest(); },
       onUp: () => history.editLast(), onType: (text) => typing.typed(text),
     });
     fill(place, typing.node, composer.node);
+    if (!main.querySelector(".drop-veil")) acceptDrops(main, `Drop files to send them to ${channel.kind === "direct" ? name : `#${name}`}`, (files) => composer.attach(files));
     if (matchMedia("(min-width: 800px)").matches && !state.route.messageId && !document.querySelector("dialog[open]")) composer.focus();
   }
 

@@ -3,27 +3,35 @@
 import { avatar } from "./avatar.js";
 import { findPeople, knownPeople } from "./channels.js";
 import { append, debounce, make } from "./dom.js";
+import { acceptPastes } from "./dropping.js";
 import { pickEmoji } from "./emoji.js";
 import { icon } from "./icons.js";
 import { listbox } from "./listbox.js";
 import { state } from "./store.js";
+import { trayOf } from "./tray.js";
 
 const LONGEST = 8000;
 const WARN_AT = 7500;
 const CHOICES = 7;
 
-/** `key` names the draft, `onSend(text)` sends, `onUp()` is Up in the empty box. */
-export function createComposer({ key, placeholder, test, sendTest, onSend, onUp, onType = () => {} }) {
+/** `key` names the draft, `onSend(text, files)` sends, `onUp()` is Up in the empty box. */
+export function createComposer({ key, channelId, placeholder, test, sendTest, onSend, onUp, onType = () => {} }) {
   const box = make("textarea", { "data-test": test, rows: "1", placeholder, "aria-label": placeholder, enterkeyhint: "send", autocomplete: "off", value: state.drafts.get(key) || "" });
   const sender = make("button", { type: "button", class: "send", "data-test": sendTest, "aria-label": "Send", title: "Send (Enter)", onclick: submit }, icon("send"));
   const smile = make("button", { type: "button", class: "icon-button", "aria-label": "Insert an emoji", title: "Insert an emoji", "data-test": "composer-emoji", onclick: () => pickEmoji(smile, insert) }, icon("smile"));
   const at = make("button", { type: "button", class: "icon-button", "aria-label": "Mention somebody", title: "Mention somebody", onclick: () => insert(/\S$/.test(box.value) ? " @" : "@") }, icon("at"));
+  const picker = make("input", { type: "file", multiple: true, hidden: true, "data-test": "file-input", onchange: () => { attach([...picker.files]); picker.value = ""; } });
+  const clip = make("button", { type: "button", class: "icon-button", "aria-label": "Attach files", title: "Attach files, or drop them here", "data-test": "attach", onclick: () => picker.click() }, icon("clip"));
+  const tray = trayOf(key, channelId);
   const left = make("span", { class: "composer-left", "aria-live": "polite" });
   const people = listbox(box, { label: "People", test: "mention-option", choose: complete, render: (person) => [avatar(person, "small"), make("strong", {}, person.display_name), make("span", { class: "faint" }, `@${person.username}`)] });
   const popup = make("div", { class: "mention-popup", hidden: true }, people.node);
-  const node = make("div", { class: "composer" }, popup, append(make("div", { class: "composer-box" }), [box, make("div", { class: "composer-bar" }, smile, at, make("span", { class: "composer-hint" }, make("kbd", {}, "Enter"), " to send, ", make("kbd", {}, "Shift Enter"), " for a new line"), left, sender)]));
+  const node = make("div", { class: "composer" }, popup, append(make("div", { class: "composer-box" }), [tray.node, box, make("div", { class: "composer-bar" }, clip, picker, smile, at, make("span", { class: "composer-hint" }, make("kbd", {}, "Enter"), " to send, ", make("kbd", {}, "Shift Enter"), " for a new line"), left, sender)]));
   let asked = "";
+  let sendWhenUploaded = false;
 
+  tray.changed = uploads;
+  acceptPastes(box, attach);
   box.addEventListener("input", changed);
   box.addEventListener("click", suggest);
   box.addEventListener("blur", () => setTimeout(() => document.activeElement !== box && hide(), 150));
@@ -63,17 +71,34 @@ export function createComposer({ key, placeholder, test, sendTest, onSend, onUp,
     const length = [...box.value].length;
     left.textContent = length > WARN_AT ? String(LONGEST - length) : "";
     left.classList.toggle("field-error", length > LONGEST);
-    sender.disabled = !box.value.trim() || length > LONGEST;
+    sender.disabled = (!box.value.trim() && tray.isEmpty()) || length > LONGEST || tray.hasFailed();
+    sender.classList.toggle("busy", sendWhenUploaded);
+    sender.title = tray.hasFailed() ? "Try the failed upload again, or remove it" : sendWhenUploaded ? "It is sent once the files are uploaded" : "Send (Enter)";
+  }
+
+  /** What is attached changed: a message that waits for its files is sent once they are there. */
+  function uploads() {
+    if (tray.hasFailed() || tray.isEmpty()) sendWhenUploaded = false;
+    fit();
+    if (sendWhenUploaded && !tray.isBusy()) submit();
+  }
+
+  function attach(files) {
+    tray.add(files);
+    box.focus({ preventScroll: true });
   }
 
   function submit() {
     const text = box.value.trim();
-    if (!text || [...text].length > LONGEST) return;
+    if ((!text && tray.isEmpty()) || [...text].length > LONGEST || tray.hasFailed()) return;
+    sendWhenUploaded = tray.isBusy();
+    if (sendWhenUploaded) return fit();
+    const files = tray.take();
     box.value = "";
     changed();
     hide();
     box.focus();
-    onSend(text);
+    onSend(text, files);
   }
 
   function insert(text) {
@@ -120,5 +145,5 @@ export function createComposer({ key, placeholder, test, sendTest, onSend, onUp,
   }
 
   requestAnimationFrame(fit);
-  return { node, focus: () => box.focus({ preventScroll: true }), insert };
+  return { node, focus: () => box.focus({ preventScroll: true }), insert, attach };
 }

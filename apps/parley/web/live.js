@@ -89,7 +89,8 @@ function changed(timeline, change) {
   if (!known || known.revision >= change.revision) return null;
   const { revision } = change;
   if (change.kind === "edited") return { ...known, text: change.text, edited_at: change.edited_at, mentions: change.mentions, revision };
-  if (change.kind === "deleted") return { ...known, deleted: true, text: "", reactions: [], mentions: [], revision };
+  if (change.kind === "deleted") return { ...known, deleted: true, text: "", reactions: [], mentions: [], files: [], revision };
+  if (change.kind === "file") return { ...known, files: known.files.map((file) => (file.id === change.file.id ? change.file : file)), revision };
   if (change.kind === "reacted") return { ...known, reactions: reacted(known.reactions, change), revision };
   return null;
 }

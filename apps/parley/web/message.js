@@ -1,5 +1,6 @@
 // One message as a row: author, text, reactions, thread summary and what one can do with it.
 
+import { attachments, lineOf } from "./attachments.js";
 import { avatar } from "./avatar.js";
 import { make } from "./dom.js";
 import { emojiName, favourites } from "./emoji.js";
@@ -14,11 +15,11 @@ export function messageRow(message, { grouped, editing, actions, place }) {
   const echo = message.state;
   const row = make("article", {
     class: ["message", grouped && "message-grouped", echo && `message-${echo}`, message.deleted && "message-deleted", editing && "message-editing", mentionsMe(message) && "message-to-me"].filter(Boolean).join(" "),
-    "data-test": echo ? "message-echo" : "message", "data-id": message.id, tabindex: "-1", "aria-label": `${author.display_name}, ${clockTime(message.posted_at)}: ${message.deleted ? "deleted" : message.text.slice(0, 200)}`,
+    "data-test": echo ? "message-echo" : "message", "data-id": message.id, tabindex: "-1", "aria-label": `${author.display_name}, ${clockTime(message.posted_at)}: ${message.deleted ? "deleted" : lineOf(message).slice(0, 200)}`,
   });
   row.append(
     grouped ? time(message, "message-aside") : make("button", { type: "button", class: "bare message-avatar", tabindex: "-1", "aria-label": `Profile of ${author.display_name}`, onclick: () => actions.profile(author) }, avatar(author)),
-    make("div", { class: "message-main" }, grouped ? null : head(message, actions), editing ? editBox(message, actions) : body(message), echo === "failed" ? failure(message, actions) : null, reactions(message, actions), summary(message, actions, place)),
+    make("div", { class: "message-main" }, grouped ? null : head(message, actions), editing ? editBox(message, actions) : body(message), attachments(message), echo === "failed" ? failure(message, actions) : null, reactions(message, actions), summary(message, actions, place)),
   );
   if (!echo && !message.deleted && !editing) row.append(toolbar(message, actions, place));
   return row;
@@ -45,6 +46,7 @@ export function mentionsOf(message) {
 
 function body(message) {
   if (message.deleted) return make("div", { class: "message-text", "data-test": "message-text" }, "This message was deleted.");
+  if (!message.text && message.files.length) return null;
   const node = make("div", { class: onlyEmoji(message.text) ? "message-text message-jumbo" : "message-text", "data-test": "message-text", dir: "auto" }, render(message.text, { mentions: mentionsOf(message), me: state.me?.id }));
   if (message.edited_at) node.append(make("span", { class: "edited", title: `Edited ${fullTime(message.edited_at)}` }, " (edited)"));
   return node;

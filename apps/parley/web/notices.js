@@ -1,5 +1,6 @@
 // Notices in the page: somebody talks to me where I am not looking.
 
+import { lineOf } from "./attachments.js";
 import { avatar } from "./avatar.js";
 import { make } from "./dom.js";
 import { messagePath, navigate } from "./router.js";
@@ -25,7 +26,7 @@ function show(channel, message) {
   const where = channel.kind === "direct" ? "" : ` in #${channelName(channel)}`;
   const node = make("button", { type: "button", class: "notice", "data-test": "notice", onclick: () => { node.remove(); navigate(messagePath(message)); } },
     avatar(message.author, "small"),
-    make("span", { class: "notice-text" }, make("strong", {}, `${message.author.display_name}${where}`), make("span", {}, message.text.slice(0, 120))));
+    make("span", { class: "notice-text" }, make("strong", {}, `${message.author.display_name}${where}`), make("span", {}, lineOf(message).slice(0, 120))));
   host.append(node);
   while (host.children.length > MOST) host.firstChild.remove();
   setTimeout(() => node.remove(), SHOWN_MS);

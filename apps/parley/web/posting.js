@@ -17,12 +17,12 @@ function announce(echo) {
   emit("timeline", echo.channel_id);
 }
 
-/** Sends a text; its echo is shown at once. */
-export function send(channelId, text, threadId = null) {
+/** Sends a text, with files that are uploaded; its echo is shown at once. */
+export function send(channelId, text, { threadId = null, files = [] } = {}) {
   const token = nonce();
   const echo = {
     id: `echo-${token}`, nonce: token, channel_id: channelId, thread_id: threadId, author: state.me, text, posted_at: new Date().toISOString(),
-    edited_at: null, deleted: false, reply_count: 0, last_reply_at: null, reactions: [], mentions: [], revision: 0, state: "sending",
+    edited_at: null, deleted: false, reply_count: 0, last_reply_at: null, reactions: [], mentions: [], files, revision: 0, state: "sending",
   };
   pendingOf(echo).push(echo);
   announce(echo);
@@ -55,7 +55,7 @@ function change(echo, to, problem = null) {
 
 async function deliver(echo) {
   try {
-    const message = await post(`/v1/channels/${echo.channel_id}/messages`, { text: echo.text, nonce: echo.nonce, thread_id: echo.thread_id || undefined });
+    const message = await post(`/v1/channels/${echo.channel_id}/messages`, { text: echo.text, nonce: echo.nonce, thread_id: echo.thread_id || undefined, files: echo.files.map((file) => file.id) });
     drop(echo);
     apply(echo.channel_id, [message]);
     const channel = state.channels.get(echo.channel_id);
@@ -72,7 +72,7 @@ export async function edit(message, text) {
 
 export async function erase(message) {
   await remove(`/v1/messages/${message.id}`);
-  apply(message.channel_id, [{ ...message, deleted: true, text: "", reactions: [], mentions: [] }]);
+  apply(message.channel_id, [{ ...message, deleted: true, text: "", reactions: [], mentions: [], files: [] }]);
 }
 
 /** Adds my reaction, or takes it back. */

@@ -1,5 +1,6 @@
 // A list of messages from many channels: search results and mentions.
 
+import { lineOf } from "./attachments.js";
 import { avatar } from "./avatar.js";
 import { findChannel } from "./channels.js";
 import { errorState, skeleton } from "./dialog.js";
@@ -41,7 +42,7 @@ export function createResults({ load, words = [], none, onFirst = () => {} }) {
     return make("div", { role: "listitem" }, make("a", { class: "result", href: messagePath(message), "data-inside": true, "data-test": "search-result", "data-id": message.id },
       avatar(message.author), make("div", { class: "message-main" },
         make("div", { class: "message-head" }, make("strong", { class: "message-author" }, message.author.display_name), make("span", { class: "tag" }, where), message.thread_id ? make("span", { class: "tag" }, "in thread") : null, make("span", { class: "message-time" }, agoElement(message.posted_at))),
-        make("div", { class: "message-text clamp", dir: "auto" }, withoutLinks(render(message.text, { mentions: mentionsOf(message), me: state.me.id, words }))))));
+        make("div", { class: "message-text clamp", dir: "auto" }, withoutLinks(render(lineOf(message), { mentions: mentionsOf(message), me: state.me.id, words }))))));
   }
 
   node.addEventListener("keydown", (event) => {

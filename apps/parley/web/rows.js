@@ -1,5 +1,6 @@
 // Keeps the rows of a history or a thread: reuses nodes by id, moves between them by keyboard, and acts on them.
 
+import { keepPlaying, lineOf } from "./attachments.js";
 import { complain, confirm } from "./dialog.js";
 import { pickEmoji, countUse } from "./emoji.js";
 import { messageRow } from "./message.js";
@@ -46,7 +47,7 @@ export function createRows(container, { place, changed }) {
       }
     },
     erase: async (message) => {
-      if (!(await confirm({ title: "Delete message?", text: "Everybody in the channel will see that a message was deleted. This cannot be undone.", detail: message.text.slice(0, 300), action: "Delete" }))) return;
+      if (!(await confirm({ title: "Delete message?", text: "Everybody in the channel will see that a message was deleted. This cannot be undone.", detail: lineOf(message).slice(0, 300), action: "Delete" }))) return;
       editing = null;
       await attempt(erase(message));
       changed();
@@ -65,8 +66,9 @@ export function createRows(container, { place, changed }) {
     const isEditing = editing === message.id;
     if (known && known.isEditing && isEditing) return known.node;
     if (known && known.message === message && known.grouped === grouped && known.isEditing === isEditing) return known.node;
-    const node = messageRow(message, { grouped, editing: isEditing, actions, place });
-    if (known?.node.classList.contains("message-found")) node.classList.add("message-found");
+    const found = known?.node.classList.contains("message-found");
+    const node = keepPlaying(known?.node, messageRow(message, { grouped, editing: isEditing, actions, place }));
+    if (found) node.classList.add("message-found");
     nodes.set(message.id, { node, message, grouped, isEditing });
     if (known?.node.contains(document.activeElement)) requestAnimationFrame(() => refocus(node, known.focus));
     return node;
@@ -105,11 +107,11 @@ export function createRows(container, { place, changed }) {
     if (!row) return;
     const entry = nodes.get(row.dataset.id);
     if (entry) entry.focus = event.target.dataset.focus;
-    for (const button of row.querySelectorAll("button[tabindex]")) button.tabIndex = 0;
+    for (const button of row.querySelectorAll("button[tabindex], a[tabindex]")) button.tabIndex = 0;
   });
   container.addEventListener("focusout", (event) => {
     const row = event.target.closest(".message");
-    if (row && !row.contains(event.relatedTarget)) for (const button of row.querySelectorAll("button[tabindex]")) button.tabIndex = -1;
+    if (row && !row.contains(event.relatedTarget)) for (const button of row.querySelectorAll("button[tabindex], a[tabindex]")) button.tabIndex = -1;
   });
   container.addEventListener("click", (event) => {
     const person = event.target.closest?.(".mention")?.dataset.user;

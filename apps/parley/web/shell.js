@@ -1,5 +1,6 @@
 // The frame around every view once signed in: sidebar, top bar, and the view of the route.
 
+import { lineOf } from "./attachments.js";
 import { showBrowse, showCreateChannel } from "./channel-dialogs.js";
 import { loadChannels } from "./channels.js";
 import { createChannelView } from "./channel.js";
@@ -127,7 +128,7 @@ export function createShell() {
   /** Says new messages of others for screen readers, a few at most. */
   function say({ messages }) {
     const live = document.getElementById("live");
-    for (const message of messages.filter((other) => other.author.id !== state.me.id).slice(-3)) live.append(make("p", {}, `${message.author.display_name}: ${message.text.slice(0, 200)}`));
+    for (const message of messages.filter((other) => other.author.id !== state.me.id).slice(-3)) live.append(make("p", {}, `${message.author.display_name}: ${lineOf(message).slice(0, 200)}`));
     while (live.children.length > 20) live.firstChild.remove();
   }
 

@@ -15,6 +15,8 @@ export const state = {
   threads: new Map(),
   /** Unsent text, by channel or thread id. */
   drafts: new Map(),
+  /** Files on their way, by channel or thread id (see tray.js). */
+  trays: new Map(),
   mentionCount: 0,
   /** Who is there now, by id. */
   present: new Set(),
@@ -43,7 +45,8 @@ export function forget() {
   state.me = null;
   state.channelsLoaded = false;
   state.mentionCount = 0;
-  for (const known of [state.channels, state.users, state.timelines, state.threads, state.drafts]) known.clear();
+  for (const tray of state.trays.values()) tray.clear();
+  for (const known of [state.channels, state.users, state.timelines, state.threads, state.drafts, state.trays]) known.clear();
 }
 
 /** Whether a program posts as this user: no person's username has brackets. */

@@ -3,6 +3,7 @@
 import { closeButton, emptyState, errorState, skeleton, toast } from "./dialog.js";
 import { fill, make } from "./dom.js";
 import { createComposer } from "./composer.js";
+import { acceptDrops } from "./dropping.js";
 import { send } from "./posting.js";
 import { channelPath, navigate } from "./router.js";
 import { createRows } from "./rows.js";
@@ -21,8 +22,8 @@ export function createThread(channel, rootId, { replyId = null, canPost }) {
   const rows = createRows(list, { place: "thread", changed: draw });
   const divider = make("div", { class: "thread-count", role: "separator" }, make("span", {}));
   const composer = createComposer({
-    key: rootId, placeholder: "Reply…", test: "thread-composer", sendTest: "thread-send",
-    onSend: (text) => { stick = true; send(channel.id, text, rootId); },
+    key: rootId, channelId: channel.id, placeholder: "Reply…", test: "thread-composer", sendTest: "thread-send",
+    onSend: (text, files) => { stick = true; send(channel.id, text, { threadId: rootId, files }); },
     onUp: () => {
       const last = threadOf(rootId)?.list.findLast((message) => message.author.id === state.me.id && !message.deleted);
       if (last) rows.actions.edit(last);
@@ -31,6 +32,7 @@ export function createThread(channel, rootId, { replyId = null, canPost }) {
   const node = make("aside", { class: "thread", "data-test": "thread", "aria-label": "Thread" },
     make("header", { class: "thread-head" }, make("div", {}, make("h2", {}, "Thread"), make("span", { class: "faint" }, where)), closeButton(close, "Close thread")),
     scroller, canPost ? composer.node : null);
+  if (canPost) acceptDrops(node, "Drop files to send them to this thread", (files) => composer.attach(files));
   let stick = false;
   let shown = false;
 

@@ -103,7 +103,7 @@ export function apply(channelId, messages) {
 /** Takes the echo of a message of mine away when `/changes` brings it before the answer does. */
 function settle(pending, message) {
   if (message.author.id !== state.me?.id) return;
-  const index = pending.findIndex((echo) => echo.state === "sending" && echo.text === message.text);
+  const index = pending.findIndex((echo) => echo.state === "sending" && echo.text === message.text && echo.files.length === message.files.length && echo.files[0]?.id === message.files[0]?.id);
   if (index >= 0) pending.splice(index, 1)[0].settled = true;
 }
 

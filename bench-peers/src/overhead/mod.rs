@@ -1,6 +1,7 @@
 //! What a request costs through Sarsen's whole stack, with everything recorded, beside the same handler on bare parts.
 
 pub(crate) mod bare;
+mod exported;
 mod ours;
 mod recording;
 mod sockets;

@@ -37,6 +37,15 @@ async fn list(State(db): State<Db>, Path(channel): Path<i64>) -> sarsen::Result<
     db.query(LIST).bind(channel).all().await.map(Json)
 }
 
+pub(super) fn routes(db: Db) -> Routes {
+    Routes::new()
+        .api_route("/hello", get(hello))
+        .api_route("/turns/{count}", get(turns))
+        .api_route("/messages/{id}", get(message))
+        .api_route("/channels/{channel}/messages", get(list))
+        .with_state(db)
+}
+
 /// The stack with its queue of closed Operations.
 pub(super) struct Stacked {
     stack: Stack,
@@ -56,14 +65,7 @@ impl Stacked {
         sample::log(&recorder, lifecycle.clone());
         let mut parts = StackParts::new(&HttpSection::default(), &recorder, Health::new(lifecycle));
         let db = db.for_module("bench");
-        parts.modules.push(ModuleRoutes::new("bench", move || {
-            Routes::new()
-                .api_route("/hello", get(hello))
-                .api_route("/turns/{count}", get(turns))
-                .api_route("/messages/{id}", get(message))
-                .api_route("/channels/{channel}/messages", get(list))
-                .with_state(db)
-        }));
+        parts.modules.push(ModuleRoutes::new("bench", move || routes(db)));
         Ok(Self { stack: Stack::new(parts)?, recorder })
     }
 

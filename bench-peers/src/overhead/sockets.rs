@@ -1,6 +1,6 @@
 //! CPU time of a request over a socket, recorded and not: what the kernel says the server's thread took, whatever else runs.
 
-use super::NAME;
+use super::{NAME, exported};
 use super::ours::Stacked;
 use crate::report::Measurement;
 use crate::rounds::percentile;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 
 /// Requests of a round.
-const REQUESTS: usize = 200;
+pub(super) const REQUESTS: usize = 200;
 /// The core of the client, and that of the servers: where the kernel puts a thread decides more than what is measured.
 const CORES: [usize; 2] = [0, 1];
 /// Pairs of servers, one after another: memory lies elsewhere in each.
@@ -42,6 +42,7 @@ pub(super) fn run(file: &str, quick: bool) -> Outcome<()> {
             print(&case, added, "%", "goal", 1.5, 1.5 / added.max(0.01))?;
         }
     }
+    exported::run(file, quick)?;
     Ok(sched_setaffinity(None, &every)?)
 }
 
@@ -54,7 +55,11 @@ fn stay_on(core: usize) -> Outcome<()> {
 
 /// Rounds in turns on two fresh servers.
 fn pair(url: &str, path: &str, rounds: usize, times: &mut [Vec<f64>; 2]) -> Outcome<()> {
-    let mut both = [Server::start(url, path, true)?, Server::start(url, path, false)?];
+    let start = |on: bool| {
+        let url = url.to_owned();
+        Server::start(if on { "on" } else { "off" }, path, move |tell| serve(&url, on, tell))
+    };
+    let mut both = [start(true)?, start(false)?];
     let warm_up = rounds / 10 + 1;
     for round in 0..rounds + warm_up {
         for place in 0..2 {
@@ -68,12 +73,15 @@ fn pair(url: &str, path: &str, rounds: usize, times: &mut [Vec<f64>; 2]) -> Outc
     Ok(())
 }
 
-fn print(case: &str, value: f64, unit: &str, against: &str, against_value: f64, ratio: f64) -> Outcome<()> {
+pub(super) fn print(case: &str, value: f64, unit: &str, against: &str, against_value: f64, ratio: f64) -> Outcome<()> {
     Measurement { bench: NAME, case, value, unit, against, against_value, ratio }.print()
 }
 
+/// Where a server is, and where the kernel tells what its thread took.
+pub(super) type Place = (SocketAddr, PathBuf);
+
 /// A server on a thread of its own, and one client.
-struct Server {
+pub(super) struct Server {
     client: TcpStream,
     request: Vec<u8>,
     length: usize,
@@ -81,11 +89,15 @@ struct Server {
 }
 
 impl Server {
-    fn start(url: &str, path: &str, on: bool) -> Outcome<Self> {
-        let (url, (tell, told)) = (url.to_owned(), channel());
-        // It serves until the process ends.
-        std::thread::Builder::new().name(format!("server {}", if on { "on" } else { "off" })).spawn(move || {
-            if let Err(error) = serve(&url, on, &tell) {
+    /// `serve` tells its place once it listens, and serves until the process ends.
+    pub(super) fn start(
+        name: &str,
+        path: &str,
+        serve: impl FnOnce(&Sender<Place>) -> Outcome<()> + Send + 'static,
+    ) -> Outcome<Self> {
+        let (tell, told) = channel();
+        std::thread::Builder::new().name(format!("server {name}")).spawn(move || {
+            if let Err(error) = serve(&tell) {
                 crate::report::progress(&error.to_string());
             }
         })?;
@@ -106,6 +118,12 @@ impl Server {
     /// Nanoseconds of CPU that the server's thread took for each of the requests.
     fn round(&mut self) -> Outcome<f64> {
         let before = self.cpu()?;
+        self.ask()?;
+        Ok((self.cpu()? - before) as f64 / REQUESTS as f64)
+    }
+
+    /// Asks [`REQUESTS`] times.
+    pub(super) fn ask(&mut self) -> Outcome<()> {
         let mut buffer = [0; 65_536];
         for _ in 0..REQUESTS {
             self.client.write_all(&self.request)?;
@@ -117,24 +135,29 @@ impl Server {
                 }
             }
         }
-        Ok((self.cpu()? - before) as f64 / REQUESTS as f64)
+        Ok(())
     }
 
     /// CPU time of the server's thread by the kernel; it sleeps when it has answered, so it is up to date.
-    fn cpu(&self) -> Outcome<u64> {
+    pub(super) fn cpu(&self) -> Outcome<u64> {
         let text = std::fs::read_to_string(&self.schedule)?;
         Ok(text.split_whitespace().next().ok_or_else(|| wrong("an empty schedstat"))?.parse()?)
     }
 }
 
-fn serve(url: &str, on: bool, tell: &Sender<(SocketAddr, PathBuf)>) -> Outcome<()> {
+/// Keeps a server's thread on its core; gives where the kernel tells what it took.
+pub(super) fn settle() -> Outcome<PathBuf> {
     stay_on(CORES[1])?;
-    let thread = std::fs::read_link("/proc/thread-self")?;
+    Ok(PathBuf::from("/proc").join(std::fs::read_link("/proc/thread-self")?).join("schedstat"))
+}
+
+fn serve(url: &str, on: bool, tell: &Sender<Place>) -> Outcome<()> {
+    let schedule = settle()?;
     current_thread()?.block_on(async {
         let recorder = if on { Recorder::new(8_192) } else { Recorder::off() };
         let stacked = Stacked::with(&sample::connect(url).await?, recorder)?;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
-        tell.send((listener.local_addr()?, PathBuf::from("/proc").join(thread).join("schedstat")))?;
+        tell.send((listener.local_addr()?, schedule))?;
         sarsen::http::serve(listener, stacked.stack().clone(), &HttpSection::default(), &Lifecycle::default()).await?;
         Ok(())
     })

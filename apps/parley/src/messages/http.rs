@@ -1,12 +1,13 @@
 //! The HTTP side of messages.
 
 use super::Module;
+use super::files;
 use super::posting::Draft;
 use super::reading::{Changes, History};
 use super::view::Message;
 use crate::budgets::{read, write};
 use crate::path::IdPath;
-use crate::text::{FULL_LINE, FULL_LINES};
+use crate::text::{FULL_LINE, FULL_LINES, LINES};
 use axum::extract::State;
 use sarsen::Result;
 use sarsen::data::{Page, PageRequest};
@@ -22,15 +23,19 @@ const TAG: &str = "messages";
 type This = State<Arc<Module>>;
 
 pub(super) fn routes(module: Arc<Module>) -> Routes {
+    files::http::routes(module.clone()).merge(messages(module))
+}
+
+fn messages(module: Arc<Module>) -> Routes {
     Routes::new()
         .api_route(
             "/v1/channels/{id}/messages",
-            get_with(history, |op| op.summary("The messages of a channel, newest first").tag(TAG).budget(read(8)))
-                .post_with(post, |op| op.summary("Post a message or a reply").tag(TAG).budget(write(12))),
+            get_with(history, |op| op.summary("The messages of a channel, newest first").tag(TAG).budget(read(9)))
+                .post_with(post, |op| op.summary("Post a message or a reply").tag(TAG).budget(write(13))),
         )
         .api_route(
             "/v1/channels/{id}/changes",
-            get_with(changes, |op| op.summary("What changed in a channel since a revision").tag(TAG).budget(read(8))),
+            get_with(changes, |op| op.summary("What changed in a channel since a revision").tag(TAG).budget(read(9))),
         )
         .api_route(
             "/v1/channels/{id}/read",
@@ -38,26 +43,26 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
         )
         .api_route(
             "/v1/messages/{id}",
-            get_with(message, |op| op.summary("One message").tag(TAG).budget(read(7)))
-                .patch_with(edit, |op| op.summary("Edit one of your messages").tag(TAG).budget(write(15)))
-                .delete_with(delete, |op| op.summary("Delete one of your messages").tag(TAG).budget(write(11))),
+            get_with(message, |op| op.summary("One message").tag(TAG).budget(read(8)))
+                .patch_with(edit, |op| op.summary("Edit one of your messages").tag(TAG).budget(write(16)))
+                .delete_with(delete, |op| op.summary("Delete one of your messages").tag(TAG).budget(write(32))),
         )
         .api_route(
             "/v1/messages/{id}/replies",
-            get_with(replies, |op| op.summary("The replies to a message, oldest first").tag(TAG).budget(read(8))),
+            get_with(replies, |op| op.summary("The replies to a message, oldest first").tag(TAG).budget(read(9))),
         )
         .api_route(
             "/v1/messages/{id}/reactions/{emoji}",
-            put_with(react, |op| op.summary("React to a message").tag(TAG).budget(write(11)))
-                .delete_with(unreact, |op| op.summary("Take a reaction back").tag(TAG).budget(write(10))),
+            put_with(react, |op| op.summary("React to a message").tag(TAG).budget(write(12)))
+                .delete_with(unreact, |op| op.summary("Take a reaction back").tag(TAG).budget(write(11))),
         )
         .api_route(
             "/v1/search",
-            get_with(search, |op| op.summary("Find messages by their words, newest first").tag(TAG).budget(read(9))),
+            get_with(search, |op| op.summary("Find messages by their words, newest first").tag(TAG).budget(read(10))),
         )
         .api_route(
             "/v1/me/mentions",
-            get_with(mentions, |op| op.summary("The messages that mention you, newest first").tag(TAG).budget(read(8))),
+            get_with(mentions, |op| op.summary("The messages that mention you, newest first").tag(TAG).budget(read(9))),
         )
         .with_state(module)
 }
@@ -72,14 +77,19 @@ struct ReactionPath {
 
 #[derive(Deserialize, JsonSchema)]
 struct NewMessage {
-    /// 1 to 8000 characters.
-    #[schemars(length(min = 1, max = 8_000), regex(pattern = FULL_LINES))]
+    /// 1 to 8000 characters; with files it may be left out.
+    #[serde(default)]
+    #[schemars(length(max = 8_000), regex(pattern = LINES))]
     text: String,
     /// The first message of the thread to reply to.
     thread_id: Option<Uuid>,
     /// 1 to 64 characters; the same one in the same channel gives the same message, so a lost answer is safe to repeat.
     #[schemars(length(min = 1, max = 64), regex(pattern = FULL_LINE))]
     nonce: Option<String>,
+    /// What you have uploaded to this channel to be posted with it; at most 10.
+    #[serde(default)]
+    #[schemars(length(max = 10))]
+    files: Vec<Uuid>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -134,7 +144,7 @@ async fn post(
     Path(path): Path<IdPath>,
     Json(new): Json<NewMessage>,
 ) -> Result<Created<Message>> {
-    let draft = Draft { text: new.text, thread: new.thread_id, nonce: new.nonce };
+    let draft = Draft { text: new.text, thread: new.thread_id, nonce: new.nonce, files: new.files };
     Ok(Created(module.post(actor.id, path.id, draft).await?))
 }
 

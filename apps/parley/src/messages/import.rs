@@ -63,7 +63,7 @@ fn check(messages: &[ImportedMessage]) -> Result<()> {
         return Err(Error::invalid_field("messages", message));
     }
     let checked = |(place, message): (usize, &ImportedMessage)| {
-        rules::check_imported(&message.text).map_err(|error| error.context(format!("messages[{place}]")))
+        rules::check_optional(&message.text).map_err(|error| error.context(format!("messages[{place}]")))
     };
     messages.iter().enumerate().try_for_each(checked)
 }

@@ -1,6 +1,7 @@
 //! What people see of messages while it happens: each change, as a part of the transaction that makes it.
 
 use super::Module;
+use super::files::File;
 use super::view::Message;
 use crate::accounts::api::User;
 use crate::channels::api::channel_topic;
@@ -32,6 +33,8 @@ pub(super) enum What<'a> {
     Deleted { id: Uuid },
     /// Somebody reacted, or took it back.
     Reacted { id: Uuid, emoji: &'a str, by: Uuid, added: bool },
+    /// A file of a message has its small picture, or will have none.
+    File { id: Uuid, file: &'a File },
 }
 
 impl Module {

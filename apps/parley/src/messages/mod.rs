@@ -1,6 +1,8 @@
-//! Messages: what people say in channels, with threads, reactions, mentions, search, and a feed of changes.
+//! Messages: what people say in channels, with files, threads, reactions, mentions, search, and a feed of changes.
 
 pub mod api;
+mod config;
+mod files;
 mod http;
 mod import;
 mod live;
@@ -18,7 +20,12 @@ mod write;
 use crate::accounts::api::Accounts;
 use crate::channels::api::{Access, Channels};
 use api::Messages;
+pub use config::Config;
+use files::sweeping::{self, SweepFiles};
+use files::thumbnails::MakeThumbnail;
+use sarsen::blobs::Blobs;
 use sarsen::events::Events;
+use sarsen::jobs::Jobs;
 use sarsen::realtime::Realtime;
 use sarsen::{Clock, Declare, Error, Init, Result};
 use store::{Store, Stored};
@@ -31,6 +38,9 @@ pub struct Module {
     clock: Clock,
     events: Events,
     realtime: Realtime,
+    jobs: Jobs,
+    blobs: Blobs,
+    config: Config,
     accounts: Accounts,
     channels: Channels,
 }
@@ -48,23 +58,32 @@ impl sarsen::Module for Module {
     const NAME: &'static str = "messages";
     type Api = Messages;
     type Deps = Deps;
-    type Config = ();
+    type Config = Config;
 
     fn declare(d: &mut Declare<Self>) {
-        d.tables(["messages", "heads", "reactions", "mentions", "message_search"])
+        d.tables(["messages", "heads", "reactions", "mentions", "message_search", "files"])
             .migrations(sarsen::migrations![
                 "migrations/0001_create.sql",
                 "migrations/0002_search.sqlite.sql",
                 "migrations/0002_search.postgres.sql",
-                "migrations/0003_activity.sql"
+                "migrations/0003_activity.sql",
+                "migrations/0004_files.sql"
             ])
+            .queue_by(Config::queue)
+            .job::<MakeThumbnail, _, _>(Module::make_thumbnail)
+            .job::<SweepFiles, _, _>(Module::sweep_files)
+            .schedule(sweeping::SWEEP, SweepFiles::due)
             .routes(http::routes);
+    }
+
+    fn check(config: &Config, _: &sarsen::Config) -> Result<()> {
+        config.check()
     }
 
     async fn init(i: Init<Self>) -> Result<Self> {
         let Deps { accounts, channels } = i.deps;
-        let (store, realtime) = (Store::new(i.db), i.realtime);
-        Ok(Module { store, clock: i.clock, events: i.events, realtime, accounts, channels })
+        let Init { db, clock, events, realtime, jobs, blobs, config, .. } = i;
+        Ok(Module { store: Store::new(db), clock, events, realtime, jobs, blobs, config, accounts, channels })
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Draft {
     pub(super) thread: Option<Uuid>,
     /// Makes the same post safe to repeat.
     pub(super) nonce: Option<String>,
+    /// What its author has uploaded to be posted with it.
+    pub(super) files: Vec<Uuid>,
 }
 
 impl Module {
@@ -51,7 +53,7 @@ impl Module {
         // Two revisions for a reply: one for itself, and one for the message it replies to.
         let count = if draft.thread.is_some() { 2 } else { 1 };
         let revision = write::next_revision(&tx, channel, count).await?;
-        let Draft { text, thread, nonce } = draft;
+        let Draft { text, thread, nonce, files } = draft;
         // Taken after the lock, so that the times of a channel's messages rise as their revisions do.
         let (id, posted_at) = (self.clock.id(), self.clock.now());
         let new =
@@ -61,10 +63,11 @@ impl Module {
             return Ok(None);
         };
         count_reply(&tx, &stored, revision).await?;
+        let files = self.attach(&tx, &stored, files).await?;
         let mentioned = ids(&mentions);
         write::mention(&tx, &stored, &mentioned).await?;
         self.events.publish(&tx, posted(&stored, mentioned)).await?;
-        let message = view::fresh(stored, by, mentions);
+        let message = view::fresh(stored, by, mentions, files);
         self.tell(&tx, channel, revision, count, What::Posted { message: &message }).await?;
         tx.commit().await?;
         Ok(Some(message))
@@ -127,6 +130,7 @@ impl Module {
         if !write::bury(&tx, &message, revision).await? {
             return tx.rollback().await;
         }
+        self.delete_files(&tx, id).await?;
         let Stored { channel_id: channel, posted_at, .. } = message;
         self.tell(&tx, channel, revision, 1, What::Deleted { id }).await?;
         let event = MessageDeleted { message: id, channel, author: user, posted_at, at: self.clock.now() };
@@ -145,7 +149,11 @@ impl Module {
 
 /// Fails unless the text and the nonce are such as are kept.
 pub(super) fn check(draft: &Draft) -> Result<()> {
-    rules::check_text(&draft.text)?;
+    rules::check_files(&draft.files)?;
+    if draft.files.is_empty() {
+        rules::check_text(&draft.text)?;
+    }
+    rules::check_optional(&draft.text)?;
     draft.nonce.as_deref().map_or(Ok(()), rules::check_nonce)
 }
 

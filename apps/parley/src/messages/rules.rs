@@ -1,8 +1,10 @@
 //! The rules for texts, emoji and nonces.
 
 use super::api::MAX_TEXT;
+use super::files::MAX_FILES;
 use crate::text::{check_line, check_lines, check_present};
 use sarsen::{Error, Result};
+use uuid::Uuid;
 
 /// Most characters of an emoji: some are sequences of a dozen code points, and `:names:` are fine too.
 const MAX_EMOJI: usize = 32;
@@ -16,9 +18,17 @@ pub(super) fn check_text(text: &str) -> Result<()> {
     check_lines("text", text, MAX_TEXT)
 }
 
-/// A text from elsewhere: it may be empty, for some have said nothing, and it is kept.
-pub(super) fn check_imported(text: &str) -> Result<()> {
+/// A text that may be empty: from elsewhere, where some have said nothing, and beside files, which say enough.
+pub(super) fn check_optional(text: &str) -> Result<()> {
     check_lines("text", text, MAX_TEXT)
+}
+
+/// Files: at most 10.
+pub(super) fn check_files(files: &[Uuid]) -> Result<()> {
+    if files.len() > MAX_FILES {
+        return Err(Error::invalid_field("files", format!("has more than {MAX_FILES} files")));
+    }
+    Ok(())
 }
 
 /// An emoji: 1 to 32 characters without spaces.

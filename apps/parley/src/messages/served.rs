@@ -20,7 +20,7 @@ impl MessagesApi for Module {
 
     async fn post_for_program(&self, post: ProgramPost) -> Result<Uuid, MessagesError> {
         let ProgramPost { channel, author, text, nonce } = post;
-        let draft = Draft { text, thread: None, nonce: Some(nonce) };
+        let draft = Draft { text, thread: None, nonce: Some(nonce), files: Vec::new() };
         posting::check(&draft)?;
         Ok(self.post_checked(author, channel, draft).await?.id)
     }

@@ -1,6 +1,7 @@
-//! Puts messages together for people: rows, authors, reactions and mentions, with three queries for any number of them.
+//! Puts messages together for people: rows, authors, files, reactions and mentions, with four queries for any number of them.
 
 use super::Module;
+use super::files::{self, File};
 use super::store::{EmojiCount, Stored};
 use crate::accounts::api::User;
 use sarsen::{Error, Result, Timestamp};
@@ -26,6 +27,8 @@ pub(super) struct Message {
     last_reply_at: Option<Timestamp>,
     reactions: Vec<Reaction>,
     mentions: Vec<User>,
+    /// In the order in which they were uploaded.
+    files: Vec<File>,
     /// The place of its last change in its channel.
     revision: i64,
 }
@@ -59,6 +62,7 @@ impl Module {
         }
         let ids: Vec<Uuid> = stored.iter().map(|message| message.id).collect();
         let mut reactions = self.store.reactions(user, ids.clone()).await?;
+        let mut files = files::store::of_messages(&self.store.db, ids.clone()).await?;
         let mentions = self.store.mentions(ids).await?;
         let users = self.people(&stored, &mentions).await?;
         let mut mentioned: HashMap<Uuid, Vec<User>> = HashMap::new();
@@ -69,7 +73,8 @@ impl Module {
             let author = users.get(&stored.author_id).cloned().unwrap_or_else(|| unknown(stored.author_id));
             let reactions = reactions.remove(&stored.id).unwrap_or_default().into_iter().map(Reaction::from).collect();
             let mentions = mentioned.remove(&stored.id).unwrap_or_default();
-            shown(stored, author, reactions, mentions)
+            let files = files.remove(&stored.id).unwrap_or_default();
+            shown(stored, author, Beside { reactions, mentions, files })
         };
         Ok(stored.into_iter().map(view).collect())
     }
@@ -85,11 +90,19 @@ impl Module {
 }
 
 /// Shows a message that nobody had time to react to.
-pub(super) fn fresh(stored: Stored, author: User, mentions: Vec<User>) -> Message {
-    shown(stored, author, Vec::new(), mentions)
+pub(super) fn fresh(stored: Stored, author: User, mentions: Vec<User>, files: Vec<File>) -> Message {
+    shown(stored, author, Beside { reactions: Vec::new(), mentions, files })
 }
 
-fn shown(stored: Stored, author: User, reactions: Vec<Reaction>, mentions: Vec<User>) -> Message {
+/// What is kept beside a message.
+struct Beside {
+    reactions: Vec<Reaction>,
+    mentions: Vec<User>,
+    files: Vec<File>,
+}
+
+fn shown(stored: Stored, author: User, beside: Beside) -> Message {
+    let Beside { reactions, mentions, files } = beside;
     Message {
         id: stored.id,
         channel_id: stored.channel_id,
@@ -103,6 +116,7 @@ fn shown(stored: Stored, author: User, reactions: Vec<Reaction>, mentions: Vec<U
         last_reply_at: stored.last_reply_at,
         reactions,
         mentions,
+        files,
         revision: stored.revision,
     }
 }

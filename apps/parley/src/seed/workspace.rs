@@ -1,5 +1,8 @@
 //! The made-up workspace: people, channels, and what they say. Any likeness to real teams is a coincidence.
 
+use super::drawings;
+use sarsen::Result;
+
 /// Username, display name, and what they say of themselves. The first one is the sign-in that is printed.
 pub(super) const PEOPLE: [(&str, &str, &str); 5] = [
     ("mira", "Mira Okafor", "Runs the kitchen and the release train."),
@@ -116,9 +119,13 @@ pub(super) struct Step {
     pub(super) text: &'static str,
     pub(super) replies: &'static [(&'static str, &'static str)],
     pub(super) reactions: &'static [(&'static str, &'static str)],
+    pub(super) picture: Option<Picture>,
 }
 
-pub(super) const LIVE: [Step; 4] = [
+/// What a picture is called, and what draws it.
+pub(super) type Picture = (&'static str, fn() -> Result<Vec<u8>>);
+
+pub(super) const LIVE: [Step; 5] = [
     Step {
         channel: "engineering",
         by: "jun",
@@ -128,6 +135,7 @@ pub(super) const LIVE: [Step; 4] = [
             ("tomas", "I read them twice. I understood them twice."),
         ],
         reactions: &[("mira", "🎉"), ("tomas", "🎉"), ("aiko", "🎉"), ("sol", "🚀")],
+        picture: None,
     },
     Step {
         channel: "general",
@@ -135,6 +143,15 @@ pub(super) const LIVE: [Step; 4] = [
         text: "First reply to the release notes: \"finally\". That is the whole mail.",
         replies: &[],
         reactions: &[("mira", "❤️"), ("aiko", "😄"), ("jun", "😄")],
+        picture: None,
+    },
+    Step {
+        channel: "general",
+        by: "aiko",
+        text: "Yesterday at six. Friday could look like this.",
+        replies: &[],
+        reactions: &[("mira", "😍"), ("sol", "❤️")],
+        picture: Some(("harbour.jpg", drawings::harbour)),
     },
     Step {
         channel: "design",
@@ -142,6 +159,7 @@ pub(super) const LIVE: [Step; 4] = [
         text: "Could two of you try the new channel list with the keyboard only? Press `?` for the shortcuts.",
         replies: &[("jun", "Arrow keys feel right. I lost the focus ring once, in the search box.")],
         reactions: &[("mira", "👀")],
+        picture: None,
     },
     Step {
         channel: "random",
@@ -149,5 +167,6 @@ pub(super) const LIVE: [Step; 4] = [
         text: "The heron is back. It has brought a friend.",
         replies: &[],
         reactions: &[("jun", "🦩"), ("sol", "❤️")],
+        picture: Some(("herons.jpg", drawings::herons)),
     },
 ];

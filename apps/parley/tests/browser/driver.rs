@@ -137,7 +137,17 @@ impl Driver {
 
     /// Takes the browser off the network, or gives it back.
     pub(crate) fn set_offline(&self, offline: bool) {
-        let conditions = json!({"offline": offline, "latency": 0, "download_throughput": -1, "upload_throughput": -1});
+        self.set_network(offline, -1);
+    }
+
+    /// Lets it send only so many bytes in a second.
+    pub(crate) fn set_upload_speed(&self, bytes: i64) {
+        self.set_network(false, bytes);
+    }
+
+    fn set_network(&self, offline: bool, upload: i64) {
+        let conditions =
+            json!({"offline": offline, "latency": 0, "download_throughput": -1, "upload_throughput": upload});
         self.post("/chromium/network_conditions", &json!({"network_conditions": conditions})).unwrap();
     }
 

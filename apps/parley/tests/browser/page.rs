@@ -149,6 +149,11 @@ impl<'a> Page<'a> {
         self.driver.set_offline(offline);
     }
 
+    /// Lets the browser send only so many bytes in a second; all it can with -1.
+    pub(crate) fn set_upload_speed(&self, bytes: i64) {
+        self.driver.set_upload_speed(bytes);
+    }
+
     /// Saves what is on the screen under `target/screenshots`, with the pointer away from everything.
     pub(crate) fn picture(&self, name: &str) -> PathBuf {
         let _ = self.driver.point((2, 2));

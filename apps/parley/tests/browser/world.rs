@@ -109,6 +109,7 @@ fn server(folder: &Path) -> Command {
     // Shorter than a test waits for anything.
     command.env("SARSEN_REALTIME__PRESENCE_GRACE", "5s");
     command.env("SARSEN_MODULES__ACCOUNTS__CONFIG__PASSWORD_MEMORY_KIB", "64");
+    command.env("SARSEN_MODULES__MESSAGES__CONFIG__MAX_FILE", "8MB");
     command.env("SARSEN_MODULES__WEBHOOKS__CONFIG__ALLOW_PRIVATE", "true");
     command
 }

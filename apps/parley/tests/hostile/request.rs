@@ -90,7 +90,7 @@ impl Surface<'_> {
 
     fn good(&self, name: &str, schema: &Value) -> Value {
         let Ids { channel, message, other, token, session, username, .. } = self.ids;
-        let Ids { webhook, delivery, hook, report, .. } = self.ids;
+        let Ids { webhook, delivery, hook, report, file, .. } = self.ids;
         let pattern = &*self.operation.pattern;
         match name {
             "id" if pattern.starts_with("/v1/channels") => json!(channel),
@@ -101,6 +101,8 @@ impl Surface<'_> {
             "id" if pattern.starts_with("/v1/webhooks") => json!(webhook),
             "id" if pattern.starts_with("/v1/hooks") => json!(hook),
             "id" if pattern.starts_with("/v1/reports") => json!(report),
+            "id" if pattern.starts_with("/v1/files") => json!(file),
+            "disposition" => json!("attachment"),
             "delivery" => json!(delivery),
             "url" => json!("https://example.org/hook"),
             "events" => json!(["messages.posted"]),

@@ -33,6 +33,7 @@ pub(crate) struct Ids {
     /// What signs messages to the incoming webhook.
     pub(crate) secret: String,
     pub(crate) report: String,
+    pub(crate) file: String,
     /// What signs the attacker in.
     pub(crate) bearer: String,
     pub(crate) cookie: String,
@@ -209,6 +210,8 @@ impl Stage {
         let hook = self.made(&path, &ids.cookie, json!({"name": "a program"})).await;
         (ids.hook, ids.secret) = (text(&hook["hook"]["id"]), text(&hook["secret"]));
         ids.report = text(&self.made("/v1/reports", &ids.cookie, json!({})).await["id"]);
+        let path = format!("/v1/channels/{}/files?name=a.txt", ids.channel);
+        ids.file = text(&self.made(&path, &ids.cookie, json!({"what": "it says"})).await["id"]);
         let sessions = self.call(Method::GET, "/v1/me/sessions", &ids.cookie, None).await.1.json();
         ids.session = text(&sessions["items"][0]["id"]);
         for list in ["/v1/channels?", "/v1/me/mentions?", "/v1/search?q=hello&", &format!("{post}?")] {

@@ -183,7 +183,9 @@ async fn queries(world: &World, count: u128) -> Vec<(String, u64)> {
     for number in 0..count {
         let person = world.sign_up(&format!("person{number}")).await;
         person.post(&format!("/v1/channels/{channel}/join"), json!(null)).await.expect(200);
-        let posted = person.say(&channel, &format!("hello @bob from @person{number}")).await;
+        let file = person.upload(&channel, "a.txt", "a file").await.expect(201);
+        let said = json!({"text": format!("hello @bob from @person{number}"), "files": [file["id"]]});
+        let posted = person.post(&path, said).await.expect(201);
         let id = posted["id"].as_str().expect("an id").to_owned();
         person.put(&format!("/v1/messages/{id}/reactions/x")).await.expect(200);
         person.post(&path, json!({"text": "reply", "thread_id": root})).await.expect(201);

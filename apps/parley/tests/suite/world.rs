@@ -1,10 +1,12 @@
 //! An application of its own for a test, and people who use it over HTTP.
 
 use crate::sink::Sink;
+use axum::body::Bytes;
 use parley::Handles;
+use sarsen::http::Stack;
 use sarsen::jobs::{Jobs, Ran};
 use sarsen::telemetry::{OperationKind, WaitKind};
-use sarsen::testing::{Client, Request, TestApp};
+use sarsen::testing::{Client, Request, Response, TestApp};
 use sarsen::{App, Clock, Config};
 use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
@@ -83,6 +85,20 @@ impl World {
 
     pub(crate) fn clock(&self) -> &Clock {
         self.app.clock()
+    }
+
+    /// The whole way of a request, for what a client cannot send.
+    pub(crate) fn stack(&self) -> &Stack {
+        self.app.running().stack()
+    }
+
+    /// How many blobs are kept, and how many wait for a transaction: of the rows, for `usage` counts now and then only.
+    pub(crate) async fn blobs(&self) -> (i64, i64) {
+        let count = async |state: i64| {
+            let sql = "SELECT CAST(COUNT(*) AS BIGINT) FROM sarsen_blobs WHERE state = ?";
+            self.app.db().query(sql).bind(state).scalar::<i64>().await.expect("counts")
+        };
+        (count(1).await, count(0).await)
     }
 
     /// The jobs of the application.
@@ -187,6 +203,35 @@ impl Person {
         self.send(path, request).await
     }
 
+    /// Uploads a file, as a browser does.
+    pub(crate) async fn upload(&self, channel: &str, name: &str, bytes: impl Into<Bytes>) -> Answer {
+        self.upload_as(channel, name, "application/octet-stream", bytes).await
+    }
+
+    /// Uploads a file and says that it is something.
+    pub(crate) async fn upload_as(
+        &self,
+        channel: &str,
+        name: &str,
+        content_type: &str,
+        bytes: impl Into<Bytes>,
+    ) -> Answer {
+        let name: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let path = format!("/v1/channels/{channel}/files?name={name}");
+        self.send(&path, self.client.post(&path).header("content-type", content_type).body(bytes)).await
+    }
+
+    /// What is in a file, with the headers of the answer.
+    pub(crate) async fn load(&self, path: &str, headers: &[(&str, &str)]) -> Response {
+        let request = self.client.get(path);
+        headers.iter().fold(request, |request, (name, value)| request.header(name, value)).await
+    }
+
+    /// What signs them in.
+    pub(crate) fn cookie(&self) -> String {
+        format!("session={}", self.client.cookie("session").expect("signed in"))
+    }
+
     /// The body of an answer as text.
     pub(crate) async fn text(&self, path: &str) -> String {
         self.client.get(path).await.expect_status(200).text()
@@ -254,6 +299,14 @@ impl Answer {
     pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}: {}", self.what, self.body);
         self.body
+    }
+
+    /// Fails unless the request was refused because of this field.
+    #[track_caller]
+    pub(crate) fn expect_field(self, status: u16, field: &str) {
+        let what = self.what.clone();
+        let body = self.expect(status);
+        assert_eq!(body["errors"][0]["field"], field, "{what}: {body}");
     }
 
     /// The body of an answer that says what is wrong with the request.

@@ -1,8 +1,9 @@
 //! Several statements as one transaction, in one round trip where the database is a server.
 
 use super::Db;
-use super::query::{Answer, MAX_ROWS, Query, Step, Target, taken};
+use super::query::{Answer, MAX_ROWS, Query, Step, Target};
 use super::row::{Collect, FromRow, Ignore, Row, Rows};
+use super::run::taken;
 use super::value::Value;
 use crate::error::{Error, Result};
 use std::any::{Any, TypeId};

@@ -28,6 +28,7 @@ mod plan;
 mod postgres;
 mod query;
 mod row;
+mod run;
 mod search;
 mod sqlite;
 mod statement;

@@ -41,7 +41,11 @@ pub(super) fn record(call: &Call, ran: Ran) {
 #[inline]
 pub(super) fn recorded(call: &Call, ran: Ran, wanted: bool) -> Option<QueryRecord> {
     // With many rows the mean stays that of one.
-    call.text.statement.add_run(ran.execution / u32::try_from(call.runs().max(1)).unwrap_or(u32::MAX));
+    let of_one = match call.runs() {
+        0 | 1 => ran.execution,
+        runs => ran.execution / u32::try_from(runs).unwrap_or(u32::MAX),
+    };
+    call.text.statement.add_run(of_one);
     wanted.then(|| QueryRecord {
         statement: call.text.statement.clone(),
         site: call.site,

@@ -2,12 +2,13 @@
 
 use super::page::{Order, Page, PageRequest, PageRows};
 use super::row::{Collect, First, FromRow, Ignore, Layout, Only, Row, Rows};
+use super::run::Run;
 use super::statement::Text;
 use super::value::{FromValue, IntoValue, Value};
 use super::{Db, MAX_MANY, Tx, observe};
 use crate::clock::Ticks;
 use crate::error::{Error, Result};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -170,42 +171,33 @@ impl<'c> Query<'c> {
     /// All rows, at most 100,000.
     #[track_caller]
     pub fn all<T: FromRow>(self) -> impl Future<Output = Result<Vec<T>>> + Send + 'c {
-        let site = Location::caller();
-        async move { Ok(self.run(site, Collect::<T>::new(MAX_ROWS)).await?.0.rows) }
+        self.run(Location::caller(), Collect::<T>::new(MAX_ROWS)).map(|ran| Ok(ran?.0.rows))
     }
 
     /// The row, if there is one; a second row is an error.
     #[track_caller]
     pub fn optional<T: FromRow>(self) -> impl Future<Output = Result<Option<T>>> + Send + 'c {
-        let site = Location::caller();
-        async move { Ok(self.run(site, Only::<T>(None)).await?.0.0) }
+        self.run(Location::caller(), Only::<T>(None)).map(|ran| Ok(ran?.0.0))
     }
 
     /// The one row; an error of kind `NotFound` when there is none.
     #[track_caller]
     pub fn one<T: FromRow>(self) -> impl Future<Output = Result<T>> + Send + 'c {
-        let site = Location::caller();
-        async move {
-            let row = self.run(site, Only::<T>(None)).await?.0.0;
-            row.ok_or_else(|| Error::not_found("there is no such row"))
-        }
+        let one = |row: Option<T>| row.ok_or_else(|| Error::not_found("there is no such row"));
+        self.run(Location::caller(), Only::<T>(None)).map(move |ran| one(ran?.0.0))
     }
 
     /// The first column of the first row.
     #[track_caller]
     pub fn scalar<V: FromValue + Send + 'static>(self) -> impl Future<Output = Result<V>> + Send + 'c {
-        let site = Location::caller();
-        async move {
-            let value = self.run(site, First(None)).await?.0.0;
-            value.ok_or_else(|| Error::not_found("there is no such row"))
-        }
+        let one = |value: Option<V>| value.ok_or_else(|| Error::not_found("there is no such row"));
+        self.run(Location::caller(), First(None)).map(move |ran| one(ran?.0.0))
     }
 
     /// Runs it and says how many rows it changed.
     #[track_caller]
     pub fn execute(self) -> impl Future<Output = Result<u64>> + Send + 'c {
-        let site = Location::caller();
-        async move { Ok(self.run(site, Ignore).await?.1) }
+        self.run(Location::caller(), Ignore).map(|ran| Ok(ran?.1))
     }
 
     /// Runs it once for each row of values, all or none, and says how many rows were changed in all.
@@ -227,7 +219,7 @@ impl<'c> Query<'c> {
         async move {
             let nothing = rows.is_empty();
             let (target, call) = self.with_rows(rows).into_call(site)?;
-            if nothing { Ok(0) } else { Ok(run(target, call, Ignore).await?.1) }
+            if nothing { Ok(0) } else { Ok(Run::of_call(target, call, Ignore).await?.1) }
         }
     }
 
@@ -313,32 +305,9 @@ impl<'c> Query<'c> {
         })
     }
 
-    async fn run<R: Rows>(self, site: &'static Location<'static>, rows: R) -> Result<(R, u64)> {
-        let (target, call) = self.into_call(site)?;
-        run(target, call, rows).await
+    fn run<R: Rows>(self, site: &'static Location<'static>, rows: R) -> Run<'c, R> {
+        Run::new(self, site, rows)
     }
-}
-
-async fn run<R: Rows>(target: Target<'_>, call: Call, mut rows: R) -> Result<(R, u64)> {
-    match target {
-        Target::Db(db) => {
-            if let Some(ran) = db.driver().try_inline(&call, &mut rows) {
-                return ran.map(|changed| (rows, changed));
-            }
-            let (rows, changed) = db.driver().run(call, Box::new(rows)).await?;
-            Ok((taken(rows)?, changed))
-        }
-        Target::Tx(tx) => {
-            let (rows, changed) = tx.run(call, Box::new(rows)).await?;
-            Ok((taken(rows)?, changed))
-        }
-    }
-}
-
-/// What a driver gave back, as what it was given.
-pub(super) fn taken<R: Rows>(rows: Box<dyn Rows>) -> Result<R> {
-    let rows = rows.into_any().downcast::<R>();
-    rows.map(|rows| *rows).map_err(|_| Error::internal("the driver gave back other rows than it was given"))
 }
 
 fn decode<T: FromRow>(batch: Result<Vec<super::row::OwnedRow>>) -> Vec<Result<T>> {

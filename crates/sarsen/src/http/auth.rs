@@ -1,5 +1,6 @@
 //! Who is there: the extractors [`Actor`], [`MaybeActor`] and [`Session`].
 
+use super::beside::Beside;
 use super::caching;
 use super::describe::problem_once;
 use super::openapi::describe_auth;
@@ -141,8 +142,8 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn of(parts: &Parts) -> Result<&Arc<Auth>> {
-    let auth = parts.extensions.get::<Arc<Auth>>();
+fn of(parts: &Parts) -> Result<Arc<Auth>> {
+    let auth = Beside::look(parts, |beside| beside.auth.clone());
     auth.ok_or_else(|| Error::internal("who is there is only known behind the Stack"))
 }
 
@@ -167,7 +168,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let auth = of(parts)?.clone();
+        let auth = of(parts)?;
         let Some(sessions) = auth.identities.sessions.clone() else {
             return Err(Error::internal("the application has no sessions"));
         };

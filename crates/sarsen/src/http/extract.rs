@@ -1,5 +1,6 @@
 //! What handlers take and give: JSON, query, and path, with problems that name the field.
 
+use super::beside::Beside;
 use super::problem::Refusal;
 use super::{body, headers};
 use crate::error::{Error, Result};
@@ -219,6 +220,10 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let read = |beside: &Beside| beside.path.as_ref().map(|path| path.read());
+        if let Some(read) = Beside::look(parts, read) {
+            return read.map(Path);
+        }
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Path(value)),
             Err(rejection) => Err(explain_path(rejection)),

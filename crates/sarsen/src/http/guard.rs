@@ -1,38 +1,34 @@
 //! What is around a handler while it runs: its deadline, the net for its panics, and the Operation it works for.
 
-use super::auth::Auth;
+use super::beside::Beside;
 use super::body::Alarm;
 use crate::clock::{self, Ticks};
 use crate::error::{Error, Kind};
 use crate::telemetry::{Operation, Outcome, Running};
 use axum::response::{IntoResponse, Response};
-use axum::routing::future::RouteFuture;
+use futures_util::future::BoxFuture;
 use pin_project_lite::pin_project;
 use std::any::Any;
-use std::convert::Infallible;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 pin_project! {
     /// A handler that works until it answers, panics, or its deadline comes. Polled and dropped within its Operation,
     /// so what it waited for in the end is booked.
     pub(super) struct Guarded {
-        #[pin]
-        handler: RouteFuture<Infallible>,
+        handler: BoxFuture<'static, Response>,
         deadline: Ticks,
         alarm: Alarm,
-        auth: Option<Arc<Auth>>,
+        beside: Beside,
     }
 }
 
 impl Guarded {
-    /// `auth` is what the handler may change about who is there.
     #[inline]
-    pub(super) fn new(handler: RouteFuture<Infallible>, deadline: Ticks, auth: Option<Arc<Auth>>) -> Self {
-        Self { handler, deadline, alarm: Alarm::default(), auth }
+    pub(super) fn new(handler: BoxFuture<'static, Response>, deadline: Ticks, beside: Beside) -> Self {
+        Self { handler, deadline, alarm: Alarm::default(), beside }
     }
 }
 
@@ -43,9 +39,9 @@ impl Future for Guarded {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
         let this = self.project();
         let handler = this.handler;
-        let mut response = match catch_unwind(AssertUnwindSafe(|| handler.poll(context))) {
-            Ok(Poll::Ready(Ok(response))) => response,
-            Ok(Poll::Ready(Err(never))) => match never {},
+        let poll = AssertUnwindSafe(|| handler.as_mut().poll(context));
+        let mut response = match this.beside.lend(|| catch_unwind(poll)) {
+            Ok(Poll::Ready(response)) => response,
             Ok(Poll::Pending) => {
                 let deadline = *this.deadline;
                 let left = || clock::pause(deadline.left());
@@ -54,7 +50,7 @@ impl Future for Guarded {
             }
             Err(panic) => panicked(&*panic).into_response(),
         };
-        if let Some(auth) = this.auth {
+        if let Some(auth) = &this.beside.auth {
             auth.answer(&mut response);
         }
         Poll::Ready(response)

@@ -40,7 +40,7 @@ pub(super) fn complete(response: &mut Response, head: bool, https: bool, trace: 
     let length = response.body().size_hint().exact();
     let headers = response.headers_mut();
     let id = HeaderValue::from_bytes(&trace.id_text()).unwrap_or(EMPTY);
-    let (mut html, mut strict, mut named, mut fits) = (false, false, None, true);
+    let (mut html, mut strict, mut named, mut fits) = (false, false, None, head || length.is_none());
     for (name, value) in headers.iter_mut() {
         match name {
             name if *name == CONTENT_TYPE => html = value.as_bytes().starts_with(b"text/html"),
@@ -86,17 +86,54 @@ fn mend_length(headers: &mut HeaderMap, length: Option<u64>) {
     };
 }
 
-/// A length as text, in memory of just its size.
-fn number(mut number: usize) -> HeaderValue {
-    let (mut digits, mut first) = ([b'0'; 20], 20);
-    while number > 0 || first == 20 {
-        first -= 1;
-        digits[first] += u8::try_from(number % 10).unwrap_or(0);
-        number /= 10;
+/// The numbers below a thousand, three digits each: most lengths are one of them, and take no memory.
+static SMALL: &str = {
+    const TEXT: [u8; 3_000] = {
+        let (mut text, mut at) = ([b'0'; 3_000], 0);
+        while at < 1_000 {
+            text[3 * at] += (at / 100) as u8;
+            text[3 * at + 1] += (at / 10 % 10) as u8;
+            text[3 * at + 2] += (at % 10) as u8;
+            at += 1;
+        }
+        text
+    };
+    match std::str::from_utf8(&TEXT) {
+        Ok(text) => text,
+        Err(_) => "",
     }
-    HeaderValue::from_bytes(&digits[first..]).unwrap_or(EMPTY)
+};
+
+/// A length as text.
+fn number(number: usize) -> HeaderValue {
+    let zeros = if number < 10 { 2 } else { usize::from(number < 100) };
+    match SMALL.get((number.min(1_000) * 3 + zeros)..(number.min(1_000) * 3 + 3)) {
+        Some(text) => HeaderValue::from_static(text),
+        None => HeaderValue::from(number),
+    }
 }
 
 fn parsed(value: &HeaderValue) -> Option<u64> {
-    value.to_str().ok()?.parse().ok()
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    let add = |sum: u64, byte| sum.checked_mul(10)?.checked_add(digit(byte)?);
+    if value.is_empty() { None } else { value.as_bytes().iter().try_fold(0, add) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_told_as_they_are_read() {
+        for length in (0..1_200).chain([9_999, 10_000, usize::MAX]) {
+            let told = number(length);
+            assert_eq!(
+                (told.to_str().expect("text"), parsed(&told)),
+                (length.to_string().as_str(), Some(length as u64))
+            );
+        }
+        for text in ["", "x", "-1", "+1", "18446744073709551616"] {
+            assert_eq!(parsed(&HeaderValue::from_static(text)), None, "{text}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 mod assets;
 mod auth;
+mod beside;
 mod blobs;
 mod body;
 pub(crate) mod budget;
@@ -23,16 +24,17 @@ mod live;
 mod measured;
 mod openapi;
 mod origin;
+mod path;
 mod problem;
 mod reference;
 mod routes;
+pub mod routing;
 mod server;
 mod session;
 mod signed;
 mod stack;
+mod straight;
 
-pub use aide::axum::ApiRouter as Routes;
-pub use aide::axum::routing;
 pub use assets::{Asset, Assets};
 pub use auth::{Actor, Authenticate, MaybeActor, Session};
 pub(crate) use auth::{bearer, unseen};
@@ -44,6 +46,7 @@ pub use health::Health;
 pub use openapi::{About, any_origin};
 pub use problem::{Problem, ProblemField};
 pub use routes::ModuleRoutes;
+pub use routing::Routes;
 pub use server::serve;
 pub use session::{MODULE, SessionInfo, Sessions};
 pub use signed::{Headers, Raw};

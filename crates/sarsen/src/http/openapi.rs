@@ -127,7 +127,8 @@ fn is_path(parameter: &ReferenceOr<Parameter>, name: &str) -> bool {
     matches!(parameter.as_item(), Some(Parameter::Path { parameter_data, .. }) if parameter_data.name == name)
 }
 
-fn path_names(pattern: &str) -> Vec<&str> {
+/// What a pattern names in the path, in its order.
+pub(super) fn path_names(pattern: &str) -> Vec<&str> {
     let names = pattern.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
     names.map(|(name, _)| name.trim_start_matches('*')).collect()
 }

@@ -1,9 +1,11 @@
 //! The routes of the modules, and the table that names a request before anything else happens to it.
 
 use super::openapi::{self, Documented};
+use super::path::{PathNames, PathParts};
+use super::routing::{Finished, Routes};
+use super::straight::Bound;
 use crate::error::{Error, Result};
 use crate::telemetry::{Budget, Name, Operation, OperationKind, Recorder};
-use aide::axum::ApiRouter;
 use aide::openapi::OpenApi;
 use axum::extract::{MatchedPath, Request};
 use axum::routing::Router;
@@ -20,20 +22,34 @@ pub struct ModuleRoutes {
     pub(super) api: OpenApi,
     pub(super) router: Router,
     listed: Vec<Documented>,
+    /// Handlers that the stack may call itself.
+    straight: Vec<(String, Method, Bound)>,
+    /// Patterns that the router serves, whether or not they are listed.
+    served: Vec<String>,
+    /// Whether the router may serve patterns that nobody has listed.
+    opaque: bool,
 }
 
 impl ModuleRoutes {
     /// The documented routes of `module`.
-    pub fn new(module: &'static str, routes: impl FnOnce() -> ApiRouter) -> Self {
+    pub fn new(module: &'static str, routes: impl FnOnce() -> Routes) -> Self {
         openapi::prepare();
         let mut api = OpenApi::default();
-        let router = routes().finish_api(&mut api);
+        let Finished { router, straight, patterns, opaque } = routes().finish(&mut api);
         let listed = openapi::finish(&mut api, module);
-        Self { module, api, router, listed }
+        Self { module, api, router, listed, straight, served: patterns, opaque }
     }
 
     /// Adds a router that documents nothing; its requests are named after the pattern that axum matched.
     pub fn plain(mut self, router: Router) -> Self {
+        self.opaque |= router.has_routes();
+        self.router = self.router.merge(router);
+        self
+    }
+
+    /// Like [`ModuleRoutes::plain`] for a router whose patterns are these.
+    pub(crate) fn plain_at(mut self, router: Router, patterns: &[&str]) -> Self {
+        self.served.extend(patterns.iter().map(|pattern| (*pattern).to_owned()));
         self.router = self.router.merge(router);
         self
     }
@@ -77,6 +93,14 @@ impl ModuleRoutes {
         self
     }
 
+    /// The handler of a route, where the stack may call it itself. The answer to HEAD loses its body in the router.
+    fn straight(&self, route: &Documented) -> Option<Bound> {
+        let of_route = |(pattern, method, _): &&(String, Method, Bound)| {
+            *pattern == route.pattern && *method == route.method && *method != Method::HEAD
+        };
+        self.straight.iter().find(of_route).map(|(_, _, handler)| handler.clone())
+    }
+
     /// Method and pattern of each route that is known by name.
     pub fn patterns(&self) -> impl Iterator<Item = (&Method, &str)> {
         self.listed.iter().map(|listed| (&listed.method, listed.pattern.as_str()))
@@ -102,7 +126,7 @@ pub(super) fn name_by_match(request: &Request, module: &'static str) {
 }
 
 /// What is known about a request by its method and path.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct RouteName {
     pub(super) name: Name,
     /// Whether the handler asks who is there.
@@ -113,23 +137,40 @@ pub(super) struct RouteName {
     pub(super) uploads: bool,
     /// Whether it is in the table; what is not may still be a plain route.
     pub(super) known: bool,
+    /// The handler, where the stack may call it itself.
+    pub(super) straight: Option<Bound>,
 }
 
 /// Finds the name of a request; it never holds a raw path, so the number of names is bounded.
 pub(super) struct RouteTable {
-    paths: matchit::Router<Vec<(Method, RouteName)>>,
+    paths: matchit::Router<Pattern>,
     unknown: Vec<(Method, RouteName)>,
     other: RouteName,
+}
+
+/// The routes of one pattern.
+#[derive(Default)]
+struct Pattern {
+    names: PathNames,
+    routes: Vec<(Method, RouteName)>,
+}
+
+/// What the table finds for a request: its route, and what its pattern names in the path, where the stack calls the handler.
+pub(super) struct Found<'t> {
+    pub(super) route: &'t RouteName,
+    pub(super) straight: Option<(&'t Bound, Option<PathParts>)>,
 }
 
 impl RouteTable {
     /// The table over all modules; two that claim the same route are an error that names both.
     pub(super) fn new(modules: &[ModuleRoutes], recorder: &Recorder) -> Result<Self> {
-        let mut patterns: BTreeMap<&str, Vec<(Method, RouteName)>> = BTreeMap::new();
+        let mut patterns: BTreeMap<&str, Pattern> = BTreeMap::new();
+        // A pattern that nobody has listed may be nearer to a path than one with a parameter that was.
+        let opaque = modules.iter().any(|module| module.opaque);
         for (module, listed) in
             modules.iter().flat_map(|module| module.listed.iter().map(move |listed| (module, listed)))
         {
-            let routes = patterns.entry(&listed.pattern).or_default();
+            let routes = &mut patterns.entry(&listed.pattern).or_default().routes;
             if let Some((method, taken)) = routes.iter().find(|(method, _)| *method == listed.method) {
                 let text = format!(
                     "{method} {} is served by `{}` and by `{}`",
@@ -145,34 +186,47 @@ impl RouteTable {
                 name.set_budget(budget);
             }
             let (auth, any_origin, uploads) = (listed.auth, listed.any_origin, listed.uploads);
-            let route = RouteName { name, auth, any_origin, uploads, known: true };
+            let is_sure = !(opaque && listed.pattern.contains('{'));
+            let straight = module.straight(listed).filter(|_| is_sure);
+            let route = RouteName { name, auth, any_origin, uploads, known: true, straight };
             routes.push((listed.method.clone(), route));
         }
+        for pattern in modules.iter().flat_map(|module| &module.served) {
+            patterns.entry(pattern).or_default();
+        }
         let mut paths = matchit::Router::new();
-        for (pattern, routes) in patterns {
-            let conflict = |error| Error::invalid(format!("the route {pattern} cannot be added: {error}"));
-            paths.insert(pattern, routes).map_err(conflict)?;
+        for (text, mut pattern) in patterns {
+            pattern.names = openapi::path_names(text).into_iter().map(Box::<str>::from).collect::<Vec<_>>().leak();
+            let conflict = |error| Error::invalid(format!("the route {text} cannot be added: {error}"));
+            paths.insert(text, pattern).map_err(conflict)?;
         }
         let unknown = KNOWN.iter().map(|method| (method.clone(), no_route(method.as_str(), recorder))).collect();
         Ok(Self { paths, unknown, other: no_route("OTHER", recorder) })
     }
 
-    pub(super) fn find(&self, method: &Method, path: &str) -> &RouteName {
-        let named = |routes: &'_ Vec<(Method, RouteName)>, method: &Method| {
-            routes.iter().position(|(known, _)| known == method)
-        };
+    #[inline]
+    pub(super) fn find(&self, method: &Method, path: &str) -> Found<'_> {
         if let Ok(matched) = self.paths.at(path) {
-            let routes = matched.value;
-            let found = named(routes, method).or_else(|| {
-                // GET answers HEAD, as in axum.
-                if method == Method::HEAD { named(routes, &Method::GET) } else { None }
-            });
-            if let Some(index) = found {
-                return &routes[index].1;
+            let Pattern { names, routes } = matched.value;
+            if let Some(route) = of_method(routes, method) {
+                let named = || matched.params.iter().map(|(_, part)| part);
+                let parts = || (!names.is_empty()).then(|| PathParts::new(names, path.len(), named()));
+                return Found { route, straight: route.straight.as_ref().map(|handler| (handler, parts())) };
+            }
+            // GET answers HEAD, as in axum.
+            if method == Method::HEAD
+                && let Some(route) = of_method(routes, &Method::GET)
+            {
+                return Found { route, straight: None };
             }
         }
-        named(&self.unknown, method).map_or(&self.other, |index| &self.unknown[index].1)
+        Found { route: of_method(&self.unknown, method).unwrap_or(&self.other), straight: None }
     }
+}
+
+#[inline]
+fn of_method<'r>(routes: &'r [(Method, RouteName)], method: &Method) -> Option<&'r RouteName> {
+    routes.iter().find(|(known, _)| known == method).map(|(_, route)| route)
 }
 
 impl fmt::Debug for RouteTable {
@@ -200,5 +254,5 @@ fn known(method: &Method) -> &str {
 /// What no table knows may be a plain route, so it gets to know who is there.
 fn no_route(method: &str, recorder: &Recorder) -> RouteName {
     let name = recorder.name(OperationKind::Request, "", &format!("{method} (no route)"));
-    RouteName { name, auth: true, any_origin: false, uploads: false, known: false }
+    RouteName { name, auth: true, any_origin: false, uploads: false, known: false, straight: None }
 }

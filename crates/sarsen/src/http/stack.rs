@@ -2,6 +2,7 @@
 
 use super::assets::Assets;
 use super::auth::{Auth, Authenticate, Identities};
+use super::beside::Beside;
 use super::blobs;
 use super::body::{BodyLimits, Outgoing};
 use super::budget::{self, Audience};
@@ -10,7 +11,8 @@ use super::health::Health;
 use super::live::{self, Endless};
 use super::openapi::About;
 use super::problem::{self, Refusal};
-use super::routes::{ModuleRoutes, RouteName, RouteTable};
+use super::routes::{Found, ModuleRoutes, RouteName, RouteTable};
+use super::routing::Routes;
 use super::session::Sessions;
 use super::{docs, headers, openapi, origin};
 use crate::blobs::Blobs;
@@ -19,7 +21,6 @@ use crate::config::{Environment, HttpSection};
 use crate::error::{Error, Result};
 use crate::realtime::Realtime;
 use crate::telemetry::{Operation, Outcome, Recorder, Running, Trace};
-use aide::axum::ApiRouter as Routes;
 use aide::openapi::OpenApi;
 use axum::BoxError;
 use axum::body::Body;
@@ -126,7 +127,8 @@ impl Stack {
         };
         let uploads = limits_of_uploads(&section, parts.blobs.as_ref());
         let own = own_routes(&document, parts.assets.map(told))?;
-        modules.push(own.plain(live::routes(parts.realtime)).plain(blobs::routes(parts.blobs)));
+        let own = own.plain_at(live::routes(parts.realtime), &live::PATTERNS);
+        modules.push(own.plain_at(blobs::routes(parts.blobs), &[blobs::PATTERN]));
         let routes = RouteTable::new(&modules, &recorder)?;
         let named = modules.iter().fold(Router::new(), |all, module| all.merge(module.named()));
         let router = modules.into_iter().fold(Router::new(), |all, module| all.merge(module.router));
@@ -183,7 +185,7 @@ impl Stack {
     {
         let (stack, head) = (&*self.0, request.method() == Method::HEAD);
         // 1. The name comes from the route table, so every Operation has one, whatever happens next.
-        let route = stack.routes.find(request.method(), request.uri().path());
+        let Found { route, straight } = stack.routes.find(request.method(), request.uri().path());
         // 2. The Operation is outermost: it sees everything, and is cancelled when the client hangs up.
         let (limits, timeout) = if route.uploads { stack.uploads } else { (stack.body, stack.timeout) };
         let running = stack.open(&request, route, timeout);
@@ -202,14 +204,21 @@ impl Stack {
                 return Answer { work: Work::Refused { error: Some(error) }, place, closing, held: Some(held), head };
             }
         };
-        // 7. The routes. Only what the table does not know goes through the layer that names it.
-        let mut router = if route.known { stack.router.clone() } else { stack.named.clone() };
         let mut request = request.map(|body| limits.limit(body, deadline));
-        if let Some(auth) = &auth {
-            request.extensions_mut().insert(auth.clone());
-        }
-        // 8. The handler, with its deadline and its panics: all that waits is in this one future.
-        let guarded = Guarded::new(router.call(request), deadline, auth);
+        // 7. The handler. The table may know it; else the router finds it, and only what the table does not know at all goes
+        // through the layer that names it.
+        let (handler, beside) = match straight {
+            Some((handler, path)) => (handler.call(request), Beside { auth, path }),
+            None => {
+                let beside = Beside { auth, path: None };
+                if beside.auth.is_some() {
+                    request.extensions_mut().insert(beside.clone());
+                }
+                (routed(if route.known { &stack.router } else { &stack.named }, request), beside)
+            }
+        };
+        // 8. Its deadline and its panics: all that waits is in this one future.
+        let guarded = Guarded::new(handler, deadline, beside);
         Answer { work: Work::Handler { guarded }, place, closing, held: Some(held), head }
     }
 }
@@ -338,6 +347,17 @@ impl Inner {
             headers::complete(response, head, self.https, operation.trace());
         }
     }
+}
+
+/// The handler that the router finds.
+fn routed(router: &Router, request: Request<Body>) -> BoxFuture<'static, Response> {
+    let answer = router.clone().call(request);
+    Box::pin(async move {
+        match answer.await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    })
 }
 
 /// Says of an answer that its body is read while it goes out, though its length is known: the Operation closes at its end.

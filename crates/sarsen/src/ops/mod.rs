@@ -66,11 +66,11 @@ fn routes(parts: &Parts) -> Result<ModuleRoutes> {
     let ops = Arc::new(Ops { parts: parts.clone(), door: Door::new(parts), started: clock::monotonic() });
     let inside = Inside { ops: ops.clone(), router: api::routes().merge(pages::routes()).with_state(ops) };
     // Any method: what is closed does not say which it knows.
-    let outside = Router::new().route("/ops", any(enter)).route("/ops/{*path}", any(enter)).with_state(inside);
+    let patterns = ["/ops", "/ops/{*path}"];
+    let outside = Router::new().route(patterns[0], any(enter)).route(patterns[1], any(enter)).with_state(inside);
     let methods = [Method::GET, Method::POST];
-    let known =
-        methods.into_iter().flat_map(|method| ["/ops", "/ops/{*path}"].map(|pattern| (method.clone(), pattern)));
-    Ok(ModuleRoutes::new(MODULE, Routes::new).plain(outside).known(known))
+    let known = methods.into_iter().flat_map(|method| patterns.map(|pattern| (method.clone(), pattern)));
+    Ok(ModuleRoutes::new(MODULE, Routes::new).plain_at(outside, &patterns).known(known))
 }
 
 #[derive(Clone)]

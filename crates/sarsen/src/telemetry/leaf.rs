@@ -103,6 +103,14 @@ impl Statement {
         (runs > 0).then(|| Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed) / runs))
     }
 
+    /// Whether a run takes at most `limit` in the mean, once there was one.
+    #[inline]
+    pub(crate) fn keeps_to(&self, limit: Duration) -> Option<bool> {
+        let runs = self.runs.load(Ordering::Relaxed);
+        let most = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).saturating_mul(runs);
+        (runs > 0).then(|| self.nanoseconds.load(Ordering::Relaxed) <= most)
+    }
+
     /// Adds a run. Old runs weigh less: at 1024 both sums are halved, so the mean follows the data as it grows.
     #[inline]
     pub fn add_run(&self, took: Duration) {

@@ -185,8 +185,9 @@ impl Operation {
 
     /// Gives it back to the thread, which has use for its memory, unless somebody else has it too.
     #[inline]
-    pub(super) fn recycle(mut self) {
-        if Arc::get_mut(&mut self.0).is_none() {
+    pub(super) fn recycle(self) {
+        // Whoever takes it looks again, and for certain.
+        if Arc::strong_count(&self.0) > 1 {
             return;
         }
         // Not while the thread ends.

@@ -91,7 +91,7 @@ impl Connection {
             statement.raw_bind_parameter(index + 1, Bound(value)).map_err(fail)?;
         }
         let _limited = Limited::start(&self.limit, call.deadline);
-        let before = self.inner.total_changes();
+        let before = if call.text.class == Class::Write { self.inner.total_changes() } else { 0 };
         let layout = Layout::of(&call.text, rows);
         let mut count = 0;
         let mut cursor = statement.raw_query();

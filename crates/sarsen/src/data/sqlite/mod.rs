@@ -138,10 +138,7 @@ impl Shared {
         if call.runs() > MAX_INLINE {
             return false;
         }
-        match call.text.statement.mean() {
-            Some(mean) => mean <= self.section.inline_limit.0,
-            None => call.text.bounded,
-        }
+        call.text.statement.keeps_to(self.section.inline_limit.0).unwrap_or(call.text.bounded)
     }
 
     /// Whether the writes may run on a thread of the runtime, all together.

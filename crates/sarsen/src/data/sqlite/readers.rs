@@ -27,6 +27,8 @@ struct State {
     idle: Vec<Box<Connection>>,
     /// Idle or in use.
     open: usize,
+    /// Whether anybody ever waited for one: only then there is somebody to tell that one was given back.
+    waited_for: bool,
 }
 
 /// What there is for one who wants to read.
@@ -84,6 +86,7 @@ impl Readers {
             state.open += 1;
             return Found::MayOpen;
         }
+        state.waited_for = true;
         Found::AllInUse
     }
 
@@ -98,8 +101,13 @@ impl Readers {
 
     fn give_back(&self, connection: Option<Box<Connection>>) {
         if let Some(connection) = connection {
-            self.state().idle.push(connection);
-            self.returned.notify_one();
+            let mut state = self.state();
+            state.idle.push(connection);
+            let waited_for = state.waited_for;
+            drop(state);
+            if waited_for {
+                self.returned.notify_one();
+            }
         }
     }
 

@@ -15,10 +15,13 @@ use crate::error::Result;
 use axum::extract::{Path, RawQuery, State};
 use axum::routing::{Router, get};
 
+/// Where the route is.
+pub(super) const PATTERN: &str = "/blobs/{folder}/{shard}/{id}";
+
 /// The route that answers addresses which the application signed: whoever has one needs nothing else.
 pub(super) fn routes(blobs: Option<Blobs>) -> Router {
     match blobs {
-        Some(blobs) => Router::new().route("/blobs/{folder}/{shard}/{id}", get(signed)).with_state(blobs),
+        Some(blobs) => Router::new().route(PATTERN, get(signed)).with_state(blobs),
         None => Router::new(),
     }
 }

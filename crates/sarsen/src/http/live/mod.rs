@@ -20,11 +20,14 @@ use http::header::{HOST, ORIGIN};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Endless;
 
+/// Where the routes are.
+pub(super) const PATTERNS: [&str; 2] = ["/live", "/live/events"];
+
 /// The routes, if there is anything to hear.
 pub(super) fn routes(realtime: Option<Realtime>) -> Router {
     match realtime {
         Some(realtime) => {
-            Router::new().route("/live", get(socket)).route("/live/events", get(stream)).with_state(realtime)
+            Router::new().route(PATTERNS[0], get(socket)).route(PATTERNS[1], get(stream)).with_state(realtime)
         }
         None => Router::new(),
     }
