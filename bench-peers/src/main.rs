@@ -1,5 +1,6 @@
 //! Measures Sarsen beside what one would otherwise use. `cargo xtask bench` builds it, starts it and shows the figures.
 
+mod cache;
 mod data;
 mod growth;
 mod jobs;
@@ -30,6 +31,8 @@ enum Bench {
     Overhead(Options),
     /// A statement through `Db`, and writes that share their commits.
     Data(Options),
+    /// A value from the cache, beside the crates alone.
+    Cache(Options),
     /// Parley's reads on a small and a large channel.
     Growth(growth::Options),
     /// Parley's whole history of one channel, read once; it prints no figure.
@@ -53,6 +56,7 @@ fn main() -> Outcome<()> {
     match Arguments::parse().bench {
         Bench::Overhead(options) => overhead::run(&options),
         Bench::Data(options) => data::run(&options),
+        Bench::Cache(options) => cache::run(&options),
         Bench::Growth(options) => current_thread()?.block_on(growth::run(&options)),
         Bench::Walk(options) => current_thread()?.block_on(growth::walk(&options)),
         Bench::Jobs(options) => all_cores()?.block_on(jobs::run(&options)),

@@ -1,6 +1,6 @@
 //! What routes promise: each says how many queries it takes at most, and which kind of promise it makes.
 //!
-//! One query of each is for the session that gets a new id on the way.
+//! One query of each is for the session that gets a new id on the way. What is kept in the cache counts as if it were not there.
 
 use sarsen::telemetry::{Budget, ms};
 

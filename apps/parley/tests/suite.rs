@@ -4,6 +4,8 @@
 mod accounts;
 #[path = "suite/audit.rs"]
 mod audit;
+#[path = "suite/cached.rs"]
+mod cached;
 #[path = "suite/channels.rs"]
 mod channels;
 #[path = "suite/document.rs"]
@@ -127,6 +129,11 @@ behaviours! {
     unread::only_members_read_and_only_what_is_there(world);
     unread::more_than_a_hundred_are_a_hundred(world);
     unread::made_again_it_says_the_same(world);
+    cached::lists_cost_two_queries_until_something_changes(world);
+    cached::a_profile_changes_wherever_it_is_shown(world);
+    cached::who_leaves_reads_no_more_from_that_moment(world);
+    cached::another_process_hears_of_it(world);
+    cached::a_profile_that_has_not_changed_is_not_sent_again(world);
     statistics::messages_are_counted_by_day_and_person(world);
     statistics::imported_messages_count_on_their_days(world);
     statistics::a_private_channel_has_no_statistics_for_others(world);

@@ -226,6 +226,18 @@ impl Clock {
         })
     }
 
+    /// The present moment for measuring how long something is ago: nobody sets the real clock of it.
+    #[inline]
+    pub(crate) fn ticks(&self) -> Ticks {
+        match &self.0 {
+            Source::Real => Ticks::now(),
+            Source::Simulated(simulated) => {
+                let micros = simulated.micros.load(Ordering::SeqCst).max(0).unsigned_abs();
+                Ticks::from_nanos(micros.saturating_mul(1_000))
+            }
+        }
+    }
+
     /// Moves a simulated clock on and wakes whoever sleeps on it; does nothing to the real one.
     pub fn advance(&self, by: Duration) {
         if let Source::Simulated(simulated) = &self.0 {

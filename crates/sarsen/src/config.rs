@@ -1,12 +1,14 @@
 //! Typed configuration: a profile (TOML), the environment over it, and errors that name the key, the file and the fix.
 
 mod blobs;
+mod cache;
 mod ops;
 mod realtime;
 mod telemetry;
 mod types;
 
 pub use blobs::BlobsSection;
+pub use cache::CacheSection;
 pub use ops::OpsSection;
 pub use realtime::RealtimeSection;
 pub use telemetry::TelemetrySection;
@@ -37,6 +39,8 @@ pub struct Config {
     pub blobs: BlobsSection,
     /// What is shown while it happens.
     pub realtime: RealtimeSection,
+    /// What is kept in memory.
+    pub cache: CacheSection,
     /// What is written to standard error.
     pub log: LogSection,
     /// What is recorded, and kept.
@@ -373,6 +377,7 @@ fn exposed(defaults: &Config, mut keys: toml::Table) -> Result<toml::Table> {
     let secrets = [
         ("app", "secret", defaults.app.secret.expose()),
         ("blobs", "url", defaults.blobs.url.expose()),
+        ("cache", "url", defaults.cache.url.expose()),
         ("database", "url", defaults.database.url.expose()),
         ("ops", "token", defaults.ops.token.expose()),
         ("realtime", "url", defaults.realtime.url.expose()),

@@ -6,6 +6,7 @@ mod adopt;
 pub mod advisor;
 pub mod app;
 pub mod blobs;
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -168,7 +168,7 @@ async fn signs_in_and_out_with_one_read_a_request() {
     let answer = app.send("POST", &format!("/sign-in/{ANNA}"), "").await;
     let set = answer.headers["set-cookie"].to_str().expect("text").to_owned();
     assert!(set.contains("; Path=/; HttpOnly; SameSite=Lax; Max-Age="), "{set}");
-    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!(answer.headers["cache-control"], "private, no-store");
     let cookie = answer.cookie().expect("a cookie");
     assert!(app.is_anna(&cookie).await);
     let operation = app.last();
@@ -177,7 +177,7 @@ async fn signs_in_and_out_with_one_read_a_request() {
     assert_ne!(app.send("GET", "/whoever", &cookie).await.json(), Value::Null);
     assert_eq!(app.last().record().query_count, 1);
     let mine = app.send("GET", "/me", &cookie).await;
-    assert_eq!(mine.headers["cache-control"], "no-store", "what is for one person is kept for nobody");
+    assert_eq!(mine.headers["cache-control"], "private, no-store", "what is for one person is kept for nobody");
     app.last();
     let hello = app.send("GET", "/hello", &cookie).await;
     assert!(hello.headers.get("cache-control").is_none());

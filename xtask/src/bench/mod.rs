@@ -40,6 +40,8 @@ enum Bench {
     Overhead,
     /// What a statement costs through Db, beside its driver, and what writing together brings.
     Data,
+    /// What a value from the cache costs, beside the crates alone.
+    Cache,
     /// Whether reads stay as quick when a channel grows.
     DataGrowth(growth::Options),
     /// How much memory Parley takes: idle, importing, while a long history is read; and a server while a large file passes it.
@@ -58,6 +60,7 @@ pub(crate) fn run(options: &Options) -> Outcome<ExitCode> {
     match &options.bench {
         Bench::Overhead => peers::run("overhead", options.quick, &report)?,
         Bench::Data => peers::run("data", options.quick, &report)?,
+        Bench::Cache => peers::run("cache", options.quick, &report)?,
         Bench::DataGrowth(growth) => growth::run(growth, options.quick, &report)?,
         Bench::Memory => memory::run(options.quick, &report)?,
         Bench::Jobs(jobs) => jobs::run(jobs, options.quick, &report)?,

@@ -1,15 +1,16 @@
 //! Your own account: what only its owner sees and changes.
 
-use super::api::{AccountRegistered, AccountsError, NewAccount, User};
+use super::api::{AccountRegistered, AccountsError, NewAccount, User, user_tag};
 use super::store::{Changed, NewUser};
-use super::{Module, emails, names, passwords};
+use super::{KEEP, Module, emails, names, passwords};
+use sarsen::cache::{Keep, key};
 use sarsen::{Result, Timestamp};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// An account as its owner sees it: the user, and where their mail goes.
-#[derive(Clone, Debug, Serialize, JsonSchema, sarsen::FromRow)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, sarsen::FromRow)]
 pub(super) struct Account {
     pub(super) id: Uuid,
     pub(super) username: String,
@@ -64,7 +65,10 @@ impl Module {
 
     /// One's own account.
     pub(super) async fn account(&self, id: Uuid) -> Result<Account, AccountsError> {
-        self.store.account(id).await?.ok_or(AccountsError::NoSuchUser(id))
+        let (store, keep) = (self.store.clone(), Keep::new(KEEP).tag(user_tag(id)));
+        let load = move || async move { store.account(id).await };
+        let found = self.cache.fetch_optional(key("account").with(id), keep, load).await?;
+        found.map(|account| (*account).clone()).ok_or(AccountsError::NoSuchUser(id))
     }
 
     /// Changes what is given of an account.
@@ -75,8 +79,12 @@ impl Module {
         let email = email.map(|email| emails::given(Some(email))).transpose()?;
         let display_name = display_name.map(|wanted| names::display_name(Some(&wanted), &username)).transpose()?;
         let searched = display_name.as_ref().map(|display_name| names::searched(&username, display_name));
-        let changed = self.store.update(id, Changed { display_name, searched, about, email, mention_mails }).await?;
-        Ok(changed.ok_or(AccountsError::NoSuchUser(id))?)
+        let tx = self.store.begin().await?;
+        let changed = Changed { display_name, searched, about, email, mention_mails };
+        let changed = self.store.update(&tx, id, changed).await?.ok_or(AccountsError::NoSuchUser(id))?;
+        self.cache.invalidate(&tx, [user_tag(id)]).await?;
+        tx.commit().await?;
+        Ok(changed)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What other modules may know of accounts: users, how to find or make them, and where their mail goes.
 
 use crate::Failure;
+use sarsen::cache::{Tag, tag};
 use sarsen::events::Event;
 use sarsen::{Error, Timestamp};
 use schemars::JsonSchema;
@@ -27,6 +28,11 @@ pub struct User {
     pub about: String,
     /// When the account was made.
     pub created_at: Timestamp,
+}
+
+/// What everything kept in the cache hangs on that shows this user.
+pub fn user_tag(user: Uuid) -> Tag {
+    tag("user", user)
 }
 
 /// Where the mail of a user goes. Not for others to see.

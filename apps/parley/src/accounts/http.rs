@@ -8,11 +8,15 @@ use super::tokens::{NewToken, Token};
 use crate::budgets::{password, read, write};
 use crate::path::IdPath;
 use crate::text::{FULL_LINE, LINE, LINES};
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use sarsen::Result;
 use sarsen::data::{Page, PageRequest};
 use sarsen::http::routing::{delete_with, get_with, post_with};
-use sarsen::http::{Actor, Created, Json, MaybeActor, NoContent, Path, Promises, Query, Routes, Session, SessionInfo};
+use sarsen::http::{
+    Actor, Created, Etag, IfChanged, Json, MaybeActor, NoContent, Path, Promises, Query, Routes, Session, SessionInfo,
+    Version, Versioned,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -36,7 +40,7 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
         .api_route(
             "/v1/me",
             get_with(me, |op| op.summary("Your account").tag(TAG).budget(read(4))).patch_with(update_me, |op| {
-                op.summary("Change how others see you, and where your mail goes").tag(TAG).budget(write(4))
+                op.summary("Change how others see you, and where your mail goes").tag(TAG).budget(write(5))
             }),
         )
         .api_route(
@@ -218,8 +222,23 @@ async fn search(State(module): This, _: Actor, Query(wanted): Query<UserSearch>)
     Ok(whole(module.search(wanted.query, limit).await?))
 }
 
-async fn user(State(module): This, _: Actor, Path(path): Path<IdPath>) -> Result<Json<User>> {
-    Ok(Json(module.user(path.id).await?))
+/// A user as they are now: who has seen them so before is not sent them again.
+struct AsNow;
+
+impl Version<Arc<Module>> for AsNow {
+    async fn version(parts: &mut Parts, module: &Arc<Module>) -> Result<Etag> {
+        let Path(path) = Path::<IdPath>::from_request_parts(parts, module).await?;
+        Etag::of(&module.user(path.id).await?)
+    }
+}
+
+async fn user(
+    State(module): This,
+    _: Actor,
+    changed: IfChanged<AsNow>,
+    Path(path): Path<IdPath>,
+) -> Result<Versioned<Json<User>>> {
+    Ok(changed.with(Json(module.user(path.id).await?)))
 }
 
 /// A list that is always given as a whole.

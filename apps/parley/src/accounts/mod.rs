@@ -11,17 +11,22 @@ mod store;
 mod tokens;
 
 use account::Account;
-use api::{Accounts, AccountsApi, AccountsError, MAX_NAMES, MAX_USERS, Mailbox, NewAccount, User};
+use api::{Accounts, AccountsApi, AccountsError, MAX_NAMES, MAX_USERS, Mailbox, NewAccount, User, user_tag};
 use attempts::Attempts;
 use passwords::Passwords;
+use sarsen::cache::{Cache, Keep, key};
 use sarsen::events::Events;
 use sarsen::realtime::{Asked, Grant, Realtime, Topics};
 use sarsen::{Clock, Declare, Error, Init, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use store::{Credentials, NewUser, Store};
 use uuid::Uuid;
+
+/// For how long what is known of a user serves that nothing has changed.
+const KEEP: Duration = Duration::from_secs(600);
 
 /// Most users that one search gives.
 const MAX_FOUND: u32 = 100;
@@ -33,6 +38,7 @@ pub struct Module {
     clock: Clock,
     events: Events,
     realtime: Realtime,
+    cache: Cache,
     passwords: Passwords,
     attempts: Attempts,
 }
@@ -70,7 +76,7 @@ impl sarsen::Module for Module {
     async fn init(i: Init<Self>) -> Result<Self> {
         let passwords = Passwords::new(i.config.password_memory_kib, i.config.password_iterations).await?;
         let (store, attempts) = (Store::new(i.db), Attempts::default());
-        Ok(Module { store, clock: i.clock, events: i.events, realtime: i.realtime, passwords, attempts })
+        Ok(Module { store, clock: i.clock, events: i.events, realtime: i.realtime, cache: i.cache, passwords, attempts })
     }
 }
 
@@ -160,7 +166,11 @@ fn check_count(field: &str, count: usize, most: usize) -> Result<()> {
 
 impl AccountsApi for Module {
     async fn user(&self, id: Uuid) -> Result<User, AccountsError> {
-        self.store.user(id).await?.ok_or(AccountsError::NoSuchUser(id))
+        let (store, keep) = (self.store.clone(), Keep::new(KEEP).tag(user_tag(id)));
+        let load = move || async move { store.user(id).await };
+        // That there is none is not kept: bots are made with ids that others knew before.
+        let found = self.cache.fetch_optional(key("user").with(id), keep.nothing_for(Duration::ZERO), load).await?;
+        found.map(|user| (*user).clone()).ok_or(AccountsError::NoSuchUser(id))
     }
 
     async fn users(&self, ids: Vec<Uuid>) -> Result<Vec<User>, AccountsError> {

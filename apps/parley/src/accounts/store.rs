@@ -58,7 +58,7 @@ pub(super) struct Changed {
 }
 
 /// The rows of accounts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Store {
     db: Db,
 }
@@ -133,13 +133,13 @@ impl Store {
     }
 
     /// Changes what is given and leaves the rest as it is now, so that of two changes at once none is lost.
-    pub(super) async fn update(&self, id: Uuid, changed: Changed) -> Result<Option<Account>> {
+    pub(super) async fn update(&self, tx: &Tx, id: Uuid, changed: Changed) -> Result<Option<Account>> {
         let Changed { display_name, searched, about, email, mention_mails } = changed;
         let sql = "UPDATE users SET display_name = COALESCE(?, display_name), searched = COALESCE(?, searched), \
                    about = COALESCE(?, about), email = CASE WHEN ? THEN ? ELSE email END, \
                    mention_mails = COALESCE(?, mention_mails) WHERE id = ? \
                    RETURNING id, username, display_name, about, created_at, email, mention_mails";
-        let query = self.db.query(sql).bind(display_name).bind(searched).bind(about);
+        let query = tx.query(sql).bind(display_name).bind(searched).bind(about);
         query.bind(email.is_some()).bind(email.flatten()).bind(mention_mails).bind(id).optional().await
     }
 

@@ -26,7 +26,7 @@ impl Module {
             self.insert_direct(user, key.clone(), &people).await?;
         }
         let stored = self.store.direct(user, &key).await?;
-        self.view(stored.ok_or_else(|| Error::internal("a direct conversation was not made"))?).await
+        self.view(user, stored.ok_or_else(|| Error::internal("a direct conversation was not made"))?).await
     }
 
     async fn insert_direct(&self, by: Uuid, key: String, people: &[Uuid]) -> Result<()> {

@@ -28,29 +28,29 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
             get_with(list, |op| {
                 op.summary("The channels you have joined, or all you may read").tag(TAG).budget(read(7))
             })
-            .post_with(create, |op| op.summary("Make a channel").tag(TAG).budget(write(9))),
+            .post_with(create, |op| op.summary("Make a channel").tag(TAG).budget(write(10))),
         )
         .api_route(
             "/v1/channels/{id}",
-            get_with(channel, |op| op.summary("One channel").tag(TAG).budget(read(5)))
-                .patch_with(update, |op| op.summary("Change the name or topic of a channel").tag(TAG).budget(write(9))),
+            get_with(channel, |op| op.summary("One channel").tag(TAG).budget(read(7)))
+                .patch_with(update, |op| op.summary("Change the name or topic of a channel").tag(TAG).budget(write(10))),
         )
         .api_route(
             "/v1/channels/{id}/join",
-            post_with(join, |op| op.summary("Join a public channel").tag(TAG).budget(write(9))),
+            post_with(join, |op| op.summary("Join a public channel").tag(TAG).budget(write(10))),
         )
         .api_route(
             "/v1/channels/{id}/leave",
-            post_with(leave, |op| op.summary("Leave a channel").tag(TAG).budget(write(8))),
+            post_with(leave, |op| op.summary("Leave a channel").tag(TAG).budget(write(9))),
         )
         .api_route(
             "/v1/channels/{id}/members",
             get_with(members, |op| op.summary("The members of a channel").tag(TAG).budget(read(5)))
-                .post_with(add_member, |op| op.summary("Add somebody to a channel").tag(TAG).budget(write(7))),
+                .post_with(add_member, |op| op.summary("Add somebody to a channel").tag(TAG).budget(write(8))),
         )
         .api_route(
             "/v1/direct",
-            post_with(direct, |op| op.summary("Find or make a direct conversation").tag(TAG).budget(write(21))),
+            post_with(direct, |op| op.summary("Find or make a direct conversation").tag(TAG).budget(write(22))),
         )
         .with_state(module)
 }

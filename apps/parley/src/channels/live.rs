@@ -24,7 +24,7 @@ impl Module {
     /// Who may read a channel hears it; its members say that they type.
     async fn may_hear(self: Arc<Self>, asked: Asked) -> Result<Grant> {
         let known = self.known(asked.actor()?, asked.topic.uuid()?).await?;
-        Ok(if known.is_member() { Grant::hear_and_publish() } else { Grant::hear() })
+        Ok(if known.member { Grant::hear_and_publish() } else { Grant::hear() })
     }
 
     async fn may_hear_of_me(self: Arc<Self>, asked: Asked) -> Result<Grant> {

@@ -12,7 +12,7 @@ impl Module {
     /// Makes `user` a member of a public channel.
     pub(super) async fn join(&self, user: Uuid, id: Uuid) -> Result<Channel> {
         let known = self.known(user, id).await?;
-        if !known.is_member() {
+        if !known.member {
             self.make_members(id, vec![user], Some(user)).await?;
         }
         self.channel(user, id).await
@@ -20,13 +20,14 @@ impl Module {
 
     /// Ends a membership; whoever leaves a private channel needs somebody to add them again.
     pub(super) async fn leave(&self, user: Uuid, id: Uuid) -> Result<()> {
-        if self.known(user, id).await?.kind()? == ChannelKind::Direct {
+        if self.known(user, id).await?.channel.kind == ChannelKind::Direct {
             return Err(Error::conflict("a direct conversation cannot be left"));
         }
         let tx = self.store.begin().await?;
         if !self.store.remove_member(&tx, id, user).await? {
             return tx.rollback().await;
         }
+        self.changed_members(&tx, id, &[user]).await?;
         self.send_away(&tx, id, user).await?;
         self.events.publish(&tx, ChannelLeft { channel: id, user, at: self.clock.now() }).await?;
         tx.commit().await
@@ -35,10 +36,7 @@ impl Module {
     /// The members of a channel, in the order in which they joined.
     pub(super) async fn members(&self, user: Uuid, id: Uuid, page: &PageRequest) -> Result<Page<User>> {
         self.known(user, id).await?;
-        let page = self.store.members(id, page).await?;
-        let users = self.users_by_id(page.items.clone()).await?;
-        let items = page.items.iter().filter_map(|id| users.get(id).cloned()).collect();
-        Ok(Page { items, next: page.next })
+        self.members_of(id, page).await
     }
 
     /// Makes `added` a member because `user`, a member, wants it.
@@ -63,6 +61,7 @@ impl Module {
         if new.is_empty() {
             return tx.rollback().await;
         }
+        self.changed_members(&tx, channel, &new).await?;
         self.tell_list(&tx, &new).await?;
         let joined = new.into_iter().map(|user| ChannelJoined { channel, user, by: by.unwrap_or(user), at });
         self.events.publish_many(&tx, joined.collect()).await?;
@@ -71,7 +70,7 @@ impl Module {
 
     /// Notes that `user`, a member, has read a channel up to this time; an earlier one changes nothing.
     pub(super) async fn mark_read(&self, user: Uuid, channel: Uuid, until: Timestamp) -> Result<(), ChannelsError> {
-        if !self.known(user, channel).await?.is_member() {
+        if !self.known(user, channel).await?.member {
             return Err(Error::forbidden("only members have a place in this channel").hint("join it first").into());
         }
         Ok(self.store.mark_read(channel, user, until).await?)

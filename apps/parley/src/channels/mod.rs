@@ -1,6 +1,7 @@
 //! Channels: where people talk, and who may read and write there.
 
 pub mod api;
+mod cached;
 mod direct;
 mod http;
 mod live;
@@ -14,7 +15,9 @@ mod view;
 use crate::accounts::api::Accounts;
 use api::MAX_READABLE;
 use api::{Access, ChannelChanged, ChannelCreated, ChannelKind, ChannelRef, Channels, ChannelsApi, ChannelsError};
+use cached::{Known, Scope};
 use recency::Recency;
+use sarsen::cache::Cache;
 use sarsen::data::{Page, PageRequest};
 use sarsen::error::Kind;
 use sarsen::events::Events;
@@ -31,6 +34,7 @@ pub struct Module {
     clock: Clock,
     events: Events,
     realtime: Realtime,
+    cache: Cache,
     accounts: Accounts,
     recency: Recency,
 }
@@ -63,6 +67,7 @@ impl sarsen::Module for Module {
             clock: i.clock,
             events: i.events,
             realtime: i.realtime,
+            cache: i.cache,
             accounts,
             recency: Recency::default(),
         })
@@ -72,20 +77,21 @@ impl sarsen::Module for Module {
 impl Module {
     /// The channels that `user` has joined, oldest first.
     async fn joined(&self, user: Uuid, page: &PageRequest) -> Result<Page<Channel>> {
-        let page = self.store.joined(user, page).await?;
-        Ok(Page { items: self.views(page.items).await?, next: page.next })
+        self.list(user, Scope::Joined, page).await
     }
 
     /// The channels that `user` may read, oldest first.
     async fn readable(&self, user: Uuid, page: &PageRequest) -> Result<Page<Channel>> {
-        let page = self.store.readable(user, page).await?;
-        Ok(Page { items: self.views(page.items).await?, next: page.next })
+        self.list(user, Scope::Readable, page).await
     }
 
     /// One channel that `user` may know of.
     async fn channel(&self, user: Uuid, id: Uuid) -> Result<Channel> {
-        let stored = self.known(user, id).await?;
-        self.view(stored).await
+        let found = self.store.channel(user, id).await?.ok_or(ChannelsError::NoSuchChannel(id))?;
+        if !found.is_member() && found.kind()? != ChannelKind::Public {
+            return Err(ChannelsError::NoSuchChannel(id).into());
+        }
+        self.view(user, found).await
     }
 
     /// Makes a channel with its creator as the first member.
@@ -116,6 +122,7 @@ impl Module {
             tx.rollback().await?;
             return Ok(false);
         }
+        self.changed_list(&tx, channel, kind, members).await?;
         self.tell_list(&tx, members).await?;
         self.events.publish(&tx, ChannelCreated { channel, name, kind, by, members: members.to_vec(), at }).await?;
         tx.commit().await?;
@@ -138,27 +145,19 @@ impl Module {
         })?;
         let event = ChannelChanged { channel: id, by: user, name, topic, at: self.clock.now() };
         self.events.publish(&tx, event).await?;
+        self.changed(&tx, id).await?;
         self.tell_changed(&tx, id).await?;
         tx.commit().await?;
         self.channel(user, id).await
     }
 
-    /// The channel, if `user` may know of it.
-    async fn known(&self, user: Uuid, id: Uuid) -> Result<Stored, ChannelsError> {
-        let found = self.store.channel(user, id).await?.ok_or(ChannelsError::NoSuchChannel(id))?;
-        if !found.is_member() && found.kind()? != ChannelKind::Public {
-            return Err(ChannelsError::NoSuchChannel(id));
-        }
-        Ok(found)
-    }
-
     /// Fails unless `user` is a member and the channel is not a direct conversation.
     async fn open_to_change(&self, user: Uuid, id: Uuid, what: &str) -> Result<()> {
         let known = self.known(user, id).await?;
-        if known.kind()? == ChannelKind::Direct {
+        if known.channel.kind == ChannelKind::Direct {
             return Err(Error::conflict(format!("nobody can {what} a direct conversation")));
         }
-        if !known.is_member() {
+        if !known.member {
             return Err(Error::forbidden(format!("only members can {what} this channel: join it first")));
         }
         Ok(())
@@ -179,9 +178,8 @@ fn reference(stored: &Stored) -> Result<ChannelRef> {
 
 impl ChannelsApi for Module {
     async fn visible(&self, user: Uuid, channel: Uuid) -> Result<Access, ChannelsError> {
-        let known = self.known(user, channel).await?;
-        let member = known.is_member();
-        Ok(Access { channel: reference(&known)?, member, may_read: true, may_post: member })
+        let Known { channel, member } = self.known(user, channel).await?;
+        Ok(Access { channel, member, may_read: true, may_post: member })
     }
 
     async fn readable_ids(&self, user: Uuid) -> Result<Vec<Uuid>, ChannelsError> {

@@ -1,9 +1,11 @@
 //! The rows of channels: channels and memberships.
 
 use super::api::ChannelKind;
+use super::cached::Scope;
 use super::unread;
 use sarsen::data::{Order, Page, PageRequest};
 use sarsen::{Db, Error, Result, Timestamp, Tx};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -12,8 +14,7 @@ macro_rules! channels {
     ($rest:literal) => {
         concat!(
             "SELECT c.id AS id, c.name AS name, c.topic AS topic, c.kind AS kind, c.created_at AS created_at, \
-             c.last_message_at AS last_message_at, m.user_id AS member_id, \
-             COALESCE(m.read_until, m.joined_at) AS read_until \
+             m.user_id AS member_id \
              FROM channels c LEFT JOIN memberships m ON m.channel_id = c.id AND m.user_id = ? ",
             $rest
         )
@@ -26,18 +27,26 @@ const BY_AGE: &[Order] = &[Order::asc("id")];
 /// The order in which members joined.
 const BY_JOINING: &[Order] = &[Order::asc("joined_at"), Order::asc("user_id")];
 
-/// A channel as one user sees it.
-#[derive(Debug, sarsen::FromRow)]
+/// A channel as one user sees it, without what moves with every message.
+#[derive(Clone, Debug, Serialize, Deserialize, sarsen::FromRow)]
 pub(super) struct Stored {
     pub(super) id: Uuid,
     pub(super) name: Option<String>,
     pub(super) topic: String,
     kind: String,
     pub(super) created_at: Timestamp,
-    pub(super) last_message_at: Option<Timestamp>,
     /// Who asks, when they are a member.
     pub(super) member_id: Option<Uuid>,
+}
+
+/// What moves with every message, as one user sees it.
+#[derive(Debug, sarsen::FromRow)]
+pub(super) struct Moving {
+    pub(super) id: Uuid,
+    pub(super) last_message_at: Option<Timestamp>,
     pub(super) read_until: Option<Timestamp>,
+    /// Messages of others since it was read, [`unread::MOST`] at most.
+    pub(super) unread: i64,
 }
 
 impl Stored {
@@ -73,7 +82,7 @@ pub(super) struct NewChannel {
 }
 
 /// The rows of channels.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Store {
     db: Db,
 }
@@ -99,14 +108,22 @@ impl Store {
         self.db.query(channels!("WHERE c.direct_key = ?")).bind(user).bind(direct_key).optional().await
     }
 
+    /// The channels of a list, oldest first.
+    pub(super) async fn list(&self, user: Uuid, scope: Scope, page: &PageRequest) -> Result<Page<Stored>> {
+        match scope {
+            Scope::Joined => self.joined(user, page).await,
+            Scope::Readable => self.readable(user, page).await,
+        }
+    }
+
     /// The channels that `user` has joined, oldest first.
-    pub(super) async fn joined(&self, user: Uuid, page: &PageRequest) -> Result<Page<Stored>> {
+    async fn joined(&self, user: Uuid, page: &PageRequest) -> Result<Page<Stored>> {
         let query = self.db.query(channels!("WHERE m.user_id IS NOT NULL")).bind(user);
         query.page_by(BY_AGE, page).await
     }
 
     /// The channels that `user` may read, oldest first.
-    pub(super) async fn readable(&self, user: Uuid, page: &PageRequest) -> Result<Page<Stored>> {
+    async fn readable(&self, user: Uuid, page: &PageRequest) -> Result<Page<Stored>> {
         let query = self.db.query(channels!("WHERE (c.kind = 'public' OR m.user_id IS NOT NULL)")).bind(user);
         query.page_by(BY_AGE, page).await
     }
@@ -157,14 +174,15 @@ impl Store {
         Ok(page.map(|(user, _)| user))
     }
 
-    /// How many messages of others each of these channels has since `member` read it, [`unread::MOST`] at most.
-    pub(super) async fn unread_counts(&self, member: Uuid, ids: Vec<Uuid>) -> Result<HashMap<Uuid, i64>> {
-        let sql = "SELECT m.channel_id AS channel_id, (SELECT CAST(COUNT(*) AS BIGINT) FROM (\
+    /// What moves in these channels.
+    pub(super) async fn moving(&self, user: Uuid, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Moving>> {
+        let sql = "SELECT c.id AS id, c.last_message_at AS last_message_at, \
+                     COALESCE(m.read_until, m.joined_at) AS read_until, (SELECT CAST(COUNT(*) AS BIGINT) FROM (\
                      SELECT 1 AS one FROM unread_posts p WHERE p.channel_id = m.channel_id AND p.author_id <> m.user_id \
                      AND p.posted_at > COALESCE(m.read_until, m.joined_at) LIMIT ?) AS few) AS unread \
-                   FROM memberships m WHERE m.user_id = ? AND m.channel_id IN (?)";
-        let query = self.db.query(sql).bind(unread::MOST).bind(member).bind_list(ids);
-        Ok(query.all::<(Uuid, i64)>().await?.into_iter().collect())
+                   FROM channels c LEFT JOIN memberships m ON m.channel_id = c.id AND m.user_id = ? WHERE c.id IN (?)";
+        let moving = self.db.query(sql).bind(unread::MOST).bind(user).bind_list(ids).all::<Moving>().await?;
+        Ok(moving.into_iter().map(|moving| (moving.id, moving)).collect())
     }
 
     /// Inserts a channel with its first members; nothing, and `false`, when its name or its people have one already.

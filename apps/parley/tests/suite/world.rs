@@ -5,9 +5,9 @@ use axum::body::Bytes;
 use parley::Handles;
 use sarsen::http::Stack;
 use sarsen::jobs::{Jobs, Ran};
-use sarsen::telemetry::WaitKind;
+use sarsen::telemetry::{OperationKind, WaitKind};
 use sarsen::testing::{Client, Request, Response, TestApp};
-use sarsen::{App, Clock};
+use sarsen::{App, Clock, Config};
 use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,6 +20,17 @@ pub(crate) struct World {
     app: Arc<TestApp>,
     handles: Handles,
     sink: Sink,
+    sections: Value,
+}
+
+fn build(mut config: Config, sections: &Value, handles: &OnceLock<Handles>) -> App {
+    for (name, keys) in sections.as_object().expect("sections") {
+        let section = serde_json::from_value(json!({"config": keys})).expect("a section");
+        config.modules.insert(name.clone(), section);
+    }
+    let mut app = App::new("parley", "0.0.0", config);
+    handles.set(parley::mount(&mut app)).expect("mounted once");
+    app
 }
 
 impl World {
@@ -41,17 +52,15 @@ impl World {
             all[name] = keys.clone();
         }
         let handles = OnceLock::new();
-        let app = TestApp::start(|mut config| {
-            for (name, keys) in all.as_object().expect("sections") {
-                let section = serde_json::from_value(json!({"config": keys})).expect("a section");
-                config.modules.insert(name.clone(), section);
-            }
-            let mut app = App::new("parley", "0.0.0", config);
-            handles.set(parley::mount(&mut app)).expect("mounted once");
-            app
-        });
-        let app = Arc::new(app.await);
-        World { app, handles: handles.into_inner().expect("mounted"), sink }
+        let app = TestApp::start(|config| build(config, &all, &handles)).await;
+        World { app: Arc::new(app), handles: handles.into_inner().expect("mounted"), sink, sections: all }
+    }
+
+    /// One more process on the same database.
+    pub(crate) async fn beside(&self) -> World {
+        let (sink, sections, handles) = (Sink::open().await, self.sections.clone(), OnceLock::new());
+        let app = self.app.beside(|config| build(config, &sections, &handles)).await;
+        World { app: Arc::new(app), handles: handles.into_inner().expect("mounted"), sink, sections }
     }
 
     /// Whether something that closed lately waited for this.
@@ -132,9 +141,9 @@ impl World {
 /// Somebody who uses the application.
 pub(crate) struct Person {
     app: Arc<TestApp>,
-    client: Client,
+    pub(crate) client: Client,
     token: Option<String>,
-    user: Value,
+    pub(crate) user: Value,
 }
 
 /// What was answered.
@@ -150,6 +159,13 @@ impl Person {
     pub(crate) async fn sign_in_again(&self) {
         let known = json!({"username": self.user["username"], "password": "correct horse"});
         self.post("/v1/session", known).await.expect(200);
+    }
+
+    /// The same person at another process, signed in there too.
+    pub(crate) async fn at(&self, world: &World) -> Person {
+        let person = Person { user: self.user.clone(), ..world.anonymous() };
+        person.sign_in_again().await;
+        person
     }
 
     pub(crate) fn user_id(&self) -> String {
@@ -258,7 +274,10 @@ impl Person {
             None => request,
         };
         let response = request.await;
-        let queries = self.app.operations().iter().map(|operation| operation.record().query_count).sum();
+        // What goes on in the background, as hearing of the log, is not the work of the request.
+        let operations = self.app.operations();
+        let own = operations.iter().filter(|operation| operation.kind() == OperationKind::Request);
+        let queries = own.map(|operation| operation.record().query_count).sum();
         let body = serde_json::from_slice(response.bytes()).unwrap_or(Value::Null);
         Answer { what: path.to_owned(), status: response.status().as_u16(), body, queries }
     }

@@ -3,6 +3,7 @@
 use super::App;
 use super::secret;
 use crate::blobs::Blobs;
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::data::Db;
@@ -42,6 +43,8 @@ pub struct Parts {
     pub realtime: Realtime,
     /// The handle on blobs.
     pub blobs: Blobs,
+    /// The handle on the cache.
+    pub cache: Cache,
     /// What was done lately, and how long it took.
     pub insight: Insight,
     /// The clock of the application.

@@ -36,7 +36,8 @@ const MIGRATIONS: MigrationFiles = crate::migrations![
     "../realtime/migrations/0005_realtime.sql",
     "../blobs/migrations/0006_blobs.sql",
     "../jobs/migrations/0007_job_bundles.postgres.sql",
-    "../jobs/migrations/0007_job_bundles.sqlite.sql"
+    "../jobs/migrations/0007_job_bundles.sqlite.sql",
+    "../cache/migrations/0008_cache.sql"
 ];
 
 /// The tables that they make.

@@ -4,6 +4,7 @@ use super::also::Parts;
 use super::work::{WEB, Working};
 use super::{App, secret};
 use crate::blobs::Blobs;
+use crate::cache::Cache;
 use crate::clock::{self, Clock};
 use crate::config::{Config, DatabaseSection, Environment, Secret, Url};
 use crate::data::Db;
@@ -51,6 +52,7 @@ pub struct Running {
     events: Events,
     realtime: Realtime,
     blobs: Blobs,
+    cache: Cache,
     clock: Clock,
     recorder: Recorder,
     insight: Insight,
@@ -87,15 +89,16 @@ impl App {
         command(&recorder, "migrate", "", db.migrate(&self.migrations())).await?;
         let (jobs, events) = self.handles_on(db);
         let insight = Insight::new(&recorder, &self.clock, self.version);
-        let realtime = Realtime::new(db, &self.config.realtime, self.topics().0, &recorder, &lifecycle)?;
+        let cache = Cache::new(db, &self.config.cache, &recorder, &lifecycle)?;
+        let realtime = Realtime::new(db, &self.config.realtime, self.topics().0, &cache, &recorder, &lifecycle)?;
         let signs = (secret::key(secret, "blobs"), self.config.http.address());
         let blobs = Blobs::new(db, &self.config.blobs, signs, &recorder, &lifecycle)?;
-        let seen = self.parts(db, secret, (&jobs, &events, &realtime, &blobs), &insight)?;
+        let seen = self.parts(db, secret, (&jobs, &events, &realtime, &cache, &blobs), &insight)?;
         command(&recorder, "prepare projections", "", events.prepare()).await?;
         let config = Arc::new(self.config);
         let (db, clock) = (db.clone(), self.clock);
         let identity = Identity { name: self.name, version: self.version };
-        let export = Export::new(identity, &config, &clock, (&jobs, &realtime, &blobs), &insight)?;
+        let export = Export::new(identity, &config, &clock, (&jobs, &realtime, &cache, &blobs), &insight)?;
         let around = around(&seen, &lifecycle);
         let mut modules = Vec::new();
         let built = async {
@@ -135,6 +138,7 @@ impl App {
             events,
             realtime,
             blobs,
+            cache,
             clock,
             recorder,
             insight,
@@ -152,7 +156,7 @@ impl App {
         &self,
         db: &Db,
         secret: &Secret,
-        (jobs, events, realtime, blobs): (&Jobs, &Events, &Realtime, &Blobs),
+        (jobs, events, realtime, cache, blobs): (&Jobs, &Events, &Realtime, &Cache, &Blobs),
         insight: &Insight,
     ) -> Result<Parts> {
         let configured = &self.config.ops.token;
@@ -167,6 +171,7 @@ impl App {
             events: events.clone(),
             realtime: realtime.clone(),
             blobs: blobs.clone(),
+            cache: cache.clone(),
             insight: insight.clone(),
             clock: self.clock.clone(),
             modules: self.modules().cloned().collect(),
@@ -262,6 +267,11 @@ impl Running {
     /// The handle on blobs.
     pub fn blobs(&self) -> &Blobs {
         &self.blobs
+    }
+
+    /// The handle on the cache.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// Its version.
@@ -382,6 +392,7 @@ fn around(seen: &Parts, lifecycle: &Lifecycle) -> Surroundings {
         events: seen.events.clone(),
         realtime: seen.realtime.clone(),
         blobs: seen.blobs.clone(),
+        cache: seen.cache.clone(),
         clock: seen.clock.clone(),
         lifecycle: lifecycle.clone(),
     }

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MB: u64 = 1 << 20;
+/// The log is looked at once a second where nobody is woken.
+const LEAST_SILENCE: Duration = Duration::from_millis(1500);
 /// Free disk below this is worth a word, and below that a failure.
 const LITTLE_SPACE: u64 = 1024 * MB;
 const NO_SPACE: u64 = 100 * MB;
@@ -94,6 +96,7 @@ pub(super) async fn examine(app: &App) -> Vec<Finding> {
     findings.extend(descriptors(config));
     findings.extend(live(app));
     findings.push(blobs::store(app).await);
+    findings.push(kept(app.config()));
     let address = address(config).await;
     let runs = address.level == Level::Warn;
     findings.push(address);
@@ -318,6 +321,23 @@ fn live(app: &App) -> Option<Finding> {
         most / MB
     );
     Some(Finding::new(Level::Ok, "realtime", message))
+}
+
+/// What the cache may take, and how long it trusts what it does not hear to have changed.
+fn kept(config: &Config) -> Finding {
+    let section = &config.cache;
+    let message = format!(
+        "{} of values in this process at most; loads take {:?} at most, and nothing is trusted {:?} after the log was last heard",
+        size(section.max_bytes.0),
+        section.load_timeout.0,
+        section.max_silence.0
+    );
+    let finding = Finding::new(Level::Ok, "cache", message);
+    if section.max_silence.0 < LEAST_SILENCE {
+        let (message, hint) = ("cache.max_silence is shorter than the log is silent anyway: values are loaded each time", "raise it above 1s");
+        return Finding::new(Level::Warn, "cache", message).hint(hint);
+    }
+    finding
 }
 
 async fn address(config: &Config) -> Finding {

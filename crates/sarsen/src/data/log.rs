@@ -92,6 +92,8 @@ pub struct Tail {
     pub mark: i64,
     /// Something after the mark is not committed yet. When it is rolled back nobody is woken, so look again soon.
     pub held: bool,
+    /// The last position that was given to anybody when the reading began.
+    pub last: i64,
 }
 
 /// How far a consumer is behind.
@@ -176,7 +178,7 @@ impl Log {
         let all_read = entries.len() < limit as usize || entries.last().is_some_and(|last| last.pos > mark);
         entries.retain(|entry| entry.pos <= mark);
         let read = if all_read { mark } else { entries.last().map_or(mark, |last| last.pos) };
-        Ok(Tail { entries, mark: read.max(after), held: last > mark })
+        Ok(Tail { entries, mark: read.max(after), held: last > mark, last })
     }
 
     /// The position up to which everything is committed or will never be.

@@ -8,7 +8,8 @@ use crate::lifecycle;
 use crate::telemetry;
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::sync::PoisonError;
+use std::fmt;
+use std::sync::{MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tokio::sync::Mutex;
 
@@ -25,6 +26,19 @@ pub struct Tx {
     log_locked: AtomicU32,
     /// Channels to wake once it is committed.
     wakes: std::sync::Mutex<SmallVec<[&'static str; 2]>>,
+    /// What this process does once it is committed, before the caller hears of it.
+    after: std::sync::Mutex<Vec<After>>,
+    /// What it has changed of that which is kept elsewhere, as numbers that mean something to who keeps it.
+    touched: std::sync::Mutex<SmallVec<[u64; 4]>>,
+}
+
+/// Something to be done after a commit.
+struct After(Box<dyn FnOnce() + Send>);
+
+impl fmt::Debug for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("After")
+    }
 }
 
 impl Tx {
@@ -36,6 +50,8 @@ impl Tx {
             depth: AtomicU32::new(0),
             log_locked: AtomicU32::new(u32::MAX),
             wakes: std::sync::Mutex::default(),
+            after: std::sync::Mutex::default(),
+            touched: std::sync::Mutex::default(),
         }
     }
 
@@ -59,6 +75,26 @@ impl Tx {
         if !wakes.contains(&channel) {
             wakes.push(channel);
         }
+    }
+
+    /// Does `work` once this is committed, before [`Tx::commit`] returns: in this process only, and not when that future is
+    /// dropped midway. What was asked for in a savepoint that is undone is not done. It must be quick and must not panic.
+    pub(crate) fn after_commit(&self, work: impl FnOnce() + Send + 'static) {
+        self.after().push(After(Box::new(work)));
+    }
+
+    fn after(&self) -> MutexGuard<'_, Vec<After>> {
+        self.after.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what this transaction has changed, or is about to; it stays noted when a savepoint is undone.
+    pub(crate) fn touch(&self, things: impl Iterator<Item = u64>) {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner).extend(things);
+    }
+
+    /// Whether it has changed this.
+    pub(crate) fn has_touched(&self, thing: u64) -> bool {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner).contains(&thing)
     }
 
     /// Whether this transaction holds the lock of the commit log.
@@ -92,6 +128,8 @@ impl Tx {
             Ok(()) => {
                 self.open.into_inner().commit().await?;
                 lifecycle::fault("data.committed");
+                let after = self.after.into_inner().unwrap_or_else(PoisonError::into_inner);
+                after.into_iter().for_each(|After(work)| work());
                 let wakes = self.wakes.into_inner().unwrap_or_else(PoisonError::into_inner);
                 wakes.into_iter().for_each(|channel| self.db.wake(channel));
                 Ok(())
@@ -124,6 +162,7 @@ impl Tx {
     async fn at_depth<T>(&self, depth: u32, work: impl AsyncFnOnce(&Tx) -> Result<T>) -> Result<T> {
         self.check()?;
         self.script(&format!("SAVEPOINT sarsen_{depth}")).await?;
+        let asked_before = self.after().len();
         let done = work(self).await;
         if done.is_ok() && !self.failed.load(Ordering::Relaxed) {
             self.script(&format!("RELEASE SAVEPOINT sarsen_{depth}")).await?;
@@ -133,6 +172,7 @@ impl Tx {
         }
         // Until it is undone nothing may be committed. It is undone past the deadline too: the rest depends on it.
         self.failed.store(true, Ordering::Relaxed);
+        self.after().truncate(asked_before);
         let undo = format!("ROLLBACK TO SAVEPOINT sarsen_{depth}; RELEASE SAVEPOINT sarsen_{depth}");
         let undone = self.open.lock().await.script(&undo).await;
         let _ = self.log_locked.compare_exchange(depth + 1, u32::MAX, Ordering::Relaxed, Ordering::Relaxed);

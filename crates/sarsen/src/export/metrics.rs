@@ -54,6 +54,7 @@ impl Export {
         let realtime = inner.realtime.is_used().then(|| inner.realtime.state());
         let blobs = inner.blobs.is_used().then(|| inner.blobs.state());
         let usage = if blobs.is_some() { inner.blobs.usage().await.ok() } else { None };
+        let cache = inner.cache.is_used().then(|| inner.cache.state());
         let told = Told {
             holders: &lately.holders,
             now: inner.clock.now(),
@@ -62,6 +63,7 @@ impl Export {
             queues: &queues,
             realtime: realtime.as_ref(),
             blobs: blobs.map(|moved| (moved, usage.unwrap_or_default())),
+            cache: cache.as_ref(),
             process: &process,
             dropped: inner.dropped(),
             tasks: lifecycle::running() as u64,

@@ -20,6 +20,7 @@ pub(crate) use alerts::words;
 pub use dashboard::dashboard;
 
 use crate::blobs::Blobs;
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, TelemetrySection};
 use crate::error::{Error, Result};
@@ -66,6 +67,7 @@ struct Inner {
     jobs: Jobs,
     realtime: Realtime,
     blobs: Blobs,
+    cache: Cache,
     insight: Insight,
     traces: Option<(Receiver, Ship<Traced>)>,
     metrics: Option<Receiver>,
@@ -78,7 +80,7 @@ impl Export {
         identity: Identity,
         config: &Config,
         clock: &Clock,
-        (jobs, realtime, blobs): (&Jobs, &Realtime, &Blobs),
+        (jobs, realtime, cache, blobs): (&Jobs, &Realtime, &Cache, &Blobs),
         insight: &Insight,
     ) -> Result<Self> {
         let section = config.telemetry.clone();
@@ -103,7 +105,7 @@ impl Export {
         };
         let metrics = collector.as_ref().map(|to| at(to, "/v1/metrics"));
         let (clock, jobs, insight) = (clock.clone(), jobs.clone(), insight.clone());
-        let (realtime, blobs) = (realtime.clone(), blobs.clone());
+        let (realtime, cache, blobs) = (realtime.clone(), cache.clone(), blobs.clone());
         Ok(Self(Arc::new(Inner {
             section,
             service,
@@ -112,6 +114,7 @@ impl Export {
             jobs,
             realtime,
             blobs,
+            cache,
             insight,
             traces,
             metrics,

@@ -5,12 +5,15 @@ use super::process::ProcessCounts;
 use crate::blobs;
 use crate::clock::Timestamp;
 use crate::jobs::QueueState;
+use crate::cache::{self, FamilyState};
 use crate::realtime::{KindState, State};
 use crate::telemetry::{HolderSpan, OperationKind, WaitKind};
 use std::fmt::Write;
 
 /// A figure of topics of one kind.
 type OfKind = fn(&KindState) -> u64;
+/// One number of a family of keys.
+type OfFamily = fn(&FamilyState) -> f64;
 
 /// Which form of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub(super) struct Told<'a> {
     /// Where a module serves topics.
     pub(super) realtime: Option<&'a State>,
     pub(super) blobs: Option<(blobs::State, blobs::Usage)>,
+    /// Where anything was fetched.
+    pub(super) cache: Option<&'a cache::State>,
     pub(super) holders: &'a [HolderSpan],
     pub(super) process: &'a ProcessCounts,
     /// Closed Operations that were not recorded.
@@ -60,6 +65,9 @@ pub(super) fn text(form: Form, told: &Told<'_>) -> String {
     }
     if let Some((moved, usage)) = &told.blobs {
         page.blobs(moved, usage);
+    }
+    if let Some(state) = told.cache {
+        page.cache(state);
     }
     page.process(told);
     if form == Form::OpenMetrics {
@@ -251,6 +259,46 @@ impl Page {
         }
     }
 
+    /// Memory, and what is read from it by family of keys: never by key.
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+    fn cache(&mut self, state: &cache::State) {
+        let whole: [(Kind, &str, &str, u64); 4] = [
+            (Kind::Gauge, "sarsen_cache_max_bytes", "Bytes that the cache may take.", state.max_bytes),
+            (Kind::Gauge, "sarsen_cache_behind", "1 while the log is not heard.", u64::from(state.behind)),
+            (Kind::Counter, "sarsen_cache_invalidations_total", "Invalidations heard.", state.invalidations),
+            (Kind::Counter, "sarsen_cache_interruptions_total", "Times the log was not heard.", state.interruptions),
+        ];
+        for (kind, name, help, value) in whole {
+            self.family(kind, name, help);
+            self.sample(name, &[], value as f64);
+        }
+        let by_family: [(Kind, &str, &str, OfFamily); 11] = [
+            (Kind::Counter, "sarsen_cache_hits_total", "Values that were there.", |family| family.hits as f64),
+            (Kind::Counter, "sarsen_cache_joined_total", "Waited for the load of another.", |family| {
+                family.joined as f64
+            }),
+            (Kind::Counter, "sarsen_cache_loads_total", "Loads, also in vain.", |family| family.loads as f64),
+            (Kind::Counter, "sarsen_cache_load_seconds_total", "Time of all loads.", |family| family.load_seconds),
+            (Kind::Counter, "sarsen_cache_failed_loads_total", "Loads that failed.", |family| family.failed as f64),
+            (Kind::Counter, "sarsen_cache_stale_total", "Old values that served.", |family| family.stale as f64),
+            (Kind::Counter, "sarsen_cache_refreshed_total", "Loads in the background.", |family| {
+                family.refreshed as f64
+            }),
+            (Kind::Counter, "sarsen_cache_invalidated_total", "Found to be invalidated.", |family| {
+                family.invalidated as f64
+            }),
+            (Kind::Counter, "sarsen_cache_evicted_total", "Gone for want of room.", |family| family.evicted as f64),
+            (Kind::Gauge, "sarsen_cache_entries", "Entries.", |family| family.entries as f64),
+            (Kind::Gauge, "sarsen_cache_bytes", "Bytes that they take.", |family| family.bytes as f64),
+        ];
+        for (kind, name, help, look) in by_family {
+            self.family(kind, name, help);
+            for (label, family) in &state.families {
+                self.sample(name, &[("family", label)], look(family));
+            }
+        }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
     fn broken(&mut self, rows: &Rows) {
         let name = "sarsen_budget_broken_total";
@@ -355,6 +403,8 @@ mod tests {
         let now = Timestamp::default();
         let room = KindState { subscribers: 3, delivered: 7, slow: 1, ..KindState::default() };
         let state = State { connections: 4, kinds: [("room", room)].into(), ..State::default() };
+        let access = FamilyState { hits: 5, bytes: 900, ..FamilyState::default() };
+        let cache = cache::State { families: [("shop.access".to_owned(), access)].into(), ..cache::State::default() };
         text(
             form,
             &Told {
@@ -364,6 +414,7 @@ mod tests {
                 queues: &[],
                 realtime: Some(&state),
                 blobs: Some((blobs::State { bytes_in: 9, ..Default::default() }, blobs::Usage::default())),
+                cache: Some(&cache),
                 holders: &[],
                 process: &process,
                 dropped: 3,
@@ -385,6 +436,8 @@ mod tests {
             "sarsen_operations_dropped_total 3\n".to_owned(),
             "sarsen_blobs_in_bytes_total 9\n".to_owned(),
             "sarsen_realtime_connections 4\n".to_owned(),
+            "sarsen_cache_hits_total{family=\"shop.access\"} 5\n".to_owned(),
+            "sarsen_cache_bytes{family=\"shop.access\"} 900\n".to_owned(),
             "sarsen_realtime_delivered_total{topics=\"room\"} 7\n".to_owned(),
             "sarsen_realtime_slow_consumers_total{topics=\"room\"} 1\n".to_owned(),
         ] {

@@ -1,6 +1,7 @@
 //! Who is there: the extractors [`Actor`], [`MaybeActor`] and [`Session`].
 
 use super::beside::Beside;
+use super::caching;
 use super::describe::problem_once;
 use super::openapi::describe_auth;
 use super::session::{SessionInfo, Sessions};
@@ -10,9 +11,10 @@ use aide::generate::GenContext;
 use aide::openapi::{Operation as ApiOperation, Response as ApiResponse};
 use aide::operation::OperationInput;
 use axum::extract::FromRequestParts;
+use axum::response::Response;
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, SET_COOKIE, USER_AGENT};
+use http::header::{AUTHORIZATION, HeaderValue, SET_COOKIE, USER_AGENT};
 use http::request::Parts;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,6 +65,8 @@ pub struct Session {
 pub(super) struct Identities {
     pub(super) sessions: Option<Sessions>,
     pub(super) tokens: Arc<[Authenticate]>,
+    /// Whether an answer that others could be given by mistake is an error.
+    pub(super) strict: bool,
 }
 
 impl fmt::Debug for Identities {
@@ -123,13 +127,13 @@ impl Auth {
 
     /// Puts the cookie that the request brought about into its answer. Such an answer, and one that asked who is there
     /// and says nothing else about it, nobody may keep for others.
-    pub(super) fn answer(&self, headers: &mut HeaderMap) {
+    pub(super) fn answer(&self, response: &mut Response) {
         if let Some(cookie) = self.cookie.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            headers.append(SET_COOKIE, cookie);
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        } else if self.found.initialized() {
-            headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+            response.headers_mut().append(SET_COOKIE, cookie);
+        } else if !self.found.initialized() && !response.headers().contains_key(SET_COOKIE) {
+            return;
         }
+        caching::keep_private(response, self.identities.strict);
     }
 }
 

@@ -51,7 +51,7 @@ impl Future for Guarded {
             Err(panic) => panicked(&*panic).into_response(),
         };
         if let Some(auth) = &this.beside.auth {
-            auth.answer(response.headers_mut());
+            auth.answer(&mut response);
         }
         Poll::Ready(response)
     }

@@ -138,7 +138,11 @@ impl Stack {
             named,
             health,
             recorder,
-            identities: Identities { sessions: parts.sessions, tokens: parts.authenticate.into() },
+            identities: Identities {
+                sessions: parts.sessions,
+                tokens: parts.authenticate.into(),
+                strict: environment != Environment::Production,
+            },
             at_work: AtomicUsize::new(0),
             max_in_flight: section.max_in_flight,
             timeout: section.request_timeout.0,

@@ -41,6 +41,7 @@ pub use mounted::ModuleInfo;
 pub(crate) use mounted::{Live, Mounted, Surroundings};
 
 use crate::blobs::Blobs;
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::Db;
@@ -115,6 +116,8 @@ pub struct Init<M: Module> {
     pub realtime: Realtime,
     /// Stores files.
     pub blobs: Blobs,
+    /// Keeps what is read often.
+    pub cache: Cache,
     /// The clock of the application.
     pub clock: Clock,
     /// The address people use, without a slash at its end: what links in a mail begin with.

@@ -6,6 +6,7 @@ use super::declare::{BuildView, Declare, MayHear};
 use super::deps::{Dependency, Deps};
 use super::{Init, Module};
 use crate::blobs::Blobs;
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::{Db, ModuleMigrations};
@@ -74,6 +75,7 @@ pub(crate) struct Surroundings {
     pub(crate) events: Events,
     pub(crate) realtime: Realtime,
     pub(crate) blobs: Blobs,
+    pub(crate) cache: Cache,
     pub(crate) clock: Clock,
     pub(crate) lifecycle: Lifecycle,
 }
@@ -154,12 +156,11 @@ fn show_config<M: Module>(config: &Config) -> Result<toml::Table> {
 
 async fn init<M: Module>(deps: M::Deps, declared: Declare<M>, handle: M::Api, around: Surroundings) -> Result<Live> {
     let config = config_of::<M>(&around.config)?;
-    let Surroundings { db, jobs, events, realtime, blobs, clock, lifecycle, .. } = around;
+    let Surroundings { db, jobs, events, realtime, blobs, cache, clock, lifecycle, .. } = around;
     let public_url = around.config.http.address();
-    let db = db.for_module(M::NAME);
-    let module = Arc::new(
-        M::init(Init { deps, config, db, jobs, events, realtime, blobs, clock, public_url, lifecycle }).await?,
-    );
+    let (db, cache) = (db.for_module(M::NAME), cache.for_module(M::NAME));
+    let init = Init { deps, config, db, jobs, events, realtime, blobs, cache, clock, public_url, lifecycle };
+    let module = Arc::new(M::init(init).await?);
     handle.slot().bind(<M::Api as ServedBy<M>>::erase(module.clone()));
     Ok(Live::new(module, declared))
 }

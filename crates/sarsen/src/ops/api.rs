@@ -1,7 +1,7 @@
 //! All that the pages show, as JSON: so that scripts can have it too.
 
 use super::door::Visitor;
-use super::{Ops, blobs, facts, indexes, jobs, measured, modules, realtime};
+use super::{Ops, blobs, cache, facts, indexes, jobs, measured, modules, realtime};
 use crate::error::{Error, Result};
 use axum::extract::State;
 use axum::routing::{any, get};
@@ -19,6 +19,7 @@ pub(super) fn routes() -> Router<Arc<Ops>> {
         .merge(modules::routes())
         .merge(realtime::routes())
         .merge(blobs::routes())
+        .merge(cache::routes())
         .route("/ops/api/{*path}", any(unknown))
 }
 

@@ -5,6 +5,7 @@
 
 mod api;
 mod blobs;
+mod cache;
 mod changes;
 mod door;
 mod facts;

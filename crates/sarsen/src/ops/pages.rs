@@ -32,7 +32,7 @@ const FILES: [(&str, &str, &str); 8] = [
 ];
 
 /// What the page shows at which address is up to its script.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     "/ops",
     "/ops/budgets",
     "/ops/slow",
@@ -44,6 +44,7 @@ const PAGES: [&str; 14] = [
     "/ops/modules",
     "/ops/live",
     "/ops/files",
+    "/ops/cache",
     "/ops/dependencies",
     "/ops/errors",
     "/ops/process",

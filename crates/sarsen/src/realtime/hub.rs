@@ -10,6 +10,7 @@ use super::registry::Registry;
 use super::state::Counts;
 use super::topic::{Class, Topic};
 use super::wheel::Wheel;
+use crate::cache::Cache;
 use crate::clock;
 use crate::config::RealtimeSection;
 use crate::data::Db;
@@ -58,6 +59,8 @@ pub(crate) struct Hub {
     pub(super) section: RealtimeSection,
     pub(super) registry: Registry,
     pub(super) db: Db,
+    /// Hears of what was invalidated before anybody is told: who is told to look sees it.
+    pub(super) cache: Cache,
     pub(super) recorder: Recorder,
     pub(super) lifecycle: Lifecycle,
     /// This process; also the epoch of what is kept in its memory.
@@ -88,6 +91,7 @@ impl Hub {
         db: &Db,
         section: &RealtimeSection,
         registry: Registry,
+        cache: &Cache,
         recorder: &Recorder,
         lifecycle: &Lifecycle,
     ) -> Result<Self> {
@@ -99,6 +103,7 @@ impl Hub {
             section: section.clone(),
             registry,
             db,
+            cache: cache.clone(),
             recorder: recorder.clone(),
             lifecycle: lifecycle.clone(),
             process,

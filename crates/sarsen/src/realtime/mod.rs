@@ -42,6 +42,7 @@ pub use state::{KindState, State};
 pub(crate) use topic::Authorize;
 pub use topic::{Asked, Class, Grant, MAX_TOPIC, Topic, Topics};
 
+use crate::cache::Cache;
 use crate::config::RealtimeSection;
 use crate::data::{Db, NewEntry, Tx};
 use crate::error::{Error, Result};
@@ -67,10 +68,11 @@ impl Realtime {
         db: &Db,
         section: &RealtimeSection,
         registry: Registry,
+        cache: &Cache,
         recorder: &Recorder,
         lifecycle: &Lifecycle,
     ) -> Result<Self> {
-        Ok(Self(Arc::new(Hub::new(db, section, registry, recorder, lifecycle)?)))
+        Ok(Self(Arc::new(Hub::new(db, section, registry, cache, recorder, lifecycle)?)))
     }
 
     pub(crate) fn bind(&self, authorize: HashMap<&'static str, Authorize>) {

@@ -4,6 +4,7 @@ use super::driver::Passing;
 use super::history::{MESSAGE, PASSING};
 use super::hub::Hub;
 use super::topic::Topic;
+use crate::cache::INVALIDATED;
 use crate::clock;
 use crate::data::{Entry, LOG_CHANNEL};
 use crate::error::Result;
@@ -57,10 +58,10 @@ async fn follow(hub: Arc<Hub>) {
 
 /// Gives out some; says how many, and how long to wait for more.
 async fn step(hub: &Hub) -> Result<(usize, Duration)> {
-    let tail = hub.db.log().tail(hub.position(), &[MESSAGE, PASSING], BATCH).await?;
-    for entry in &tail.entries {
-        give(hub, entry);
-    }
+    let tail = hub.db.log().tail(hub.position(), &[MESSAGE, PASSING, INVALIDATED], BATCH).await?;
+    let (invalidated, told): (Vec<_>, Vec<_>) = tail.entries.iter().partition(|entry| entry.name == INVALIDATED);
+    invalidated.into_iter().for_each(|entry| hub.cache.hear(entry));
+    told.into_iter().for_each(|entry| give(hub, entry));
     hub.set_position(tail.mark);
     let wait = match tail.entries.len() {
         some if some >= BATCH as usize => Duration::ZERO,

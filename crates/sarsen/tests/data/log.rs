@@ -53,7 +53,7 @@ pub(crate) async fn entries_come_back_in_order(fresh: Fresh) {
     let part = log.tail(0, &[], 2).await.unwrap();
     assert_eq!((names(&part), part.mark), (vec!["a", "b"], more[0]));
     assert_eq!(names(&log.tail(part.mark, &[], 2).await.unwrap()), ["c", "d"]);
-    assert_eq!(log.tail(last, &[], 2).await.unwrap(), Tail { mark: last, ..Tail::default() });
+    assert_eq!(log.tail(last, &[], 2).await.unwrap(), Tail { mark: last, last, ..Tail::default() });
     let tx = fresh.db.begin().await.unwrap();
     let many = log.append_many(&tx, (0..MAX_APPEND).map(|_| entry("m")).collect()).await.unwrap();
     assert!(many.len() == MAX_APPEND && many.is_sorted());

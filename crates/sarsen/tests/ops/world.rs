@@ -18,7 +18,7 @@ pub(crate) const OPERATOR: Uuid = Uuid::from_u128(0xa);
 pub(crate) const VISITOR: Uuid = Uuid::from_u128(0xb);
 
 /// All that can be asked for, with examples of what stands in `{}`.
-pub(crate) const ADDRESSES: [&str; 32] = [
+pub(crate) const ADDRESSES: [&str; 34] = [
     "/ops",
     "/ops/budgets",
     "/ops/slow",
@@ -29,6 +29,7 @@ pub(crate) const ADDRESSES: [&str; 32] = [
     "/ops/job/0190a1b2-0000-7000-8000-000000000000",
     "/ops/modules",
     "/ops/live",
+    "/ops/cache",
     "/ops/dependencies",
     "/ops/errors",
     "/ops/process",
@@ -49,6 +50,7 @@ pub(crate) const ADDRESSES: [&str; 32] = [
     "/ops/api/realtime",
     "/ops/api/blobs",
     "/ops/files",
+    "/ops/api/cache",
     "/ops/api/config",
     "/ops/api/nothing",
 ];

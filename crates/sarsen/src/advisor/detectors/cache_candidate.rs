@@ -36,7 +36,7 @@ fn of(snapshot: &Snapshot, cause: &CauseSpan) -> Option<Finding> {
     );
     let finding = Finding::new("cache_candidate", Word::Db, Level::Note, Some(&cause.operation))
         .of(words::cause(cause))
-        .says(sentence, format!("keep its answers in a cache: it would have {} of them", words::percent(hit)))
+        .says(sentence, advice(hit))
         .shows(
             "reads for a write",
             if writes == 0 { "no writes".to_owned() } else { words::number(ratio(cause.calls, writes)) },
@@ -44,6 +44,13 @@ fn of(snapshot: &Snapshot, cause: &CauseSpan) -> Option<Finding> {
         .from(cause.operations, &[])
         .costs(impact);
     Some(finding)
+}
+
+fn advice(hit: f64) -> String {
+    format!(
+        "keep its answers: `cache.fetch(key(…), ttl, load)` would have {} of them, with `cache.invalidate(&tx, [tag(…)])` where they change",
+        words::percent(hit)
+    )
 }
 
 #[cfg(test)]
@@ -67,7 +74,9 @@ mod tests {
             let write =
                 CauseSpan { writes: true, ..query("POST /a", "UPDATE users SET name = ? WHERE id = ?", writes, 1.0) };
             snapshot.causes = vec![cause, write];
-            assert_eq!(find(&snapshot).len(), expected, "{name}");
+            let found = find(&snapshot);
+            assert_eq!(found.len(), expected, "{name}");
+            assert!(found.iter().all(|finding| finding.advice.contains("cache.fetch(")), "{found:?}");
         }
     }
 }

@@ -3,9 +3,9 @@
 import { ago, clock, make, patch, remembered } from "./dom.js";
 import { Grid } from "./grid.js";
 import { budgets, now, operation, sample, slow } from "./pages.js";
-import { blobs, dependencies, errors, job, jobs, modules, process, queries, realtime } from "./work.js";
+import { blobs, cache, dependencies, errors, job, jobs, modules, process, queries, realtime } from "./work.js";
 
-const MENU = [["/ops", now], ["/ops/budgets", budgets], ["/ops/slow", slow], ["/ops/queries", queries], ["/ops/jobs", jobs], ["/ops/modules", modules], ["/ops/live", realtime], ["/ops/files", blobs], ["/ops/dependencies", dependencies], ["/ops/errors", errors], ["/ops/process", process]];
+const MENU = [["/ops", now], ["/ops/budgets", budgets], ["/ops/slow", slow], ["/ops/queries", queries], ["/ops/jobs", jobs], ["/ops/modules", modules], ["/ops/live", realtime], ["/ops/files", blobs], ["/ops/cache", cache], ["/ops/dependencies", dependencies], ["/ops/errors", errors], ["/ops/process", process]];
 const INSIDE = [["/ops/operation", operation], ["/ops/sample/", sample], ["/ops/job/", job]];
 const SPANS = [["10", "10 s"], ["60", "1 min"], ["600", "10 min"], ["3600", "1 h"], ["86400", "1 d"]];
 const KEYS = [["j  k", "Next, previous row"], ["Enter", "Open the row"], ["/", "Filter"], ["g then a letter", `Go to: ${MENU.map(([, page]) => `${page.key} ${page.name}`).join(", ")}`], ["1 … 5", "Span"], ["Space", "Stop and go on"], ["t", "Light or dark"], ["Backspace", "Back"], ["?", "These keys"]];

@@ -235,6 +235,36 @@ export const blobs = {
   },
 };
 
+export const cache = {
+  name: "Cache", key: "c", every: 1000,
+  async load(ctx) {
+    const kept = await ctx.get("cache");
+    return { kept, at: performance.now() };
+  },
+  draw({ kept, at }, ctx) {
+    if (!kept.used) return make("p", { class: "empty" }, "Nothing was fetched through the cache.");
+    const rows = Object.entries(kept.families).map(([name, family]) => ({ name, ...family }));
+    const hits = (row) => row.hits + row.joined;
+    const asked = (row) => hits(row) + Math.max(0, row.loads - row.refreshed) + row.passed;
+    const rated = (row) => (asked(row) ? hits(row) / asked(row) : 0);
+    const first = ctx.keep("asked", () => ({ at, asked: new Map(rows.map((row) => [row.name, asked(row)])) }));
+    const passed = (at - first.at) / 1000;
+    const rate = (row) => (passed > 0 ? (asked(row) - (first.asked.get(row.name) || 0)) / passed : 0);
+    const all = (look) => rows.reduce((sum, row) => sum + look(row), 0);
+    return make("div", {},
+      make("section", { class: "panel", "data-test": "cache" },
+        facts(fact("Hits", percent(all(asked) ? all(hits) / all(asked) : 0), "Of all calls since the start of this process"), fact("Memory", `${bytes(kept.bytes)} of ${bytes(kept.max_bytes)}`), fact("Entries", number(kept.entries)), fact("Loading", number(kept.loading), "At this moment"), fact("Invalidations", number(kept.invalidations), "Heard since the start, of every process"), fact("Log", kept.behind ? "not heard" : "heard", "While it is not heard nothing is trusted"), fact("Interruptions", number(kept.interruptions)))),
+      ctx.grid("Families of keys", { test: "families", sort: 1, id: (row) => row.name, empty: "There are none.", columns: [
+        { title: "Family", grow: 1, width: 150, left: true, cell: (row) => row.name, sort: (row) => row.name, filter: (row) => row.name },
+        NUMBER("/s", rate, amount, { hint: "Calls since this page was opened" }), NUMBER("Hits", rated, percent, { hint: "Calls that needed no load of their own" }),
+        NUMBER("load mean", (row) => row.load_ms_mean * 1e6, time, { width: 90 }), NUMBER("most", (row) => row.load_ms_most * 1e6, time, { minor: true }),
+        NUMBER("loads", (row) => row.loads, number, { minor: true }), NUMBER("failed", (row) => row.failed, number), NUMBER("stale", (row) => row.stale, number, { minor: true, hint: "Old values given out, because loading failed or took long" }),
+        NUMBER("changed", (row) => row.invalidated, number, { minor: true, hint: "Asked for, and found to be invalidated" }), NUMBER("evicted", (row) => row.evicted, number, { minor: true, hint: "For want of room" }),
+        NUMBER("Entries", (row) => row.entries, number), NUMBER("Bytes", (row) => row.bytes, bytes),
+      ] }, rows));
+  },
+};
+
 export const dependencies = {
   name: "Dependencies", key: "d", every: 2000,
   load: (ctx) => ctx.get(`snapshot?span=${ctx.span}`),
