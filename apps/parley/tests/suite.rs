@@ -116,6 +116,7 @@ behaviours! {
     thumbnails::a_picture_becomes_small_before_it_is_posted(world);
     thumbnails::a_picture_that_is_gone_is_not_made_small(world);
     thumbnails::hostile_pictures_end_with_a_reason_and_stop_no_other(world);
+    thumbnails::a_gif_moves_so_it_is_shown_as_it_is(world);
     thumbnails::what_pictures_may_take_is_configured(world);
     notifications::signing_up_waits_for_no_mail_server(world);
     notifications::every_mail_arrives_once_after_ten_minutes_without_a_server(world);

@@ -26,8 +26,11 @@ export function lineOf({ text, files = [] }) {
   return isPicture(files[0]) ? `A picture: ${files[0].name}` : `A file: ${files[0].name}`;
 }
 
+/** A GIF is shown as it is, for it may move; one that is heavy is a file like any other. */
+const isGif = (file) => file.content_type === "image/gif" && file.size <= 4 << 20 && file.width > 0 && file.width * file.height <= 25e6;
+
 /** Whether it is shown as a picture; one that is too large, or damaged, is a file like any other. */
-export const isPicture = (file) => file.thumbnail === "ready" || file.thumbnail === "waiting";
+export const isPicture = (file) => file.thumbnail === "ready" || file.thumbnail === "waiting" || isGif(file);
 
 const addressOf = (file) => `/v1/files/${file.id}`;
 const saveOf = (file) => `${addressOf(file)}?disposition=attachment`;
@@ -58,7 +61,7 @@ function picture(file, all) {
   const { width, height } = room(file, all.length === 1);
   const style = { width: `${width}px`, "aspect-ratio": `${width} / ${height}` };
   if (file.thumbnail === "waiting") return make("span", { class: "picture picture-waiting", style, role: "img", "aria-label": `${file.name}, being prepared`, title: file.name, "data-test": "picture-waiting" }, icon("picture"));
-  const image = make("img", { src: `${addressOf(file)}/thumbnail`, width, height, alt: "", loading: "lazy", decoding: "async" });
+  const image = make("img", { src: isGif(file) ? addressOf(file) : `${addressOf(file)}/thumbnail`, width, height, alt: "", loading: "lazy", decoding: "async" });
   return make("button", { type: "button", class: "picture", style, tabindex: "-1", title: file.name, "aria-label": `Picture: ${file.name}`, "data-test": "picture", "data-focus": `picture ${file.id}`, onclick: () => openViewer(all, file) }, image);
 }
 

@@ -70,17 +70,15 @@ impl Module for Pages {
     type Config = ();
 
     fn declare(declare: &mut Declare<Self>) {
-        declare
-            .authenticate(|_, token| async move { Ok(token.parse::<Uuid>().ok()) })
-            .routes(|pages| {
-                Routes::new()
-                    .api_route("/pages/{name}", get(page))
-                    .api_route("/exposed", get(exposed))
-                    .api_route("/agreed", get(agreed))
-                    .api_route("/own", get(own))
-                    .api_route("/tagged", get(tagged))
-                    .with_state(pages)
-            });
+        declare.authenticate(|_, token| async move { Ok(token.parse::<Uuid>().ok()) }).routes(|pages| {
+            Routes::new()
+                .api_route("/pages/{name}", get(page))
+                .api_route("/exposed", get(exposed))
+                .api_route("/agreed", get(agreed))
+                .api_route("/own", get(own))
+                .api_route("/tagged", get(tagged))
+                .with_state(pages)
+        });
     }
 
     async fn init(init: Init<Self>) -> Result<Self> {
@@ -104,7 +102,10 @@ async fn a_client_that_has_the_version_is_not_sent_it_again() {
     let etag = first.header("etag").expect("a version").to_owned();
     assert_eq!(first.header("cache-control"), Some("public, max-age=60"));
     let second = app.get("/pages/a").header("if-none-match", &etag).await.expect_status(304);
-    assert_eq!((second.header("cache-control"), second.header("etag")), (Some("public, max-age=60"), Some(etag.as_str())));
+    assert_eq!(
+        (second.header("cache-control"), second.header("etag")),
+        (Some("public, max-age=60"), Some(etag.as_str()))
+    );
     assert!(second.bytes().is_empty());
     let other = app.get("/pages/b").header("if-none-match", &etag).await.expect_status(200);
     assert_ne!(other.header("etag"), Some(etag.as_str()));
@@ -114,7 +115,10 @@ async fn a_client_that_has_the_version_is_not_sent_it_again() {
 async fn who_asks_keeps_an_answer_from_others() {
     let app = start().await;
     let token = Uuid::from_u128(1).to_string();
-    assert_eq!(app.get("/own").bearer(&token).await.expect_status(200).header("cache-control"), Some("private, no-store"));
+    assert_eq!(
+        app.get("/own").bearer(&token).await.expect_status(200).header("cache-control"),
+        Some("private, no-store")
+    );
     let shown = app.get("/agreed").bearer(&token).await.expect_status(200);
     assert_eq!(shown.header("cache-control"), Some("public, max-age=60"));
     let caught = app.get("/exposed").bearer(&token).await.expect_status(500);

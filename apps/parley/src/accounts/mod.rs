@@ -76,7 +76,15 @@ impl sarsen::Module for Module {
     async fn init(i: Init<Self>) -> Result<Self> {
         let passwords = Passwords::new(i.config.password_memory_kib, i.config.password_iterations).await?;
         let (store, attempts) = (Store::new(i.db), Attempts::default());
-        Ok(Module { store, clock: i.clock, events: i.events, realtime: i.realtime, cache: i.cache, passwords, attempts })
+        Ok(Module {
+            store,
+            clock: i.clock,
+            events: i.events,
+            realtime: i.realtime,
+            cache: i.cache,
+            passwords,
+            attempts,
+        })
     }
 }
 

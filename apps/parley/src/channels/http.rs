@@ -32,8 +32,9 @@ pub(super) fn routes(module: Arc<Module>) -> Routes {
         )
         .api_route(
             "/v1/channels/{id}",
-            get_with(channel, |op| op.summary("One channel").tag(TAG).budget(read(7)))
-                .patch_with(update, |op| op.summary("Change the name or topic of a channel").tag(TAG).budget(write(10))),
+            get_with(channel, |op| op.summary("One channel").tag(TAG).budget(read(7))).patch_with(update, |op| {
+                op.summary("Change the name or topic of a channel").tag(TAG).budget(write(10))
+            }),
         )
         .api_route(
             "/v1/channels/{id}/join",

@@ -34,8 +34,8 @@ pub(super) struct Channel {
 impl Channel {
     pub(super) fn new(moving: Option<Moving>, listed: Listed) -> Result<Self> {
         let Listed { stored, member_count, members } = listed;
-        let (unread, read_until, last_message_at) = moving
-            .map_or((0, None, None), |moving| (moving.unread, moving.read_until, moving.last_message_at));
+        let (unread, read_until, last_message_at) =
+            moving.map_or((0, None, None), |moving| (moving.unread, moving.read_until, moving.last_message_at));
         Ok(Self {
             kind: stored.kind()?,
             joined: stored.is_member(),

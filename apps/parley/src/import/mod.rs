@@ -1,12 +1,13 @@
 //! `parley import`: brings conversations in from elsewhere, with progress, and the same once as twice.
 
 mod irc;
+mod progress;
 
 use crate::Handles;
 use crate::messages::api::{ImportedMessage, MAX_BATCH, MAX_TEXT};
 use clap::{Args, Subcommand};
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use irc::{Line, Log, Said};
+use progress::{Progress, with_commas};
 use sarsen::telemetry;
 use sarsen::{Error, Result};
 use serde::Serialize;
@@ -65,9 +66,9 @@ pub struct Report {
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { file, lines, added, known, system, malformed } = self;
-        write!(f, "{file}: {} new", HumanCount(*added))?;
-        write!(f, ", {} known, {} system, {} malformed", HumanCount(*known), HumanCount(*system), malformed.len())?;
-        write!(f, " of {} lines", HumanCount(*lines))?;
+        write!(f, "{file}: {} new", with_commas(*added))?;
+        write!(f, ", {} known, {} system, {} malformed", with_commas(*known), with_commas(*system), malformed.len())?;
+        write!(f, " of {} lines", with_commas(*lines))?;
         let shown: Vec<String> = malformed.iter().take(SHOWN_LINES).map(u64::to_string).collect();
         match malformed.len() {
             0 => Ok(()),
@@ -90,23 +91,20 @@ pub async fn irc(handles: &Handles, command: &Irc) -> Result<Vec<Report>> {
         let mut import =
             Importing { handles, channel_name: command.channel.clone(), channel: None, authors: HashMap::new() };
         let start = bar.position();
-        let report = import.file(file, date, |position| bar.set_position(start + position)).await;
+        let report = import.file(file, date, |position| bar.set(start + position)).await;
         reports.push(report.map_err(|error| error.context(file.display()))?);
     }
-    bar.finish_and_clear();
+    bar.finish();
     Ok(reports)
 }
 
 /// A bar over the bytes of all files; it shows itself on a terminal only.
-fn progress(files: &[PathBuf]) -> Result<ProgressBar> {
+fn progress(files: &[PathBuf]) -> Result<Progress> {
     let sizes = files.iter().map(|file| {
         let size = std::fs::metadata(file).map(|metadata| metadata.len());
         size.map_err(|error| Error::invalid(format!("{} cannot be read: {error}", file.display())))
     });
-    let bar = ProgressBar::new(sizes.sum::<Result<u64>>()?);
-    let style = ProgressStyle::with_template("{bar:40.cyan/blue} {percent:>3} %  {bytes}/{total_bytes}  {eta} left");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    Ok(bar)
+    Ok(Progress::new(sizes.sum::<Result<u64>>()?))
 }
 
 struct Importing<'a> {

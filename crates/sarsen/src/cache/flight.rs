@@ -155,4 +155,3 @@ impl std::error::Error for Cause {
         std::error::Error::source(self.0.as_ref()).and_then(std::error::Error::source)
     }
 }
-

@@ -45,8 +45,8 @@ mod versions;
 pub use keep::Keep;
 pub use key::{Id, Key, Tag, key, tag};
 pub use memo::Memo;
-pub(crate) use tail::INVALIDATED;
 pub use state::{FamilyState, State};
+pub(crate) use tail::INVALIDATED;
 
 use crate::clock::Clock;
 use crate::config::CacheSection;
@@ -201,14 +201,11 @@ impl Cache {
 
     /// The value of `key` for work inside `tx`: from the cache where it hangs on nothing that `tx` has invalidated so far, and
     /// otherwise from `load`, which reads through `tx`. What a transaction sees before it is committed is never kept.
-    pub async fn fetch_in<T: Kept>(
-        &self,
-        tx: &Tx,
-        key: Key,
-        load: impl AsyncFnOnce() -> Result<T>,
-    ) -> Result<Arc<T>> {
+    pub async fn fetch_in<T: Kept>(&self, tx: &Tx, key: Key, load: impl AsyncFnOnce() -> Result<T>) -> Result<Arc<T>> {
         let key = key.of(self.module);
-        if let Some(entry) = self.inner.node.find_untouched(&key, |tags| tags.iter().any(|tag| tx.has_touched(tag.number()))) {
+        if let Some(entry) =
+            self.inner.node.find_untouched(&key, |tags| tags.iter().any(|tag| tx.has_touched(tag.number())))
+        {
             entry.family.hits.fetch_add(1, Ordering::Relaxed);
             return value_of(&entry);
         }

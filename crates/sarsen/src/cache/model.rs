@@ -4,7 +4,9 @@
 //! commits, and transactions commit in any order. Loads read and end when the schedule says so, fail, and lose their callers;
 //! the log is read late, in parts, and not at all. Time stands still until the schedule moves it.
 
-use super::entry::{Age, Entry};
+mod judge;
+
+use super::entry::Entry;
 use super::keep::Keep;
 use super::key::{Key, Tag, key, tag};
 use super::load::{self, Load, Loaded};
@@ -13,9 +15,10 @@ use super::tail;
 use crate::clock::{Clock, Ticks, Timestamp};
 use crate::config::{CacheSection, Span};
 use crate::data::{self, Tail};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::lifecycle;
 use crate::telemetry::Recorder;
+use judge::{check, know};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -96,6 +99,10 @@ struct Shared(Arc<Mutex<World>>);
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
+        look(&mut self.lock())
     }
 
     async fn gate(&self) -> bool {
@@ -379,8 +386,12 @@ impl Schedule {
         let (world, node) = (self.world.lock(), &self.processes[index].node);
         let (mark, last) = (world.mark(), world.last);
         let after = node.position();
-        let mut entries: Vec<data::Entry> =
-            world.log.range(after + 1..).map(|(position, (row, version))| entry(*position, *row, *version)).take(limit).collect();
+        let mut entries: Vec<data::Entry> = world
+            .log
+            .range(after + 1..)
+            .map(|(position, (row, version))| entry(*position, *row, *version))
+            .take(limit)
+            .collect();
         let all_read = entries.len() < limit || entries.last().is_some_and(|entry| entry.pos > mark);
         entries.retain(|entry| entry.pos <= mark);
         let read = if all_read { mark } else { entries.last().map_or(mark, |entry| entry.pos) };
@@ -486,26 +497,20 @@ impl Schedule {
                 self.call_at(process, row, stale);
                 self.settle().await;
                 self.end_loads().await;
-                let world = self.world.lock();
-                let last = world.committed(row);
-                let began = world.began;
-                drop(world);
+                let (last, began) = self.world.with(|world| (world.committed(row), world.began));
                 let found = self.processes[process].node.find_untouched(&key_of(row, stale), |_| false);
                 let found = found.map(|entry| value(&entry));
-                let mut world = self.world.lock();
                 if found != Some(last) {
                     let text = format!("(a) at rest {process} has {found:?} of row {row}, committed is {last}");
-                    world.violations.push(text);
+                    self.world.with(|world| world.violations.push(text));
                 }
-                drop(world);
                 self.call_at(process, row, stale);
                 self.settle().await;
-                let mut world = self.world.lock();
                 // One that is due is loaded once more, with nobody waiting.
-                if world.began > began && row != 2 {
-                    world.violations.push(format!("row {row} was loaded although it was there"));
+                if self.world.with(|world| world.began) > began && row != 2 {
+                    let text = format!("row {row} was loaded although it was there");
+                    self.world.with(|world| world.violations.push(text));
                 }
-                drop(world);
                 self.end_loads().await;
             }
         }
@@ -538,57 +543,6 @@ fn entry(position: i64, row: i64, version: u64) -> data::Entry {
     }
 }
 
-fn know(world: &mut World, place: Place, version: u64) {
-    let known = world.known.get(&place).copied().unwrap_or_default();
-    if world.at_least(place.1, version, known) {
-        world.known.insert(place, version);
-    }
-}
-
-/// What a caller may be given who began at `since` and knew of the version `least`.
-fn check(
-    world: &Shared,
-    node: &Node,
-    key: &Key,
-    (row, stale): (i64, bool),
-    (since, least): (Duration, u64),
-    given: Result<Arc<Entry>>,
-) {
-    let mut world = world.lock();
-    let entry = match given {
-        Ok(entry) => entry,
-        Err(_) => {
-            world.errors += 1;
-            let kept = node.store.get(key);
-            if kept.is_some_and(|kept| stale && node.may_serve(&kept)) {
-                world.violations.push(format!("(d) an error was given where an old value of row {row} would serve"));
-            }
-            return;
-        }
-    };
-    world.given += 1;
-    let version = value(&entry);
-    if world.place_of(row, version).is_none() {
-        world.violations.push(format!("(b) row {row} was given as version {version}, which was never committed"));
-    } else if !world.at_least(row, version, least) {
-        world.violations.push(format!("row {row} was given as {version}, where {least} was known"));
-    }
-    let oldest = if stale { world.now.saturating_sub(STALE) } else { since.saturating_sub(SILENCE) };
-    let oldest = world.committed_at(row, oldest);
-    if !world.at_least(row, version, oldest) {
-        let when = world.rows.get(&row).cloned().unwrap_or_default();
-        let text = format!(
-            "(e) row {row} was given as {version}, long after {oldest}: stale {stale}, asked at {since:?}, now {:?}, {when:?}, \
-             since {} gap {} behind {} changed {} age {:?}",
-            world.now, entry.since, node.versions.may_have_missed(entry.since), node.versions.is_behind(node.real.ticks()), node.versions.changed(&entry.tags, entry.since), entry.age(node.clock.ticks())
-        );
-        world.violations.push(text);
-    }
-    if entry.age(node.clock.ticks()) == Age::Gone && stale {
-        world.violations.push(format!("(e) row {row} was given although it is too old for anything"));
-    }
-}
-
 /// The seed of each schedule is in its report: `SARSEN_TEST_SEED=N` runs that one alone.
 #[test]
 fn no_schedule_gives_out_what_is_wrong() {
@@ -617,5 +571,8 @@ fn no_schedule_gives_out_what_is_wrong() {
         errors += world.errors;
     }
     // Of the seed that is run alone nothing is expected.
-    assert!(one.is_some() || (given > 100_000 && hits > 10_000 && stale > 1_000 && errors > 1_000), "{given} {hits} {stale} {errors}");
+    assert!(
+        one.is_some() || (given > 100_000 && hits > 10_000 && stale > 1_000 && errors > 1_000),
+        "{given} {hits} {stale} {errors}"
+    );
 }

@@ -90,7 +90,11 @@ impl Node {
         match entry.age(now) {
             Age::Gone => Found::Nothing,
             Age::Fresh | Age::Due if self.is_unsure(&entry) => {
-                if entry.serves(now) { Found::Old(entry) } else { Found::Nothing }
+                if entry.serves(now) {
+                    Found::Old(entry)
+                } else {
+                    Found::Nothing
+                }
             }
             Age::Fresh => Found::Fresh(entry),
             Age::Due => Found::Due(entry),
@@ -215,9 +219,7 @@ impl Node {
     /// Lets go of what is of no use any more.
     pub(super) fn sweep(&self) {
         let now = self.clock.ticks();
-        self.store.sweep(|entry| {
-            entry.age(now) != Age::Gone && !self.versions.changed(&entry.tags, entry.since)
-        });
+        self.store.sweep(|entry| entry.age(now) != Age::Gone && !self.versions.changed(&entry.tags, entry.since));
     }
 
     pub(super) fn state(&self) -> State {

@@ -334,7 +334,10 @@ fn kept(config: &Config) -> Finding {
     );
     let finding = Finding::new(Level::Ok, "cache", message);
     if section.max_silence.0 < LEAST_SILENCE {
-        let (message, hint) = ("cache.max_silence is shorter than the log is silent anyway: values are loaded each time", "raise it above 1s");
+        let (message, hint) = (
+            "cache.max_silence is shorter than the log is silent anyway: values are loaded each time",
+            "raise it above 1s",
+        );
         return Finding::new(Level::Warn, "cache", message).hint(hint);
     }
     finding

@@ -9,8 +9,8 @@ use crate::telemetry;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{MutexGuard, PoisonError};
 use tokio::sync::Mutex;
 
 /// An open transaction. Dropped without [`Tx::commit`] it is rolled back.

@@ -3,9 +3,9 @@
 use super::counts::{BOUNDS, Exemplar, Row, Rows};
 use super::process::ProcessCounts;
 use crate::blobs;
+use crate::cache::{self, FamilyState};
 use crate::clock::Timestamp;
 use crate::jobs::QueueState;
-use crate::cache::{self, FamilyState};
 use crate::realtime::{KindState, State};
 use crate::telemetry::{HolderSpan, OperationKind, WaitKind};
 use std::fmt::Write;

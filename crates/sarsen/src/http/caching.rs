@@ -195,10 +195,11 @@ fn is_for_all(says: &str) -> bool {
 }
 
 fn exposed(says: &str) -> Error {
-    Error::internal(format!("an answer that read who is there says `cache-control: {says}`: others would be given it")).hint(
-        "give it CacheControl::private(…), or do not ask who is there; where it is the same for everybody, say \
+    Error::internal(format!("an answer that read who is there says `cache-control: {says}`: others would be given it"))
+        .hint(
+            "give it CacheControl::private(…), or do not ask who is there; where it is the same for everybody, say \
          CacheControl::whoever_asks()",
-    )
+        )
 }
 
 /// Which version of something an answer is made from.
@@ -327,10 +328,7 @@ impl<T: OperationOutput> OperationOutput for Versioned<T> {
         T::operation_response(context, operation)
     }
 
-    fn inferred_responses(
-        context: &mut GenContext,
-        operation: &mut ApiOperation,
-    ) -> Vec<(Option<u16>, ApiResponse)> {
+    fn inferred_responses(context: &mut GenContext, operation: &mut ApiOperation) -> Vec<(Option<u16>, ApiResponse)> {
         T::inferred_responses(context, operation)
     }
 }
@@ -377,7 +375,8 @@ mod tests {
 
     #[test]
     fn what_may_be_kept_is_written_as_the_rules_say() {
-        let open = CacheControl::public(MINUTE).shared(MINUTE * 2).stale_while_revalidate(MINUTE).stale_if_error(MINUTE * 3);
+        let open =
+            CacheControl::public(MINUTE).shared(MINUTE * 2).stale_while_revalidate(MINUTE).stale_if_error(MINUTE * 3);
         assert_eq!(open.to_string(), "public, max-age=60, s-maxage=120, stale-while-revalidate=60, stale-if-error=180");
         assert_eq!(CacheControl::public(MINUTE).immutable().to_string(), "public, max-age=60, immutable");
         assert_eq!(CacheControl::private(MINUTE).to_string(), "private, max-age=60");
@@ -439,6 +438,9 @@ mod tests {
         assert!(CdnTags::new(["a b".to_owned()]).is_err());
         assert!(CdnTags::new((0..201).map(|number| number.to_string())).is_err());
         let response = (CdnTags::new(["a".to_owned(), "b".to_owned()]).expect("tags"), "x").into_response();
-        assert_eq!((&response.headers()["cache-tag"], &response.headers()["surrogate-key"]), (&HeaderValue::from_static("a,b"), &HeaderValue::from_static("a b")));
+        assert_eq!(
+            (&response.headers()["cache-tag"], &response.headers()["surrogate-key"]),
+            (&HeaderValue::from_static("a,b"), &HeaderValue::from_static("a b"))
+        );
     }
 }

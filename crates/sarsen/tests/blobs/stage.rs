@@ -6,7 +6,7 @@ use futures_util::{Stream, StreamExt, stream};
 use sarsen::blobs::{Blob, Blobs, Upload, UploadOptions};
 use sarsen::config::{BlobsSection, Url};
 use sarsen::testing::TestApp;
-use sarsen::{App, Clock, Config, Result, clock};
+use sarsen::{App, Config, Result, clock};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ fn bucket() -> Option<Url> {
         println!("skipped: no S3; run `cargo xtask services --only s3 -- cargo test`");
         return None;
     };
-    let name = format!("test-{}", Clock::real().id().simple());
+    let name = format!("test-{}", sarsen::Clock::real().id().simple());
     let address = endpoint.trim_start_matches("http://");
     let answer = exchange(
         address,

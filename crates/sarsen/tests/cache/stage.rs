@@ -52,7 +52,10 @@ impl Stage {
     }
 
     /// Loads a row.
-    pub(crate) fn load(&self, id: i64) -> impl FnOnce() -> futures_util::future::BoxFuture<'static, Result<i64>> + use<> {
+    pub(crate) fn load(
+        &self,
+        id: i64,
+    ) -> impl FnOnce() -> futures_util::future::BoxFuture<'static, Result<i64>> + use<> {
         let (db, loads) = (self.app.db().clone(), self.loads.clone());
         move || {
             Box::pin(async move {

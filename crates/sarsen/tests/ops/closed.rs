@@ -85,7 +85,10 @@ pub(crate) async fn the_token_lets_programs_and_browsers_in() {
         // What copies tables is done for nobody here.
         let expected = if path.contains("indexes") { 403 } else { 200 };
         assert!(response.status() == expected || path.contains("sample"), "{response:?}");
-        assert!(["no-store", "private, no-store", "private, no-cache"].contains(&response.header("cache-control").unwrap()), "{path}");
+        assert!(
+            ["no-store", "private, no-store", "private, no-cache"].contains(&response.header("cache-control").unwrap()),
+            "{path}"
+        );
         assert_eq!(response.header("referrer-policy"), Some("no-referrer"));
         if response.header("content-type").unwrap().starts_with("text/html") {
             let policy = response.header("content-security-policy").unwrap();

@@ -4,11 +4,18 @@
 pub(super) const UNKNOWN: &str = "application/octet-stream";
 
 /// The pictures that are shown small in a conversation.
-const PICTURES: [&str; 4] = ["image/gif", "image/jpeg", "image/png", "image/webp"];
+const PICTURES: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
+/// It is shown as it is, for it may move.
+const GIF: &str = "image/gif";
 
 /// Whether small pictures are made of it.
 pub(super) fn is_picture(content_type: &str) -> bool {
     PICTURES.contains(&content_type)
+}
+
+/// Whether it is shown as a picture, small or as it is.
+pub(super) fn is_seen(content_type: &str) -> bool {
+    is_picture(content_type) || content_type == GIF
 }
 
 /// The type of a file that begins with these bytes. Only types that run nothing when they are looked at are known; an SVG

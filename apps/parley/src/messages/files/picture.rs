@@ -56,6 +56,10 @@ pub(super) struct Small {
 
 /// Width and height of a picture as it is shown, from its first bytes; nothing when they do not say.
 pub(super) fn size(head: &[u8]) -> Option<(u32, u32)> {
+    // A GIF is shown as it is, so nothing else of it is read.
+    if let [b'G', b'I', b'F', _, _, _, w0, w1, h0, h1, ..] = *head {
+        return Some((u16::from_le_bytes([w0, w1]).into(), u16::from_le_bytes([h0, h1]).into()));
+    }
     let mut reader = ImageReader::new(Cursor::new(head)).with_guessed_format().ok()?;
     reader.limits(at_most(MOST_FOR_SIZE));
     let mut decoder = reader.into_decoder().ok()?;
@@ -187,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_large_picture_becomes_a_small_one_of_the_same_shape() {
-        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::WebP] {
+        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP] {
             let picture = encoded(&wide(), format);
             assert_eq!(size(&picture[..picture.len().min(64 << 10)]), Some((1600, 400)), "{format:?}");
             let made = small(&picture).expect("a picture");
@@ -195,6 +199,13 @@ mod tests {
             let read = image::load_from_memory(&made.bytes).expect("reads");
             assert_eq!((read.width(), read.height()), (720, 180), "{format:?}");
         }
+    }
+
+    #[test]
+    fn the_size_of_a_gif_is_known_and_nothing_of_it_is_read() {
+        assert_eq!(size(b"GIF89a\x40\x06\x90\x01\x00"), Some((1600, 400)));
+        assert_eq!(size(b"GIF89a\x40"), None);
+        assert!(small(b"GIF89a\x40\x06\x90\x01\x00").is_err());
     }
 
     #[test]

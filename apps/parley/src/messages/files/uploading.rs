@@ -66,7 +66,7 @@ impl Module {
     }
 
     fn new_file(&self, user: Uuid, channel: Uuid, blob: Blob, head: &[u8]) -> Stored {
-        let size = media::is_picture(&blob.content_type).then(|| picture::size(head)).flatten();
+        let size = media::is_seen(&blob.content_type).then(|| picture::size(head)).flatten();
         let reason = self.refuse_picture(&blob, size);
         Stored {
             id: self.clock.id(),
