@@ -62,6 +62,7 @@ pub(crate) async fn a_profile_changes_wherever_it_is_shown(world: World) {
         [user, member, partner["display_name"].clone()]
     };
     assert_eq!(shown().await, ["bob", "bob", "bob"].map(Value::from));
+    queries(&bob, "/v1/me").await;
     assert_eq!((queries(&ada, &user).await, queries(&bob, "/v1/me").await), (1, 1), "only who asks is looked up");
     bob.patch("/v1/me", json!({"display_name": "Bob B."})).await.expect(200);
     assert_eq!(shown().await, ["Bob B.", "Bob B.", "Bob B."].map(Value::from));

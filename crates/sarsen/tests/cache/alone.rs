@@ -241,7 +241,10 @@ sarsen::each_profile! {
         let cache = |name: &str| of(name).record().waits().iter().any(|wait| wait.kind == WaitKind::Cache && wait.label == "row");
         assert!(cache("joins"), "{:?}", of("joins").record().waits());
         assert_eq!(of("leads").kind(), OperationKind::Command);
-        assert_eq!((of("leads").record().queries().count(), of("joins").record().queries().count()), (1, 0));
+        // One after another: a record is locked while it is looked at, and finding one looks at all.
+        let queries = |name: &str| of(name).record().queries().count();
+        let (leads, joins) = (queries("leads"), queries("joins"));
+        assert_eq!((leads, joins), (1, 0));
     }
 }
 

@@ -75,6 +75,13 @@ struct Path {
     exact: bool,
 }
 
+/// What went wrong last with the job `j`.
+macro_rules! last_error {
+    () => {
+        "(SELECT message FROM sarsen_job_errors WHERE job = j.id ORDER BY at DESC LIMIT 1)"
+    };
+}
+
 macro_rules! live {
     () => {
         "SELECT id, queue, kind, state, priority, run_at, job_key, attempt, max_attempts, claimed_at, enqueued_at, \
@@ -223,9 +230,8 @@ impl Store {
 
     /// Where a job stands, live or ended.
     pub(crate) async fn find(&self, id: Uuid) -> Result<Option<JobState>> {
-        const ERROR: &str = "SELECT message FROM sarsen_job_errors WHERE job = ? ORDER BY at DESC LIMIT 1";
-        const LIVE: &str = concat!("SELECT j.*, CAST(NULL AS TEXT) AS error FROM (", live!(), " WHERE id = ?) AS j");
-        const ENDED: &str = concat!("SELECT j.*, CAST(NULL AS TEXT) AS error FROM (", ended!(), " WHERE id = ?) AS j");
+        const LIVE: &str = concat!("SELECT j.*, ", last_error!(), " AS error FROM (", live!(), " WHERE id = ?) AS j");
+        const ENDED: &str = concat!("SELECT j.*, ", last_error!(), " AS error FROM (", ended!(), " WHERE id = ?) AS j");
         let row: Option<Row> = match self.db.query(LIVE).bind(id).optional().await? {
             Some(row) => Some(row),
             None => self.db.query(ENDED).bind(id).optional().await?,
@@ -234,7 +240,6 @@ impl Store {
         if row.state == AVAILABLE {
             row.taken(self.bundle_of(id).await?.as_ref());
         }
-        row.error = self.db.query(ERROR).bind(id).optional::<(String,)>().await?.map(|(message,)| message);
         row.state().map(Some)
     }
 }
