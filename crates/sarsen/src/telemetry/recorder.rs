@@ -272,10 +272,11 @@ mod tests {
         });
         looks.push(recorder.collect());
         assert_eq!(total(&looks), (40_000, 40_000, 40_000));
-        assert!(looks.iter().flat_map(|look| &look.names).all(|delta| {
-            let parts = delta.all.sums(0).account;
-            parts.booked() == parts.wall
-        }));
+        // A look that catches a thread that has lost its core in the middle may be torn; added up, nothing is.
+        let mut sums = crate::telemetry::SumValues::default();
+        looks.iter().flat_map(|look| &look.names).for_each(|delta| sums.add(&delta.all));
+        let parts = sums.sums(0).account;
+        assert_eq!(parts.booked(), parts.wall);
         // The threads are gone, and what they held with them.
         assert!(recorder.0.threads.lock().expect("no panic").is_empty());
         assert_eq!(recorder.0.cells.load(Ordering::Relaxed), 0);
