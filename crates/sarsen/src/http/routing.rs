@@ -2,7 +2,7 @@
 //!
 //! [`Routes`] and [`MethodRoutes`] are aide's, and so axum's. Beside them they keep each handler as it was given, for as long as
 //! nothing is around it: the stack knows the route of a request before anything else, so it calls such a handler itself
-//! ([`Straight`]) instead of having an axum router look for it a second time.
+//! (`straight.rs`) instead of having an axum router look for it a second time.
 
 use super::straight::{Bound, Straight};
 use aide::axum::ApiRouter;
