@@ -2,7 +2,7 @@
 
 use super::Ops;
 use super::measured::Lately;
-use crate::advisor::index::{Advice, MOST_QUERIES, advise, recorded};
+use crate::advisor::index::{Advice, advise, recorded};
 use crate::error::{Error, Kind, Result};
 use axum::extract::{Query, State};
 use axum::routing::get;
@@ -42,5 +42,5 @@ async fn indexes(State(ops): State<Arc<Ops>>, Query(which): Query<Which>) -> Res
     if texts.is_empty() {
         return Err(super::missing("query"));
     }
-    Ok(Json(advise(&ops.parts.db, &texts[..texts.len().min(MOST_QUERIES)]).await?))
+    Ok(Json(advise(&ops.parts.db, &texts).await?))
 }
